@@ -1,0 +1,93 @@
+"""What scorers get to see of a clip: a few sampled frames and the signals of every frame, all served from memory.
+
+All pixels here are as displayed (rotation and pixel aspect applied), 8 bit, full range (0 is black, 255 white).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from preprocess.clip import Clip
+
+Plane = npt.NDArray[np.uint8]
+
+SAMPLES_PER_SECOND = 2
+"""Sampled frames a second, on the grid of the file's own clock: a clip's samples do not depend on its neighbours.
+2 is the motion rate of EasyAnimate (arXiv 2405.18991, section 3)."""
+PAIR_SECONDS = 1 / 12
+"""Each sample keeps the luma of a second frame about this much later, for optical flow over a short step."""
+ANALYSIS_LONG_SIDE = 256
+"""Long side of `Sample.luma` in pixels; smaller videos keep their own size."""
+PICTURE_LONG_SIDE = 960
+"""`Sample.picture` is at most about this long; large enough to read a subtitle, small enough to hold a minute of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One frame as full-range planar YCbCr: `y` is uint8 (H, W), `cb` and `cr` half that size, rounded up."""
+
+    y: Plane
+    cb: Plane
+    cr: Plane
+
+    def bgr(self) -> npt.NDArray[np.uint8]:
+        """The frame as uint8 BGR, (H, W, 3)."""
+        size = (self.y.shape[1], self.y.shape[0])
+        chroma = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (self.cr, self.cb)]
+        bgr: npt.NDArray[np.uint8] = cv2.cvtColor(cv2.merge([self.y, *chroma]), cv2.COLOR_YCrCb2BGR)
+        return bgr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One sampled frame of a clip."""
+
+    seconds: float
+    """Presentation time on the file's clock."""
+    luma: Plane
+    """uint8 (h, w), long side at most `ANALYSIS_LONG_SIDE`."""
+    picture: Picture
+    pair_luma: Plane | None
+    """The same as `luma`, `pair_seconds` later; None where the clip ends before that."""
+    pair_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSignals:
+    """One value for each of a clip's N frames, float64 arrays of shape (N,)."""
+
+    seconds: npt.NDArray[np.float64]
+    luma_mean: npt.NDArray[np.float64]
+    """Mean luma, 0-255."""
+    luma_std: npt.NDArray[np.float64]
+    """Standard deviation of luma over the frame, 0-127."""
+    change: npt.NDArray[np.float64]
+    """Mean absolute difference (0-255, over luma and chroma) from the frame before; NaN at the clip's first frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameView:
+    """Everything a scorer may look at of one clip."""
+
+    clip: Clip
+    signals: FrameSignals
+    samples: tuple[Sample, ...]
+    """In time order, `SAMPLES_PER_SECOND` of them a second; at least one."""
+
+    def __post_init__(self) -> None:
+        if not self.samples:
+            raise ValueError(f"{self.clip.clip_id}: a view without a sampled frame")
+
+    def uniform(self, count: int) -> tuple[Sample, ...]:
+        """`count` samples nearest to the centres of `count` equal parts of the clip; fewer where fewer were sampled."""
+        if count < 1:
+            raise ValueError(f"count is {count}, must be at least 1")
+        times = np.array([sample.seconds for sample in self.samples])
+        step = self.clip.duration_seconds / count
+        wanted = self.clip.start_seconds + step * (np.arange(count) + 0.5)
+        chosen = {int(np.argmin(np.abs(times - at))) for at in wanted}
+        return tuple(self.samples[index] for index in sorted(chosen))
