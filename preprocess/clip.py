@@ -19,6 +19,8 @@ class Source:
     size_bytes: int
     modified_ns: int
     """Modification time, ns since the epoch; with the size it tells a replaced file from a known one."""
+    sidecar: str | None = None
+    """Location of the JSON file beside it that says where it comes from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,30 @@
+"""The reference engine: the stages, in this process, one item after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from cluster.stage import Chain, Stage
+
+
+class Engine(Protocol):
+    """Runs every item through all stages and yields what comes out of the last one, in any order."""
+
+    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
+        """Start the work; closing the iterator stops it."""
+        ...
+
+
+class LocalEngine:
+    """No workers, no copies, plain tracebacks."""
+
+    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
+        """Process items in order."""
+        chain = Chain(stages)
+        chain.setup()
+        try:
+            for item in items:
+                yield from chain.process(item)
+        finally:
+            chain.close()

@@ -1,0 +1,145 @@
+"""The same stages as actor pools under Ray Data's streaming executor: back-pressure, scaling and restarts are Ray's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy
+
+from cluster.scaling import Pool, fuse, plan_pools
+from cluster.stage import Stage
+
+LOCAL_OBJECT_STORE_BYTES = 256 << 20
+"""Only work orders and rows pass through it; Ray would take 30 % of the machine's memory."""
+
+
+class RayEngine:
+    """Runs stages on a Ray cluster.
+
+    `address` is a cluster's address, "auto" for the one that runs on this machine or that this job belongs to, or None
+    to start a local one with this machine's cores for the time of the run.
+    """
+
+    def __init__(self, *, address: str | None, working_dir: str, workers: int | None = None) -> None:
+        self._address = address
+        self._working_dir = working_dir
+        self._workers = workers
+
+    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
+        """Yield results as units end, in any order.
+
+        Raises:
+            ValueError: the plan needs more than the cluster has.
+            ConnectionError: there is no cluster at `address`.
+        """
+        started_here = self._connect()
+        try:
+            resources = ray.cluster_resources()
+            pools = plan_pools(
+                fuse(stages),
+                cpus=resources.get("CPU", 0.0),
+                gpus=resources.get("GPU", 0.0),
+                items=len(items),
+                workers=self._workers,
+            )
+            yield from _stream(pools, items)
+        finally:
+            if started_here:
+                ray.shutdown()
+
+    def _connect(self) -> bool:
+        """Join the cluster, or start one; True where this call did either."""
+        if ray.is_initialized():
+            return False
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self._address is None:
+            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+            cores = max(self._workers or 1, os.cpu_count() or 1)
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                include_dashboard=False,
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+                **quiet,
+            )
+        else:
+            # a submitted job has its working directory already; from anywhere else the code must travel
+            in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+            runtime_env = {} if in_job else {"working_dir": self._working_dir, "excludes": [".venv", ".git", "demo"]}
+            ray.init(address=self._address, runtime_env=runtime_env, **quiet)
+        return True
+
+
+def cluster_is_running() -> bool:
+    """Whether RAY_ADDRESS names a cluster (as in a submitted job), or one runs on this machine."""
+    if os.environ.get("RAY_ADDRESS"):
+        return True
+    from ray._private.services import find_gcs_addresses  # what address="auto" itself looks at
+
+    return bool(find_gcs_addresses())
+
+
+def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    rows = [{"item": ray.cloudpickle.dumps(item)} for item in items]
+    dataset = ray.data.from_items(rows, override_num_blocks=max(1, len(rows)))
+    for pool in pools:
+        dataset = dataset.map_batches(
+            _Worker,
+            fn_constructor_args=(ray.cloudpickle.dumps(pool.stage),),
+            batch_size=1,
+            # Two units in flight hide the hand-over; a third would only sit behind a long one.
+            compute=ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=2),
+            num_cpus=pool.cpus,
+            num_gpus=pool.gpus,
+        )
+    for row in dataset.iter_rows():
+        result = pickle.loads(row["item"])  # noqa: S301 - written by our own workers
+        if isinstance(result, _Failure):
+            raise result.error
+        yield result
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An exception on its way to the driver, where Ray would hand over a text that wraps it twice."""
+
+    error: Exception
+
+
+class _Worker:
+    """A stage inside an actor.
+
+    Ray replaces an actor that died (out of memory, a crash in a decoder) and gives it the same item again, without end;
+    a stage that may meet deadly items counts its own attempts.
+    """
+
+    def __init__(self, stage: bytes) -> None:
+        self._stage: Stage = pickle.loads(stage)  # noqa: S301
+        self._stage.setup()
+
+    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[bytes]]:
+        results: list[Any] = []
+        for packed in batch["item"]:
+            item = pickle.loads(packed)  # noqa: S301
+            if isinstance(item, _Failure):
+                results.append(item)
+                continue
+            try:
+                results.extend(self._stage.process(item))
+            except Exception as error:  # a bug: it goes to the driver whole, which stops the run
+                error.add_note(traceback.format_exc())
+                results.append(_Failure(error))
+        return {"item": [ray.cloudpickle.dumps(result) for result in results]}

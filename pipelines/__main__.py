@@ -1,0 +1,139 @@
+"""The command line: `python -m pipelines COMMAND --help`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from pipelines import recipes
+from pipelines.config import override
+from pipelines.curate import ENGINES, curate
+from pipelines.decide import decide
+from pipelines.demo import demo
+from pipelines.filter import run_filter
+from pipelines.plan import print_plan
+from pipelines.progress import print_summary
+from pipelines.report.write import write_report
+from preprocess import storage
+from preprocess.manifest import Manifest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 refused with a reason, 130 stopped."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        _refuse_relative_in_job(options)
+        options.run(options)
+    except ValueError as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _curate(options: argparse.Namespace) -> None:
+    config = override(recipes.by_name(options.recipe), options.set)
+    manifest = curate(options.source, options.out, config, engine=options.engine, workers=options.workers)
+    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+
+
+def _plan(options: argparse.Namespace) -> None:
+    print_plan(options.source)
+
+
+def _filter(options: argparse.Namespace) -> None:
+    manifest = run_filter(options.name, options.out, engine=options.engine, workers=options.workers)
+    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+
+
+def _decide(options: argparse.Namespace) -> None:
+    manifest = decide(options.out, recipe=options.recipe, assignments=options.set)
+    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+
+
+def _report(options: argparse.Namespace) -> None:
+    print(write_report(Manifest(options.out)))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    manifest = demo(options.folder, videos=options.videos, engine=options.engine, workers=options.workers)
+    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("curate", help="cut, measure, filter and describe videos; write the manifest")
+    command.add_argument("source", metavar="SOURCE", help="a video, a folder or a bucket URI")
+    command.add_argument("out", metavar="OUT", help="folder or bucket URI of the manifest; the same again resumes")
+    _add_recipe(command, "default")
+    _add_engine(command)
+    command.set_defaults(run=_curate)
+
+    command = commands.add_parser("plan", help="say what is there and what curating it will take; decodes nothing")
+    command.add_argument("source", metavar="SOURCE")
+    command.set_defaults(run=_plan)
+
+    command = commands.add_parser("filter", help="run one filter alone over a manifest and add its columns")
+    command.add_argument("name", metavar="NAME", help="the filter, such as motion")
+    command.add_argument("out", metavar="OUT")
+    _add_engine(command)
+    command.set_defaults(run=_filter)
+
+    command = commands.add_parser("decide", help="apply rules to a manifest's columns again; touches no video")
+    command.add_argument("out", metavar="OUT")
+    _add_recipe(command, None)
+    command.set_defaults(run=_decide)
+
+    command = commands.add_parser("report", help="write OUT/report.html, one file that opens offline")
+    command.add_argument("out", metavar="OUT")
+    command.set_defaults(run=_report)
+
+    command = commands.add_parser("demo", help="make a small bucket of videos and curate it")
+    command.add_argument("folder", metavar="FOLDER", nargs="?", default="demo", help="where to work (default: demo)")
+    command.add_argument("--videos", help="curate these instead of the made ones")
+    _add_engine(command)
+    command.set_defaults(run=_demo)
+    return parser
+
+
+def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
+    names = ", ".join(recipes.NAMES)
+    command.add_argument("--recipe", default=default, help=f"one of {names} (default: {default or 'the OUT own one'})")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as rules.motion.min=1.0"
+    )
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--engine", default="auto", choices=ENGINES, help="auto: a running cluster, or a local one"
+    )
+    command.add_argument("--workers", type=int, help="at most this many workers at a time (default: one a core)")
+
+
+def _refuse_relative_in_job(options: argparse.Namespace) -> None:
+    """A submitted job runs in a throw-away copy of the code: what a relative path names there is not what was meant."""
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+        return
+    for name in ("source", "out"):
+        place = getattr(options, name, None)
+        if place is not None and not storage.is_remote(place) and not os.path.isabs(place):  # noqa: PTH117
+            raise ValueError(f"{place!r}: inside a submitted job, give {name.upper()} as an absolute path or a URI")
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The main path: from a folder or bucket of videos to a manifest of clips."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from cluster.engine import Engine, LocalEngine
+from pipelines.config import CurateConfig, difference, fingerprint, settings
+from pipelines.progress import Progress
+from pipelines.report.write import write_report
+from pipelines.stages import MeasureStage, WriteStage
+from preprocess import storage
+from preprocess.clip import Source
+from preprocess.errors import MediaError
+from preprocess.manifest import Manifest
+from preprocess.probe import header_seconds
+from preprocess.sources import list_sources
+from preprocess.units import SPLIT_BYTES, WorkUnit, plan_units
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINES = ("auto", "local", "ray")
+
+
+def curate(
+    source: str, out: str, config: CurateConfig, *, engine: str = "auto", workers: int | None = None
+) -> Manifest:
+    """Curate every video below `source` into the manifest at `out`. Run it again to resume, or to add new videos.
+
+    Raises:
+        ValueError: nothing at `source`, another recipe's manifest at `out`, or a plan that cannot run here.
+    """
+    manifest = Manifest(out)
+    listing = list_sources(source, exclude=out)
+    with storage.exclusive(manifest.location):
+        run = _claim(manifest, config, source)
+        runner = choose_engine(engine, workers)
+        units = _remaining(manifest, listing.sources, config, workers)
+        attempts = storage.join(manifest.location, "attempts", uuid.uuid4().hex[:12])
+        stages = [MeasureStage(config, attempts if engine != "local" else None), WriteStage(config, manifest.location)]
+        with Progress(units, listing) as progress:
+            if units:
+                for summary in runner.run(stages, units):
+                    progress.add(summary)
+        order = [source.uri for source in listing.sources]
+        manifest.compact(order, config.columns, {"clipmill_fingerprint": run["fingerprint"]})
+        _finish(manifest, run, progress)
+        write_report(manifest)
+    return manifest
+
+
+def choose_engine(name: str, workers: int | None) -> Engine:
+    """`local` is this process, `ray` a cluster; `auto` joins a running cluster, or starts one on this machine's cores.
+
+    Raises:
+        ValueError: no such engine.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"engine {name!r}: allowed are {', '.join(ENGINES)}")
+    if name == "local":
+        return LocalEngine()
+    from cluster.ray_engine import RayEngine, cluster_is_running  # importing ray takes a second
+
+    return RayEngine(address="auto" if cluster_is_running() else None, working_dir=str(ROOT), workers=workers)
+
+
+def _claim(manifest: Manifest, config: CurateConfig, source: str) -> dict[str, Any]:
+    """Write run.json for this recipe, or refuse a manifest that another one began."""
+    flat = settings(config)
+    run: dict[str, Any] = {
+        "recipe": describe_recipe(config),
+        "settings": flat,
+        "fingerprint": fingerprint(flat),
+        "versions": _versions(),
+        "source": storage.absolute(source),
+        "started": _now(),
+    }
+    before = manifest.run()
+    if before is not None and before["fingerprint"] != run["fingerprint"]:
+        changes = "\n  ".join(difference(before["settings"], flat))
+        raise ValueError(
+            f"{manifest.location!r} was made by recipe {before['recipe']['name']} ({before['fingerprint']}), this is "
+            f"{config.name} ({run['fingerprint']}). They differ in\n  {changes}\n"
+            "Name another OUT, or give the same recipe and --set as before. To move bounds only, use `decide`."
+        )
+    if before is not None:
+        run = before | {"versions": run["versions"], "source": run["source"]}
+    manifest.write_run(run)
+    return run
+
+
+def describe_recipe(config: CurateConfig) -> dict[str, Any]:
+    """What a reader of run.json or of the report needs to know of a recipe."""
+    rules = [{"column": rule.column, "min": rule.min, "max": rule.max} for rule in config.rules]
+    scorers = [scorer.name for scorer in config.scorers]
+    return {"name": config.name, "rules": rules, "scorers": scorers, "captioner": config.captioner.name}
+
+
+def _remaining(
+    manifest: Manifest, sources: Sequence[Source], config: CurateConfig, workers: int | None
+) -> list[WorkUnit]:
+    """Planned units minus what tables and parts already hold."""
+    done = manifest.settled_sources()
+    todo = [s for s in sources if (s.uri, s.size_bytes, s.modified_ns) not in done]
+    return plan_units(
+        todo,
+        long_durations(todo),
+        manifest.settled_spans(),
+        span_seconds=config.span_seconds,
+        workers=workers or 8,
+    )
+
+
+def long_durations(sources: Sequence[Source]) -> Mapping[str, float]:
+    """Header lengths in seconds, by uri, of the files that are large enough to be divided."""
+    large = [source for source in sources if source.size_bytes > SPLIT_BYTES]
+
+    def ask(source: Source) -> float | None:
+        try:
+            return header_seconds(source)
+        except (MediaError, OSError):  # the worker that opens it will give the reason a row
+            return None
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = pool.map(ask, large)
+    return {source.uri: seconds for source, seconds in zip(large, answers, strict=True) if seconds is not None}
+
+
+def _finish(manifest: Manifest, run: dict[str, Any], progress: Progress) -> None:
+    run["finished"] = _now()
+    run["source_seconds"] = run.get("source_seconds", 0.0) + progress.source_seconds
+    run["wall_seconds"] = run.get("wall_seconds", 0.0) + time.monotonic() - progress.began
+    manifest.write_run(run)
+    storage.delete_folder(storage.join(manifest.location, "attempts"))
+
+
+def _versions() -> dict[str, str]:
+    names = ("av", "numpy", "onnxruntime", "opencv-python", "pyarrow", "rapidocr", "ray", "scenedetect")
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,26 @@
+"""The whole machine in one command: make a small bucket of videos with known truth, curate it, show the page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipelines import recipes
+from pipelines.curate import curate
+from pipelines.demo_videos import make_demo_videos
+from preprocess.manifest import Manifest
+
+
+def demo(folder: str, *, videos: str | None, engine: str, workers: int | None) -> Manifest:
+    """Curate `videos`, or synthetic ones made in `folder`/videos, into `folder`. A second call resumes.
+
+    Raises:
+        ValueError: as `curate`.
+    """
+    if videos is None:
+        videos = os.fspath(Path(folder) / "videos")
+        make_demo_videos(Path(videos))
+        out = os.fspath(Path(folder) / "out")
+    else:
+        out = os.fspath(Path(folder) / f"out-{Path(videos).resolve().name or 'root'}")
+    return curate(videos, out, recipes.default(), engine=engine, workers=workers)

@@ -1,0 +1,152 @@
+"""Folders and buckets alike: where a location lives, and writes that are either whole or not there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+_SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+)://")
+
+
+def is_remote(location: str) -> bool:
+    """True for bucket URIs (`s3://...`), False for paths and `file://` URIs."""
+    match = _SCHEME.match(location)
+    return match is not None and match.group(1).lower() != "file"
+
+
+def absolute(location: str) -> str:
+    """A location that means the same from any working directory and any worker process."""
+    if _SCHEME.match(location):
+        return location.rstrip("/")
+    return os.path.abspath(location)  # noqa: PTH100 - Path.absolute() keeps "..", resolve() follows links
+
+
+def local_path(location: str) -> bytes:
+    """The path of a local location as the bytes the kernel knows; `file://` URIs carry names that are not UTF-8."""
+    if location.startswith("file://"):
+        return unquote_to_bytes(location.removeprefix("file://"))
+    return os.fsencode(location)
+
+
+def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
+    """The file system that holds a location, and the path of the location within it.
+
+    pyarrow's own file systems serve `s3 gs abfs hdfs`; any other scheme goes through fsspec.
+
+    Raises:
+        ValueError: the scheme is known to neither.
+    """
+    match = _SCHEME.match(location)
+    if match is None or match.group(1).lower() == "file":
+        return pafs.LocalFileSystem(), os.fsdecode(local_path(location))
+    try:
+        found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(location)
+    except pa.ArrowInvalid:
+        found = _through_fsspec(location, match.group(1).lower())
+    return found
+
+
+def _through_fsspec(location: str, scheme: str) -> tuple[pafs.FileSystem, str]:
+    import fsspec  # only for schemes that pyarrow does not know
+
+    try:
+        backend, path = fsspec.core.url_to_fs(location)
+    except (ValueError, ImportError) as error:
+        raise ValueError(f"{location!r}: no file system for {scheme}:// ({error})") from error
+    return pafs.PyFileSystem(pafs.FSSpecHandler(backend)), path
+
+
+def write_atomic(location: str, data: bytes) -> None:
+    """Make `data` the whole content of a file: readers see the old file or the new one, never a part.
+
+    On disk that is a temporary name, fsync and rename; an object store shows an object only once it is complete.
+    """
+    system, path = filesystem(location)
+    if not isinstance(system, pafs.LocalFileSystem):
+        with system.open_output_stream(path) as stream:
+            stream.write(data)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(location: str) -> Iterator[None]:
+    """Hold a folder against other processes of this kind; the kernel lets go of it however the process ends.
+
+    Buckets have no locks: there, two runs write the same parts under the same names, and the last compaction wins.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    if is_remote(location):
+        yield
+        return
+    folder = Path(os.fsdecode(local_path(location)))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ValueError(f"{location!r} is in use by another run ({lock.read().strip() or 'unknown'})") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield
+        lock.truncate(0)
+
+
+def read_bytes(location: str) -> bytes | None:
+    """The content of a file, or None where there is none."""
+    system, path = filesystem(location)
+    if system.get_file_info(path).type != pafs.FileType.File:
+        return None
+    with system.open_input_stream(path) as stream:
+        return bytes(stream.read())
+
+
+def list_files(location: str, suffix: str) -> list[str]:
+    """Names (not paths) of the files directly in a folder that end in `suffix`, sorted; [] where there is no folder."""
+    system, path = filesystem(location)
+    entries = system.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    names = (entry.base_name for entry in entries if entry.type == pafs.FileType.File)
+    return sorted(name for name in names if name.endswith(suffix) and not name.startswith("."))
+
+
+def delete(location: str) -> None:
+    """Remove a file; no error where it is already gone."""
+    system, path = filesystem(location)
+    if system.get_file_info(path).type == pafs.FileType.File:
+        system.delete_file(path)
+
+
+def delete_folder(location: str) -> None:
+    """Remove a folder and all in it; no error where there is none."""
+    system, path = filesystem(location)
+    if system.get_file_info(path).type == pafs.FileType.Directory:
+        system.delete_dir(path)
+
+
+def join(location: str, *names: str) -> str:
+    """A location below another one."""
+    return "/".join([location.rstrip("/"), *names])

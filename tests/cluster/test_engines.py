@@ -1,0 +1,123 @@
+"""Both engines run the same stages and give the same results; the planner never promises what cannot run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.engine import LocalEngine
+from cluster.ray_engine import RayEngine
+from cluster.scaling import fuse, plan_pools
+from cluster.stage import Chain, Stage
+
+ROOT = str(Path(__file__).resolve().parents[2])
+
+
+class Double(Stage):
+    name = "double"
+
+    def process(self, item: int) -> Iterator[int]:
+        yield item
+        yield 2 * item
+
+
+class AddTen(Stage):
+    name = "add_ten"
+    cpus = 0.0
+
+    def setup(self) -> None:
+        self.ready = True
+
+    def process(self, item: int) -> Iterator[int]:
+        assert self.ready
+        yield item + 10
+
+
+class OnGpu(Stage):
+    name = "on_gpu"
+    gpus = 0.5
+
+    def process(self, item: int) -> Iterator[int]:
+        yield item
+
+
+class DieOnce(Stage):
+    """Its worker is killed, as the kernel kills one that is out of memory, the first time it meets item 3."""
+
+    name = "die_once"
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def process(self, item: int) -> Iterator[int]:
+        if item == 3 and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield item
+
+
+class Broken(Stage):
+    name = "broken"
+
+    def process(self, item: int) -> Iterator[int]:
+        raise KeyError(f"item {item}")
+        yield
+
+
+def test_local_runs_stages_in_order() -> None:
+    assert list(LocalEngine().run([Double(), AddTen()], [1, 5])) == [11, 12, 15, 20]
+
+
+def test_neighbours_without_gpu_are_fused() -> None:
+    fused = fuse([Double(), AddTen(), OnGpu(), AddTen()])
+    assert [type(stage) for stage in fused] == [Chain, OnGpu, AddTen]
+    assert fused[0].cpus == 1.0
+
+
+@pytest.mark.parametrize(("cpus", "workers"), [(1, 1), (2, 2), (64, 64)])
+def test_pool_takes_the_machine_and_leaves_room(cpus: int, workers: int) -> None:
+    (pool,) = plan_pools([Double()], cpus=cpus, gpus=0, items=1000)
+    assert pool.workers == workers
+    assert pool.workers * pool.cpus < cpus
+
+
+def test_no_more_workers_than_items_or_asked_for() -> None:
+    assert plan_pools([Double()], cpus=64, gpus=0, items=3)[0].workers == 3
+    assert plan_pools([Double()], cpus=64, gpus=0, items=1000, workers=5)[0].workers == 5
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3, 64])
+def test_pools_together_fit(cpus: int) -> None:
+    stages = fuse([Double(), OnGpu(), AddTen()])
+    if sum(stage.cpus for stage in stages) > cpus:
+        with pytest.raises(ValueError, match="cannot run"):
+            plan_pools(stages, cpus=cpus, gpus=1, items=100)
+        return
+    pools = plan_pools(stages, cpus=cpus, gpus=1, items=100)
+    assert sum(pool.workers * pool.cpus for pool in pools) < cpus
+    assert sum(pool.workers * pool.gpus for pool in pools) <= 1
+
+
+def test_plan_that_cannot_run_is_refused_in_one_sentence() -> None:
+    with pytest.raises(ValueError, match=r"need 1 CPUs and 0.5 GPUs at once, and there are 8 CPUs and 0 GPUs"):
+        plan_pools([OnGpu()], cpus=8, gpus=0, items=1)
+    with pytest.raises(ValueError, match="0 workers"):
+        plan_pools([Double()], cpus=8, gpus=0, items=1, workers=0)
+
+
+@pytest.mark.slow
+def test_ray_matches_local_and_survives_a_killed_worker(tmp_path: Path) -> None:
+    stages = [Double(), DieOnce(tmp_path / "died"), AddTen()]
+    on_ray = list(RayEngine(address=None, working_dir=ROOT, workers=2).run(stages, range(20)))
+    assert (tmp_path / "died").exists()
+    assert sorted(on_ray) == sorted(LocalEngine().run(stages, range(20)))
+
+
+@pytest.mark.slow
+def test_ray_raises_the_stage_s_own_error() -> None:
+    with pytest.raises(KeyError, match="item 0"):
+        list(RayEngine(address=None, working_dir=ROOT, workers=1).run([Broken()], [0]))
