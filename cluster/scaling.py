@@ -57,17 +57,28 @@ def plan_pools(
             f"this plan cannot run: {len(stages)} stages need {cpus_needed:g} CPUs and {gpus_needed:g} GPUs at once, "
             f"and there are {cpus:g} CPUs and {gpus:g} GPUs"
         )
-    spare = cpus - cpus_needed
-    pools = []
-    for stage in stages:
-        count = 1
+    counts = _counts(stages, cpus - cpus_needed, gpus)
+    return [
+        Pool(
+            stage=stage,
+            workers=min(count, max(1, items), workers or count),
+            cpus=stage.cpus * (1 - RESERVED_SHARE),
+            gpus=stage.gpus,
+        )
+        for stage, count in zip(stages, counts, strict=True)
+    ]
+
+
+def _counts(stages: Sequence[Stage], spare_cpus: float, gpus: float) -> list[int]:
+    """Workers of each stage: GPUs are filled first, since they cost most, then the CPU pools in order."""
+    counts = [1] * len(stages)
+    on_gpu = sum(stage.gpus > 0 for stage in stages)
+    for index in sorted(range(len(stages)), key=lambda index: stages[index].gpus == 0):
+        stage = stages[index]
+        limits = [math.floor(spare_cpus / stage.cpus)] if stage.cpus > 0 else []
         if stage.gpus > 0:
-            count = max(1, math.floor(gpus / len([s for s in stages if s.gpus > 0]) / stage.gpus))
-        elif 0 < stage.cpus <= spare:
-            extra = math.floor(spare / stage.cpus)
-            spare -= extra * stage.cpus
-            count += extra
-        count = min(count, max(1, items), workers or count)
-        booked = stage.cpus * (1 - RESERVED_SHARE)
-        pools.append(Pool(stage=stage, workers=count, cpus=booked, gpus=stage.gpus))
-    return pools
+            limits.append(math.floor(gpus / on_gpu / stage.gpus) - 1)
+        extra = max(0, min(limits, default=0))
+        counts[index] += extra
+        spare_cpus -= extra * stage.cpus
+    return counts

@@ -1,0 +1,114 @@
+"""Read manifest tables defensively: a column may be absent, all null or of any dtype, and its text is a stranger's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+STRUCTURAL = frozenset(
+    (
+        *("clip_id", "source_id", "source_uri", "start_seconds", "end_seconds", "start_pts", "end_pts"),
+        *("time_base_num", "time_base_den", "num_frames", "fps", "width", "height", "codec", "has_audio"),
+        *("crop_left", "crop_top", "crop_right", "crop_bottom", "phash"),
+        *("caption", "captioner", "caption_outcome", "status", "reasons"),
+    )
+)
+"""Columns that say which clip a row is and what became of it; they are scores only where a rule names them."""
+NO_REASON = "no_reason_given"
+"""Stands for the reason of a clip that is not kept and says nothing, so that every such clip has a first reason."""
+REASON_CHARACTERS = 200
+"""A decoder's message can run to pages; a label cannot."""
+
+
+def texts(frame: pd.DataFrame, name: str) -> list[str | None]:
+    """The column as strings, None where null; all None where the column is absent."""
+    return [None if value is None else str(value) for value in values(frame, name)]
+
+
+def values(frame: pd.DataFrame, name: str) -> list[Any]:
+    """The column's values, None for every kind of null; all None where the column is absent."""
+    if name not in frame:
+        return [None] * len(frame)
+    column = frame[name].astype(object)
+    filled: list[Any] = column.where(column.notna(), None).tolist()
+    return filled
+
+
+def numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
+    """The column as float64 (N,), NaN where null, absent or not a number."""
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    return pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def durations(clips: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Seconds each clip plays, (N,): its own column, else the span's length, else 0."""
+    span = numbers(clips, "end_seconds") - numbers(clips, "start_seconds")
+    own = numbers(clips, "duration_seconds")
+    return np.nan_to_num(np.where(np.isfinite(own), own, span), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def statuses(clips: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """`kept`, `failed` or `rejected` a clip, (N,); a status nobody knows does not count as kept."""
+    known = ("kept", "failed")
+    return np.array([value if value in known else "rejected" for value in values(clips, "status")], dtype=np.str_)
+
+
+def reason_lists(clips: pd.DataFrame) -> list[list[str]]:
+    """Why each clip is not kept, each reason once and in order; empty for kept clips, never empty for others."""
+    found = []
+    for status, raw in zip(statuses(clips), values(clips, "reasons"), strict=True):
+        listed = [raw] if isinstance(raw, str) else raw if isinstance(raw, Iterable) else []
+        distinct = list(dict.fromkeys(str(reason)[:REASON_CHARACTERS] for reason in listed if reason))
+        found.append([] if status == "kept" else distinct or [NO_REASON])
+    return found
+
+
+def bounds(run: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
+    """Column -> (min, max) of the recipe's rules, in their order; several rules on one column: the tightest ends."""
+    recipe = run.get("recipe")
+    rules = recipe.get("rules") if isinstance(recipe, Mapping) else None
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for rule in rules or ():
+        column = str(rule["column"])
+        low, high = found.get(column, (None, None))
+        lows = [end for end in (low, finite(rule.get("min"))) if end is not None]
+        highs = [end for end in (high, finite(rule.get("max"))) if end is not None]
+        found[column] = (max(lows, default=None), min(highs, default=None))
+    return found
+
+
+def score_columns(clips: pd.DataFrame, ruled: Iterable[str]) -> list[str]:
+    """Numeric columns worth a histogram: those with a rule, in the rules' order, then the rest in the table's."""
+    first = [name for name in ruled if name in clips and _is_numeric(clips[name])]
+    rest = [str(name) for name in clips.columns if name not in STRUCTURAL and name not in first]
+    return first + [name for name in rest if _is_numeric(clips[name]) and not clips[name].isna().all()]
+
+
+def finite(value: object) -> float | None:
+    """A number fit for JSON, or None: NaN and infinities have no JSON form."""
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        return float(value) if math.isfinite(value) else None
+    return None
+
+
+def shorten(text: str | None, characters: int) -> str | None:
+    """The text, ended by an ellipsis where it is longer than `characters`."""
+    return text if text is None or len(text) <= characters else text[: characters - 1] + "…"
+
+
+def _is_numeric(column: pd.Series[Any]) -> bool:
+    if pd.api.types.is_bool_dtype(column):
+        return False
+    # Nulls turn a Python column of numbers into objects; look at what is there.
+    return pd.api.types.is_numeric_dtype(column) or pd.api.types.infer_dtype(column, skipna=True) in (
+        "integer",
+        "floating",
+        "mixed-integer-float",
+        "empty",
+    )

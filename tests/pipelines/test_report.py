@@ -1,0 +1,334 @@
+import json
+import random
+import re
+from collections import Counter
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from filters.rules import Range, reasons
+from pipelines.report.data import MOST_REASONS, MOST_SOURCES, report_data
+from pipelines.report.gallery import KEPT_CLIPS, REASON_CLIPS, REASONS_CLIPS, gallery_clip_ids
+from pipelines.report.page import render_report
+from tests.browser import open_browser
+
+RULES = [
+    Range(column="duration_seconds", min=3.0, max=10.0),
+    Range(column="motion", min=1.0, max=40.0),
+    Range(column="text_area", max=0.02),
+]
+RUN = {
+    "recipe": {
+        "name": "default",
+        "rules": [{"column": rule.column, "min": rule.min, "max": rule.max} for rule in RULES],
+        "scorers": ["motion", "text_area"],
+    },
+    "fingerprint": "9f2c1ab0",
+    "versions": {"python": "3.11"},
+    "source": "/videos",
+    "wall_seconds": 60.0,
+}
+HOSTILE = [
+    "<img src=x onerror=window.harmed=1>.mp4",
+    "</script><script>window.harmed=1</script>.mp4",
+    "a" * 300 + ".mp4",
+    "\u0641\u064a\u062f\u064a\u0648 \u0627\u0644\u0637\u0628\u064a\u0639\u0629.mp4",
+    "two\nlines.mp4",
+    "evil\u202e4pm.exe",
+    "{{DATA}} {{POLICY}} <!-- \u2028.mp4",
+]
+
+
+def clips_table(count: int, names: list[str] | None = None) -> pd.DataFrame:
+    draw = np.random.default_rng(7)
+    seconds = draw.uniform(1, 10, count)
+    names = names or [f"video {i}.mp4" for i in range(5)]
+    start = draw.uniform(0, 100, count)
+    clips = pd.DataFrame(
+        {
+            "clip_id": [f"{random.Random(i).getrandbits(128):032x}" for i in range(count)],
+            "source_uri": [f"/videos/{names[i % len(names)]}" for i in range(count)],
+            "start_seconds": start,
+            "end_seconds": start + seconds,
+            "duration_seconds": seconds,
+            "motion": draw.lognormal(1, 1.2, count),
+            "text_area": np.where(draw.random(count) < 0.8, 0.0, draw.exponential(0.03, count)),
+            "contrast": draw.normal(50, 15, count),
+            "caption": [names[i % len(names)] for i in range(count)],
+        }
+    )
+    clips.loc[clips["duration_seconds"] < 2, "contrast"] = np.nan
+    clips["reasons"] = [reasons(RULES, row) for row in clips.to_dict("records")]
+    clips["status"] = ["rejected" if listed else "kept" for listed in clips["reasons"]]
+    return clips
+
+
+def sources_table(names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "uri": [f"/videos/{name}" for name in names],
+            "size_bytes": 1000,
+            "status": ["ok" if i % 2 else "failed" for i in range(len(names))],
+            "reason": [None if i % 2 else "<b>no video stream</b>" for i in range(len(names))],
+            "codec": "h264",
+            "duration_seconds": 200.0,
+        }
+    )
+
+
+EMPTY = pd.DataFrame()
+
+
+def test_first_reasons_take_every_clip_that_is_not_kept_once() -> None:
+    clips = clips_table(2000)
+    data = report_data(clips, EMPTY, {}, RUN)
+    assert data["totals"]["clips"] - sum(step["first"] for step in data["reasons"]) == data["totals"]["kept"]
+    lost_seconds = sum(step["first_seconds"] for step in data["reasons"])
+    assert data["totals"]["clip_seconds"] - lost_seconds == pytest.approx(data["totals"]["kept_seconds"])
+    in_all = Counter(reason for listed in clips["reasons"] for reason in listed)
+    assert {step["reason"]: step["total"] for step in data["reasons"]} == in_all
+    assert any(step["total"] > step["first"] for step in data["reasons"])
+
+
+def test_waterfall_follows_the_order_of_the_rules() -> None:
+    columns = [step["reason"].partition(":")[0] for step in report_data(clips_table(500), EMPTY, {}, RUN)["reasons"]]
+    ruled = [rule.column for rule in RULES]
+    assert columns == sorted(columns, key=ruled.index)
+
+
+def test_clips_without_or_with_endless_reasons_are_accounted_for() -> None:
+    messages = [f"decode: error {i}" for i in range(500)]
+    clips = pd.DataFrame(
+        {
+            "clip_id": [f"{i:04}" for i in range(602)],
+            "status": ["failed"] * 601 + ["kept"],
+            "reasons": [[message, message] for message in messages] + [[]] * 50 + [None] * 51 + [["stale"]],
+        }
+    )
+    data = report_data(clips, EMPTY, {}, {})
+    assert len(data["reasons"]) <= MOST_REASONS + 1
+    assert sum(step["first"] for step in data["reasons"]) == 601
+    assert sum(step["total"] for step in data["reasons"]) == 601
+    assert {step["reason"]: step["first"] for step in data["reasons"]}["no_reason_given"] == 101
+    assert len(gallery_clip_ids(clips)) <= KEPT_CLIPS + REASONS_CLIPS
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0] * 50 + [0.3, 0.1, 0.7],
+        [1e-9, 2e-9, 5e-9],
+        [5.0],
+        [-3.0, 4.0, 1e12, float("inf"), float("-inf")],
+        [1, 2, 2, 3, 3, 3, 40, 41],
+        [None, 2.0, None, float("nan")],
+        [None, None],
+        [1e300, -1e300],
+    ],
+)
+def test_histogram_counts_every_measured_value_once(values: list[float | None]) -> None:
+    clips = pd.DataFrame({"clip_id": [str(i) for i in range(len(values))], "score": values, "status": "kept"})
+    clips.loc[clips.index % 2 == 0, "status"] = "rejected"
+    run = {"recipe": {"rules": [{"column": "score", "min": 1.0, "max": 40.0}]}}
+    (plot,) = report_data(clips, EMPTY, {}, run)["histograms"]
+    measured = clips[clips["score"].notna()]
+    assert sum(plot["kept"]) == (measured["status"] == "kept").sum()
+    assert sum(plot["not_kept"]) == (measured["status"] != "kept").sum()
+    assert plot["missing"] == len(clips) - len(measured)
+    assert len(plot["kept"]) == len(plot["not_kept"]) <= 80
+
+
+def test_bins_part_where_the_rule_parts() -> None:
+    values = np.round(np.random.default_rng(0).uniform(0, 50, 5000), 1)
+    clips = pd.DataFrame({"clip_id": [str(i) for i in range(5000)], "score": values, "reasons": None})
+    clips["status"] = np.where((values >= 1.0) & (values <= 40.0), "kept", "rejected")
+    run = {"recipe": {"rules": [{"column": "score", "min": 1.0, "max": 40.0}]}}
+    (plot,) = report_data(clips, EMPTY, {}, run)["histograms"]
+    for kept, not_kept in zip(plot["kept"], plot["not_kept"], strict=True):
+        assert kept == 0 or not_kept == 0
+
+
+def test_structure_is_no_score_unless_a_rule_says_so() -> None:
+    clips = clips_table(20).assign(height=720, crop_left=0, has_audio=True, camera="static")
+    plots = [plot["name"] for plot in report_data(clips, EMPTY, {}, RUN)["histograms"]]
+    assert plots == ["duration_seconds", "motion", "text_area", "contrast"]
+    run = {"recipe": {"rules": [{"column": "height", "min": 480, "max": None}]}}
+    assert report_data(clips, EMPTY, {}, run)["histograms"][0]["name"] == "height"
+
+
+def test_sample_is_bounded_and_does_not_depend_on_the_order_of_rows() -> None:
+    clips = clips_table(5000)
+    ids = gallery_clip_ids(clips)
+    assert ids == gallery_clip_ids(clips.sample(frac=1, random_state=1))
+    assert [clip["id"] for clip in report_data(clips, EMPTY, {}, RUN)["clips"]] == ids
+    shown = clips[clips["clip_id"].isin(ids)]
+    assert (shown["status"] == "kept").sum() == KEPT_CLIPS
+    in_all = Counter(reason for listed in clips["reasons"] for reason in listed)
+    in_sample = Counter(reason for listed in shown["reasons"] for reason in listed)
+    assert all(in_sample[reason] >= min(count, REASON_CLIPS) for reason, count in in_all.items())
+
+
+def test_previews_become_data_urls_of_the_sampled_clips() -> None:
+    clips = clips_table(3)
+    chosen = clips["clip_id"][1]
+    shown = report_data(clips, EMPTY, {chosen: b"\xff\xd8\xff", "unknown": b"x"}, {})["clips"]
+    assert {clip["id"]: clip["preview"] for clip in shown if clip["preview"]} == {chosen: "data:image/jpeg;base64,/9j/"}
+
+
+def test_sources_that_gave_nothing_are_listed_and_the_list_is_bounded() -> None:
+    sources = sources_table([f"{i}.mp4" for i in range(4 * MOST_SOURCES)])
+    data = report_data(EMPTY, sources, {}, {})
+    assert len(data["sources"]) == MOST_SOURCES
+    assert data["totals"]["sources_failed"] == data["totals"]["sources_ok"] == 2 * MOST_SOURCES
+    assert data["totals"]["source_seconds"] == 2 * MOST_SOURCES * 200.0
+
+
+@pytest.mark.parametrize("clips", [EMPTY, clips_table(0), clips_table(1)])
+@pytest.mark.parametrize("sources", [EMPTY, sources_table([]), sources_table(["a.mp4"])])
+def test_any_table_may_be_empty(clips: pd.DataFrame, sources: pd.DataFrame) -> None:
+    data = report_data(clips, sources, {}, {})
+    json.dumps(data, allow_nan=False)
+    assert data["totals"]["clips"] == len(data["clips"]) == len(clips)
+
+
+def test_tables_as_parquet_gives_them_back(tmp_path) -> None:
+    clips = clips_table(50)
+    clips.to_parquet(tmp_path / "clips.parquet")
+    read = pd.read_parquet(tmp_path / "clips.parquet")
+    arrow = pd.read_parquet(tmp_path / "clips.parquet", dtype_backend="pyarrow")
+    expected = report_data(clips, EMPTY, {}, RUN)
+    assert report_data(read, EMPTY, {}, RUN) == report_data(arrow, EMPTY, {}, RUN) == expected
+
+
+def test_hostile_names_survive_the_page_as_data() -> None:
+    clips = clips_table(40, HOSTILE)
+    # A folder name that is not UTF-8 reaches Python with lone surrogates.
+    page = render_report(clips, sources_table(HOSTILE), {}, {**RUN, "source": "/vid\udcff"})
+    page.encode("utf-8")
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, flags=re.DOTALL)
+    assert block is not None
+    assert not re.search("[<>&\u2028\u2029\ud800-\udfff]", block[1])
+    captions = {clip["caption"] for clip in json.loads(block[1])["clips"]}
+    assert captions == set(HOSTILE)
+    assert page.count("<script") == 2
+
+
+def test_a_long_manifest_makes_a_page_of_a_few_megabytes() -> None:
+    clips = clips_table(20_000)
+    noise = np.random.default_rng(0).integers(0, 255, (90, 480, 3), dtype=np.uint8)
+    jpeg = cv2.imencode(".jpg", cv2.GaussianBlur(noise, (5, 5), 0), [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
+    page = render_report(clips, EMPTY, dict.fromkeys(gallery_clip_ids(clips), jpeg), RUN)
+    assert len(page) < 6e6
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as opened:
+        yield opened
+
+
+def write_page(tmp_path, clips: pd.DataFrame, sources: pd.DataFrame, run=RUN):
+    strip = cv2.imencode(".jpg", np.full((90, 480, 3), 128, dtype=np.uint8))[1].tobytes()
+    page = tmp_path / "report.html"
+    page.write_text(render_report(clips, sources, dict.fromkeys(gallery_clip_ids(clips), strip), run), encoding="utf-8")
+    return page
+
+
+@pytest.mark.slow
+def test_page_opens_offline_and_runs_nothing_of_its_data(browser, tmp_path) -> None:
+    clips = clips_table(60, HOSTILE).assign(text_area=0.0, **{"<b>score": 1.5, "dominant_colors": "#aabbcc <i>"})
+    clips["status"], clips["reasons"] = "kept", None
+    clips.loc[:9, "status"] = "failed"
+    clips.at[0, "reasons"] = ['decode:"><img src=x onerror=window.harmed=1>']
+    run = {**RUN, "source": "<img src=x onerror=window.harmed=1>", "versions": {"<u>": "<s>"}, "fingerprint": "</dl>"}
+    page = write_page(tmp_path, clips, sources_table(HOSTILE), run)
+    browser.open(page)
+    browser.run("document.querySelector('[data-status=all]').click()")
+    for _ in range(3):
+        browser.run("document.getElementById('more').click()")
+    browser.run("document.querySelector('.strip').click()")
+    assert browser.console_errors() == []
+    assert {url for url in browser.requests() if not url.startswith("data:")} == {page.as_uri()}
+    assert browser.run("window.harmed === undefined")
+    assert browser.run(
+        "document.querySelectorAll('b, u, s, img:not([src^=\"data:image/jpeg\"])').length"
+    ) == browser.run("document.querySelectorAll('.masthead b, .legend b').length")
+    text = browser.run("document.body.innerText")
+    for shown in (
+        HOSTILE[0],
+        HOSTILE[1],
+        HOSTILE[3],
+        "two\u21b5lines.mp4",
+        "evil[U+202E]4pm.exe",
+        "<b>no video stream</b>",
+    ):
+        assert shown in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 800, 2200])
+def test_no_name_breaks_the_layout(browser, tmp_path, width: int) -> None:
+    browser.resize(width)
+    browser.open(write_page(tmp_path, clips_table(60, HOSTILE), sources_table(HOSTILE), {**RUN, "source": "x" * 500}))
+    browser.run("document.querySelector('.strip').click()")
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    dialog = "document.querySelector('dialog')"
+    assert browser.run(f"{dialog}.scrollWidth <= {dialog}.clientWidth")
+
+
+@pytest.mark.slow
+def test_gallery_filters_and_sorts(browser, tmp_path) -> None:
+    clips = clips_table(200)
+    browser.open(write_page(tmp_path, clips, EMPTY))
+
+    def shown() -> str:
+        return browser.one("#shown").text
+
+    for status in ("kept", "rejected"):
+        browser.one(f"[data-status={status}]").click()
+        assert {card.get_attribute("data-status-of") for card in browser.all(".card")} == {status}
+        assert f"of {(clips['status'] == status).sum()} clips" in shown()
+    browser.one("[data-reason^='motion:below']").click()
+    assert f"of {clips['reasons'].map(lambda listed: 'motion:below_1.0' in listed).sum()} clips" in shown()
+    assert all("motion below 1" in card.text for card in browser.all(".card"))
+    browser.one("#sort option[value=contrast]").click()
+    assert browser.run("shown.map(c => c.scores.contrast)") == sorted(
+        browser.run("shown.map(c => c.scores.contrast)"),
+        key=lambda score: -np.inf if score is None else score,
+        reverse=True,
+    )
+    browser.one("#direction").click()
+    ascending = [score for score in browser.run("shown.map(c => c.scores.contrast)") if score is not None]
+    assert ascending == sorted(ascending)
+    browser.one(".strip").click()
+    browser.one("dialog").send_keys("\ue014")  # the right arrow key
+    browser.one("dialog").send_keys("\ue014")
+    assert browser.one("dialog nav span").text.startswith("3 of ")
+    assert browser.console_errors() == []
+
+
+@pytest.mark.slow
+def test_every_score_has_a_histogram_that_reads_its_bins(browser, tmp_path) -> None:
+    clips = clips_table(200)
+    browser.open(write_page(tmp_path, clips, EMPTY))
+    figures = {figure.get_attribute("data-column"): figure for figure in browser.all("#plots figure")}
+    assert set(figures) == {"duration_seconds", "motion", "text_area", "contrast"}
+    for figure in figures.values():
+        assert figure.find_elements("css selector", "rect.kept")
+    picture = figures["contrast"].find_element("css selector", "svg")
+    counted = 0
+    for key in ["\ue011"] + ["\ue014"] * int(picture.get_attribute("aria-valuemax")):
+        picture.send_keys(key)
+        kept, lost = re.search(r": (\d+) kept, (\d+) not", picture.get_attribute("aria-valuetext")).groups()
+        counted += int(kept) + int(lost)
+    assert counted == clips["contrast"].notna().sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clips", [EMPTY, clips_table(1), clips_table(1).assign(status="rejected", reasons=None)])
+def test_page_of_next_to_nothing_draws(browser, tmp_path, clips: pd.DataFrame) -> None:
+    browser.open(write_page(tmp_path, clips, EMPTY, {}))
+    assert browser.console_errors() == []
+    assert browser.one("h1").text
