@@ -270,7 +270,7 @@ def _rows(table: pa.Table | None) -> list[Row]:
 
 def _read(location: str, columns: list[str] | None = None) -> pa.Table | None:
     data = storage.read_bytes(location)
-    return None if data is None else pq.read_table(io.BytesIO(data), columns=columns)
+    return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns)
 
 
 def _parquet(table: pa.Table) -> bytes:

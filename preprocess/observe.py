@@ -22,7 +22,7 @@ from preprocess.decode import Frame, Shrunk, Video
 from preprocess.frames import PAIR_SECONDS, SAMPLES_PER_SECOND, FrameSignals, FrameView, Sample
 from preprocess.shots import ShotConfig, ShotDetector
 
-CONTEXT_SECONDS = 3.0
+CONTEXT_SECONDS = 6.0
 """Decoded on both sides of a window, so that a transition across its edge is seen from both."""
 LONG_SHOT_SECONDS = 60.0
 """An open shot longer than this gives its first clip early: 120 remembered pictures of 0.8 MB are enough."""

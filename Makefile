@@ -1,0 +1,42 @@
+# Everything sets up what it needs: a fresh machine wants only Python 3.11 and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+VIDEOS ?=
+
+.PHONY: setup setup-all demo train-demo test check bench clean
+
+setup: .venv/core
+setup-all: .venv/all
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/core: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/all: .venv/dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,models,train]'
+	touch $@
+
+# make demo VIDEOS=folder curates your own videos.
+demo: .venv/core
+	$(BIN)/python -m pipelines demo demo $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/pytest
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks.curate $(or $(VIDEOS),demo/videos)
+
+clean:
+	rm -rf demo .mypy_cache .ruff_cache .pytest_cache
