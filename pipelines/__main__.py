@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 from pipelines import recipes
 from pipelines.config import override
@@ -27,15 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 refused with a reason, 130 stopped."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    signal.signal(signal.SIGTERM, _stop)
+    stops: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: _stop(stops, number))
     try:
         _refuse_relative_in_job(options)
         options.run(options)
     except ValueError as error:
+        if stops:
+            return 130
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except BaseException:
+        if stops:  # some libraries turn the interruption into an error of their own
+            return 130
+        raise
     return 0
 
 
@@ -115,9 +120,7 @@ def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
 
 
 def _add_engine(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--engine", default="auto", choices=ENGINES, help="auto: a running cluster, or a local one"
-    )
+    command.add_argument("--engine", default="auto", choices=ENGINES, help="auto: a running cluster, or a local one")
     command.add_argument("--workers", type=int, help="at most this many workers at a time (default: one a core)")
 
 
@@ -131,7 +134,8 @@ def _refuse_relative_in_job(options: argparse.Namespace) -> None:
             raise ValueError(f"{place!r}: inside a submitted job, give {name.upper()} as an absolute path or a URI")
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _stop(stops: list[int], number: int) -> None:
+    stops.append(number)
     raise KeyboardInterrupt
 
 

@@ -6,16 +6,16 @@ import dataclasses
 import difflib
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from captioners.base import Captioner
-from preprocess.shots import ShotConfig
-
 from filters.base import Scorer
 from filters.rules import Range
 from preprocess.manifest import CLIP_FIELDS, Columns
 from preprocess.observe import ClipLengths
+from preprocess.shots import ShotConfig
 
 Setting = str | int | float | bool | None
 Settings = dict[str, Setting]
@@ -74,7 +74,9 @@ def settings(config: CurateConfig) -> Settings:
 
 def fingerprint(flat: Settings) -> str:
     """12 hex digits that change whenever a setting does."""
-    return hashlib.blake2b(json.dumps(flat, sort_keys=True).encode(), digest_size=6).hexdigest()
+    # 240 and 240.0 are the same bound
+    plain = {key: float(value) if type(value) is int else value for key, value in flat.items()}
+    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def difference(old: Settings, new: Settings) -> list[str]:
@@ -88,64 +90,72 @@ def difference(old: Settings, new: Settings) -> list[str]:
 
 
 def override(config: CurateConfig, assignments: list[str]) -> CurateConfig:
-    """Apply `key=value` strings, as given to `--set`, in order.
+    """Apply `key=value` strings, as given to `--set`, all at once.
 
     Raises:
-        ValueError: no such key (its neighbours are named), or the value has the wrong type.
+        ValueError: no such key (its neighbours are named), or values of a wrong type or that do not go together.
     """
+    changes: dict[tuple[str, str], dict[str, str]] = {}
     for assignment in assignments:
-        key, equals, value = assignment.partition("=")
+        key, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise ValueError(f"--set {assignment!r}: expected key=value, such as rules.motion.min=1.0")
-        config = _override_one(config, key.strip(), value.strip())
+        section, _, rest = key.partition(".")
+        name, _, field = rest.rpartition(".")
+        if not (section == "rules" and name and field in ("min", "max")):
+            _check_key(config, key)
+        changes.setdefault((section, name), {})[field or section] = value
+    for (section, name), fields in changes.items():
+        config = _changed(config, section, name, fields)
     return config
 
 
-def _override_one(config: CurateConfig, key: str, value: str) -> CurateConfig:
-    section, _, rest = key.partition(".")
-    head, _, field = rest.rpartition(".")
-    if section == "rules" and head and field in ("min", "max"):
-        _check_column(head, config.rule_columns)
-        rules = list(config.rules)
-        index = next((i for i, rule in enumerate(rules) if rule.column == head), len(rules))
-        rule = rules[index] if index < len(rules) else Range(column=head)
-        rules[index : index + 1] = [_replace(rule, field, value, key)]
-        return dataclasses.replace(config, rules=tuple(rules))
-    known = [name for name in settings(config) if name not in ("name", "captioner")]
-    if key not in known or key in {f"scorers.{scorer.name}" for scorer in config.scorers}:
+def _changed(config: CurateConfig, section: str, name: str, fields: Mapping[str, str]) -> CurateConfig:
+    """`config` with several fields of one of its records set."""
+    if section == "rules":
+        _check_column(name, config.rule_columns)
+        old = next((rule for rule in config.rules if rule.column == name), None)
+        new = _replace(old or Range(column=name), fields, f"rules.{name}")
+        rules = tuple(new if rule is old else rule for rule in config.rules) + ((new,) if old is None else ())
+        return dataclasses.replace(config, rules=rules)
+    if section == "scorers":
+        prefix = f"scorers.{name}"
+        scorers = tuple(_replace(s, fields, prefix) if s.name == name else s for s in config.scorers)
+        return dataclasses.replace(config, scorers=scorers)
+    if section in fields:
+        return cast(CurateConfig, _replace(config, fields, ""))
+    return dataclasses.replace(config, **{section: _replace(getattr(config, section), fields, section)})
+
+
+def _check_key(config: CurateConfig, key: str) -> None:
+    fixed = {"name", "captioner", *(f"scorers.{scorer.name}" for scorer in config.scorers)}
+    known = [name for name in settings(config) if name not in fixed]
+    if key not in known:
         near = difflib.get_close_matches(key, known, n=3) or sorted(known)
         raise ValueError(f"--set {key}: no such setting in recipe {config.name}; did you mean {', '.join(near)}?")
-    if section == "scorers":
-        scorers = tuple(_replace(s, field, value, key) if s.name == head else s for s in config.scorers)
-        return dataclasses.replace(config, scorers=scorers)
-    if not rest:
-        return _replace(config, section, value, key)
-    return dataclasses.replace(config, **{section: _replace(getattr(config, section), rest, value, key)})
 
 
-def _replace(record: Any, field: str, text: str, key: str) -> Any:
-    """`record` with one field set from text of the field's own type."""
-    hint = get_type_hints(type(record))[field]
+def _replace(record: Any, fields: Mapping[str, str], prefix: str) -> Any:
+    """`record` with fields set from texts, each parsed as the field's own type."""
+    hints = get_type_hints(type(record))
+    parsed = {field: _parsed(hints[field], text, f"{prefix}.{field}".lstrip(".")) for field, text in fields.items()}
+    return dataclasses.replace(record, **parsed)
+
+
+def _parsed(hint: Any, text: str, key: str) -> Setting:
     allowed = get_args(hint) or (hint,)
     if text.lower() in ("none", "null") and type(None) in allowed:
-        return dataclasses.replace(record, **{field: None})
-    for kind in (bool, int, float, str):
+        return None
+    if bool in allowed and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float, str):
         if kind in allowed:
             try:
-                parsed = _parse(kind, text)
+                return cast(Setting, kind(text))
             except ValueError:
                 continue
-            return dataclasses.replace(record, **{field: parsed})
     names = " or ".join(getattr(kind, "__name__", str(kind)).replace("NoneType", "none") for kind in allowed)
     raise ValueError(f"--set {key}={text}: expected {names}")
-
-
-def _parse(kind: type[Any], text: str) -> Any:
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise ValueError(text)
-        return text.lower() == "true"
-    return kind(text)
 
 
 def _fields(prefix: str, record: object) -> Settings:

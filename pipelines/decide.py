@@ -11,6 +11,7 @@ from pipelines.config import CurateConfig, difference, fingerprint, override, se
 from pipelines.curate import describe_recipe
 from pipelines.report.write import write_report
 from pipelines.stages import decide as reasons_against
+from pipelines.stages import describe
 from preprocess import storage
 from preprocess.manifest import Manifest, Row
 
@@ -68,11 +69,11 @@ def rewrite(manifest: Manifest, run: dict[str, Any], clips: pa.Table, config: Cu
 
 
 def _decide_row(config: CurateConfig, row: Row) -> None:
-    broken = reasons_against(config.rules, row)
+    broken = reasons_against(config, row)
     row["status"], row["reasons"] = ("rejected" if broken else "kept"), broken
-    if not broken and row["caption"] is None and not config.captioner.needs_frames:
-        caption = config.captioner.caption(None, row)
-        row |= {"caption": caption.text, "captioner": config.captioner.name, "caption_outcome": caption.outcome}
+    if config.captioner.needs_frames or row["captioner"] not in (None, config.captioner.name):
+        return  # such captions are dear: they stay, also on clips that are rejected now
+    row |= describe(config.captioner, None, row)
 
 
 def _is_rule(line: str) -> bool:

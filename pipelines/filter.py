@@ -20,8 +20,7 @@ from filters.base import Scorer
 from pipelines.config import CurateConfig
 from pipelines.curate import choose_engine
 from pipelines.decide import load, recorded_config, rewrite
-from pipelines.stages import decide as reasons_against
-from pipelines.stages import measure
+from pipelines.stages import decide_cheaply, measure
 from preprocess import storage
 from preprocess.clip import Clip, Source
 from preprocess.decode import Video
@@ -43,7 +42,7 @@ class _SourceClips:
 def run_filter(name: str, out: str, *, engine: str = "auto", workers: int | None = None) -> Manifest:
     """Measure the clips of the manifest at `out` with the filter `name`, then decide again by the manifest's rules.
 
-    A costly filter skips the clips that the rules on other columns reject, as in a whole run.
+    A costly filter skips the clips that the rules on cheap columns reject, as in a whole run.
 
     Raises:
         ValueError: no manifest, no such filter, or the sources have changed.
@@ -131,11 +130,10 @@ class _ScoreStage(Stage):
 
 
 def _work(manifest: Manifest, scorer: Scorer, config: CurateConfig, rows: list[Row], done: str) -> list[_SourceClips]:
-    others = tuple(rule for rule in config.rules if rule.column not in scorer.columns)
     finished = {name.removesuffix(".arrow") for name in storage.list_files(done, ".arrow")}
     by_source: dict[str, list[Row]] = {}
     for row in rows:
-        skipped = scorer.costly and reasons_against(others, row)
+        skipped = scorer.costly and decide_cheaply(config, row)
         if row["source_id"] not in finished and not skipped:
             by_source.setdefault(row["source_id"], []).append(row)
     table = manifest.sources()

@@ -37,7 +37,7 @@ class Progress:
         self._bytes = {unit.unit_id: _unit_bytes(unit) for unit in units}
         self._console = Console(stderr=True)
         self._bar = _bar(self._console) if self._console.is_terminal else None
-        self._task = None
+        self._task: rich.progress.TaskID | None = None
         self._listing = listing
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
-        if kind is KeyboardInterrupt:
+        if kind is not None:
             self._say(f"stopped with {self._done} of {self._units} units done; run the same command again to resume")
 
     def add(self, summary: UnitSummary) -> None:

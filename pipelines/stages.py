@@ -12,9 +12,10 @@ from fractions import Fraction
 
 import cv2
 
+from captioners.base import Captioner
 from cluster.stage import Stage
 from filters.base import Score, Scorer
-from filters.rules import Range, reasons
+from filters.rules import reasons
 from pipelines.config import CurateConfig
 from preprocess import storage
 from preprocess.clip import Clip, VideoInfo
@@ -166,9 +167,23 @@ def measure(scorers: tuple[Scorer, ...], view: FrameView | None) -> dict[str, Sc
     return row
 
 
-def decide(rules: tuple[Range, ...], row: Row) -> list[str]:
-    """Every reason against a clip; none keeps it."""
-    return (["damaged"] if row["damaged"] else []) + reasons(rules, row)
+def decide(config: CurateConfig, row: Row) -> list[str]:
+    """Every reason against a clip; none keeps it. Rules on models' columns count only for clips that pass the others,
+    since only those get to the models."""
+    return decide_cheaply(config, row) or reasons(config.rules, row)
+
+
+def decide_cheaply(config: CurateConfig, row: Row) -> list[str]:
+    """The reasons against a clip that are known before a model looks at it."""
+    return (["damaged"] if row["damaged"] else []) + reasons(config.cheap_rules, row)
+
+
+def describe(captioner: Captioner, view: FrameView | None, row: Row) -> Row:
+    """The caption columns of a decided clip; clips that were not kept are not described."""
+    if row["status"] != "kept":
+        return {"caption": None, "captioner": None, "caption_outcome": None}
+    caption = captioner.caption(view, row)
+    return {"caption": caption.text, "captioner": captioner.name, "caption_outcome": caption.outcome}
 
 
 def clip_fields(clip: Clip, info: VideoInfo) -> Row:
@@ -199,16 +214,12 @@ def _clip_row(config: CurateConfig, info: VideoInfo, observed: Observed) -> Row:
     """Cheap scores first; what the rules on them reject never reaches a model or a captioner."""
     row = clip_fields(observed.clip, info) | {"damaged": observed.damaged}
     row |= measure(tuple(scorer for scorer in config.scorers if not scorer.costly), observed.view)
-    broken = decide(config.cheap_rules, row)
+    broken = decide_cheaply(config, row)
     costly = tuple(scorer for scorer in config.scorers if scorer.costly)
     row |= measure(costly, None if broken else observed.view)
-    if not broken:
-        broken = decide(config.rules, row)
+    broken = decide(config, row)
     row |= {"status": "rejected" if broken else "kept", "reasons": broken}
-    row |= {"caption": None, "captioner": None, "caption_outcome": None}
-    if not broken:
-        caption = config.captioner.caption(observed.view, row)
-        row |= {"caption": caption.text, "captioner": config.captioner.name, "caption_outcome": caption.outcome}
+    row |= describe(config.captioner, observed.view, row)
     row["preview"] = None if observed.view is None else _preview(observed.view)
     return row
 

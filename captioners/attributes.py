@@ -1,0 +1,93 @@
+"""Captions without a model: a sentence that says what was measured, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from captioners.base import Caption, Captioner
+from preprocess.frames import FrameView
+
+TEXT_LIMIT = 80
+"""Characters of on-screen text that are quoted; more says little about the picture."""
+MOTIONS = ((0.1, "almost no motion"), (0.6, "slow motion"), (3.0, "moderate motion"), (math.inf, "fast motion"))
+"""Upper ends of `motion` in percent of the longer side per second: of real shots about a tenth lies under the first,
+half under the second, and a brisk pan is over the third."""
+BRIGHTNESSES = ((50.0, "dark"), (90.0, "dim"), (160.0, "evenly lit"), (math.inf, "bright"))
+"""Upper ends of `brightness`, mean luma 0-255."""
+CAMERAS = {
+    "static": "a static camera",
+    "pan_left": "the camera panning left",
+    "pan_right": "the camera panning right",
+    "tilt_up": "the camera tilting up",
+    "tilt_down": "the camera tilting down",
+    "zoom_in": "the camera zooming in",
+    "zoom_out": "the camera zooming out",
+    "shaky": "a shaky camera",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AttributesCaptioner(Captioner):
+    """Reads `duration_seconds motion camera brightness dominant_colors text` of the row; leaves out what is null.
+
+    For instance: `A 5.2-second clip with slow motion, the camera panning left; bright, mainly blue and white; on-screen
+    text reads "EXIT".`
+    """
+
+    name: ClassVar[str] = "attributes"
+    needs_frames: ClassVar[bool] = False
+
+    def caption(self, view: FrameView | None, row: Mapping[str, object]) -> Caption:
+        """Always `ok`: with nothing measured it still is a clip. Needs no frames."""
+        duration = _number(row.get("duration_seconds"))
+        start = "A clip" if duration is None else f"{_article(duration)} {duration:.1f}-second clip"
+        moves = [part for part in (_word(MOTIONS, row.get("motion")), CAMERAS.get(str(row.get("camera")))) if part]
+        colors = _listed(str(row.get("dominant_colors") or ""))
+        look = [part for part in (_word(BRIGHTNESSES, row.get("brightness")), colors and f"mainly {colors}") if part]
+        text = _quotable(row.get("text"))
+        parts = [
+            f"{start} with {', '.join(moves)}" if moves else start,
+            ", ".join(look),
+            f'on-screen text reads "{text}"' if text else "",
+        ]
+        return Caption(text="; ".join(part for part in parts if part) + ".", outcome="ok")
+
+
+def _number(value: object) -> float | None:
+    """The value where it is a finite number; tables turn null into NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _article(duration: float) -> str:
+    """`An` before 8, 11, 18 and the eighties, as they are read out."""
+    whole = f"{duration:.1f}".split(".")[0]
+    return "An" if whole in ("11", "18") or whole.startswith("8") else "A"
+
+
+def _word(scale: tuple[tuple[float, str], ...], value: object) -> str | None:
+    number = _number(value)
+    return None if number is None else next(word for end, word in scale if number < end)
+
+
+def _listed(names: str) -> str:
+    """`blue, white, grey` as `blue, white and grey`."""
+    words = [word.strip() for word in names.split(",") if word.strip()]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def _quotable(text: object) -> str:
+    """One line of printable text without double quotes, cut at a word to `TEXT_LIMIT` characters."""
+    if not isinstance(text, str):
+        return ""
+    # A control character may stand between two words, so it becomes a space; U+FFFD is what decoding failed on.
+    printable = "".join(c if c.isprintable() and c != "\N{REPLACEMENT CHARACTER}" else " " for c in text)
+    line = " ".join(printable.replace('"', "'").split())
+    if len(line) <= TEXT_LIMIT:
+        return line
+    cut = line[:TEXT_LIMIT].rsplit(" ", 1)[0]
+    return f"{cut.rstrip()}..."
