@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import cv2
 
@@ -136,7 +135,7 @@ def measure_span(config: CurateConfig, span: SourceSpan) -> Row:
         found = observe(video, config.shots, config.clips, span.window)
         clips = [_clip_row(config, video.info, observed) for observed in found]
         status, reason = _verdict(config, span, video, clips)
-        seconds = float(video.num_frames / video.info.fps)
+        seconds = float(video.last_end_seconds - video.first_seconds)
         duration = seconds if span.count == 1 else video.info.duration_seconds
         source = _source_row(span, status, reason) | {
             "source_id": video.info.source_id,
@@ -230,11 +229,12 @@ def _verdict(config: CurateConfig, span: SourceSpan, video: Video, clips: list[R
     whole = span.count == 1
     if whole and video.num_frames == 1:
         return "failed", "single_frame"
-    if span.index == span.count - 1 and info.duration_seconds is not None:
-        # containers round, and some list a last frame that is not there; over half a second is neither
-        end = Fraction(info.duration_seconds) + info.start_pts * info.time_base
-        if end - video.last_end_seconds > Fraction(1, 2) + 2 / info.fps:
-            return "damaged", f"truncated: ends at {float(video.last_end_seconds):.1f} of {float(end):.1f} s"
+    # Containers round, and some list a last frame that is not there; over half a second is neither. Some count from 0,
+    # some from the first frame, so the earlier of both ends is what is promised.
+    promised = (info.duration_seconds or 0.0) - 0.5 - 2 / info.fps
+    if span.index == span.count - 1 and video.last_end_seconds < promised:
+        end = float(video.last_end_seconds)
+        return "damaged", f"truncated: ends at {end:.1f} of {info.duration_seconds:.1f} s"
     if video.damage.decode_errors:
         return "damaged", f"decode_errors: {video.damage.decode_errors}"
     if whole and sum(clip["duration_seconds"] for clip in clips) < config.clips.min_seconds:

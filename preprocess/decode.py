@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -59,8 +61,8 @@ class Video:
         self.damage = Damage()
         self.num_frames = 0
         """Frames given out so far."""
-        self.last_end_seconds = Fraction(0)
-        """When, on the file's clock, the last of them stops being shown."""
+        self._first_pts = 0
+        self._end_pts = 0
         self._file = open_source(source)
         try:
             source_id = content_id(self._file)
@@ -91,12 +93,23 @@ class Video:
         self._container.close()
         self._file.close()
 
+    @property
+    def first_seconds(self) -> Fraction:
+        """When, on the file's clock, the first frame given out begins to be shown."""
+        return self._first_pts * self.info.time_base
+
+    @property
+    def last_end_seconds(self) -> Fraction:
+        """When, on the file's clock, the last frame given out stops being shown."""
+        return self._end_pts * self.info.time_base
+
     def frames(self, start_seconds: float | None = None) -> Iterator[Frame]:
         """Every frame from `start_seconds` (the file's clock; None is the first frame) to the end, in display order.
 
         Each frame's pixels are valid only until the next one is asked for.
         """
         step = max(1, round(1 / self.info.fps / self.info.time_base))
+        start_pts = None if start_seconds is None else math.ceil(Fraction(start_seconds) / self.info.time_base)
         last: int | None = None
         for raw in self._from(start_seconds):
             pts = raw.pts if raw.pts is not None else raw.dts
@@ -106,9 +119,11 @@ class Video:
                 pts = 0 if last is None else last + step
             last = pts
             end_pts = pts + (raw.duration if raw.duration else step)
-            if start_seconds is None or pts * self.info.time_base >= start_seconds:
+            if start_pts is None or pts >= start_pts:  # integers: fractions would cost 0.05 ms a frame
+                if self.num_frames == 0:
+                    self._first_pts = pts
                 self.num_frames += 1
-                self.last_end_seconds = end_pts * self.info.time_base
+                self._end_pts = end_pts
                 yield Frame(raw=raw, pts=pts, end_pts=end_pts, info=self.info)
 
     def _first_frame(self) -> av.VideoFrame:
@@ -191,11 +206,11 @@ class Shrunk:
         full_range = raw.color_range == _FULL_RANGE or raw.format.name.startswith("yuvj")
         self._luma_levels = [luma]
         self._chroma = (cb, cr)
-        self._tables = None if full_range else (_LUMA_TO_FULL, _CHROMA_TO_FULL)
+        self._limited_range = not full_range
 
     def shot_frame(self) -> npt.NDArray[np.uint8]:
         """uint8 (h, w, 3) full-range YCbCr, long side at most `SHOT_LONG_SIDE`, as coded (not rotated)."""
-        luma = self._to_8_bit(self._luma_at(SHOT_LONG_SIDE), is_luma=True)
+        luma = self._luma_at(SHOT_LONG_SIDE)
         height, width = luma.shape
         planes = [luma]
         for plane in self._chroma:
@@ -203,23 +218,22 @@ class Shrunk:
                 plane = _half(plane)
             if plane.shape != luma.shape:
                 plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-            planes.append(self._to_8_bit(plane, is_luma=False))
-        merged: npt.NDArray[np.uint8] = cv2.merge(planes)
-        return merged
+            planes.append(plane)
+        return self._to_8_bit(cv2.merge(planes), _YCBCR_TO_FULL)
 
     def analysis_luma(self) -> Plane:
         """`Sample.luma`: uint8, upright, pixel aspect applied, long side `ANALYSIS_LONG_SIDE` or the video's own."""
         width, height = self._size(ANALYSIS_LONG_SIDE)
         level = self._luma_at(2 * max(width, height) - 1)
-        return self._upright(self._to_8_bit(_resize(level, width, height), is_luma=True))
+        return self._upright(self._to_8_bit(_resize(level, width, height), _LUMA_TO_FULL))
 
     def picture(self) -> Picture:
         """`Sample.picture`: the frame in colour, upright, long side at most `PICTURE_LONG_SIDE`."""
         width, height = self._size(PICTURE_LONG_SIDE)
         y = _resize(self._luma_at(2 * max(width, height) - 1), width, height)
         half = ((width + 1) // 2, (height + 1) // 2)
-        cb, cr = (self._upright(self._to_8_bit(_resize(plane, *half), is_luma=False)) for plane in self._chroma)
-        return Picture(y=self._upright(self._to_8_bit(y, is_luma=True)), cb=cb, cr=cr)
+        cb, cr = (self._upright(self._to_8_bit(_resize(plane, *half), _CHROMA_TO_FULL)) for plane in self._chroma)
+        return Picture(y=self._upright(self._to_8_bit(y, _LUMA_TO_FULL)), cb=cb, cr=cr)
 
     def _size(self, long_side: int) -> tuple[int, int]:
         """Width and height before the upright turn, pixel aspect applied, never larger than displayed."""
@@ -238,12 +252,11 @@ class Shrunk:
             self._luma_levels.append(_half(self._luma_levels[-1]))
         return self._luma_levels[-1]
 
-    def _to_8_bit(self, plane: _Raw, *, is_luma: bool) -> Plane:
-        if plane.dtype == np.uint16:
-            plane = np.minimum(plane >> self._shift, 255).astype(np.uint8)
-        if self._tables is not None:
-            plane = cv2.LUT(plane, self._tables[0 if is_luma else 1])
-        return plane  # type: ignore[return-value]
+    def _to_8_bit(self, plane: _Raw, to_full_range: Plane) -> Plane:
+        if self._shift:
+            plane = np.minimum(plane >> self._shift, 255)
+        eight = plane.astype(np.uint8, copy=False)
+        return cv2.LUT(eight, to_full_range) if self._limited_range else eight
 
     def _upright(self, plane: Plane) -> Plane:
         turned: Plane = cv2.rotate(plane, _ROTATE[self._info.rotation]) if self._info.rotation else plane.copy()
@@ -254,6 +267,7 @@ _LEVELS = np.arange(256, dtype=np.float64)
 # ITU-R BT.601/709: luma 16-235 and chroma 16-240 in limited range
 _LUMA_TO_FULL = np.clip(np.rint((_LEVELS - 16) * 255 / 219), 0, 255).astype(np.uint8)
 _CHROMA_TO_FULL = np.clip(np.rint((_LEVELS - 128) * 255 / 224 + 128), 0, 255).astype(np.uint8)
+_YCBCR_TO_FULL = np.stack([_LUMA_TO_FULL, _CHROMA_TO_FULL, _CHROMA_TO_FULL], axis=-1)[None]
 
 
 def _half(plane: _Raw) -> _Raw:
@@ -274,20 +288,25 @@ def _resize(plane: _Raw, width: int, height: int) -> _Raw:
 
 def _planes(raw: av.VideoFrame) -> tuple[_Raw, _Raw, _Raw, int]:
     """Luma, Cb and Cr as views of the decoder's own memory where its layout allows, and the bits above 8."""
-    layout = raw.format
-    components = layout.components
-    bits = components[0].bits
-    planar_yuv = (
-        layout.is_planar and not layout.is_rgb and layout.name.startswith(("yuv", "gray")) and not layout.is_big_endian
-    )
-    if not (planar_yuv and 8 <= bits <= 16 and all(plane.line_size > 0 for plane in raw.planes)):
+    bits = _planar_bits(raw.format.name)
+    planes = raw.planes
+    if bits is None or any(plane.line_size <= 0 for plane in planes):
         raw = raw.reformat(format="yuv420p")
-        bits = 8
-    luma = _view(raw.planes[0], bits)
-    if len(raw.planes) < 3:  # gray, with or without alpha
+        planes, bits = raw.planes, 8
+    luma = _view(planes[0], bits)
+    if len(planes) < 3:  # gray, with or without alpha
         neutral = np.full((max(1, raw.height // 2), max(1, raw.width // 2)), 128 << (bits - 8), dtype=luma.dtype)
         return luma, neutral, neutral, bits - 8
-    return luma, _view(raw.planes[1], bits), _view(raw.planes[2], bits), bits - 8
+    return luma, _view(planes[1], bits), _view(planes[2], bits), bits - 8
+
+
+@lru_cache
+def _planar_bits(pixel_format: str) -> int | None:
+    """Bits a sample of a format whose planes can be read as they lie in memory; None for all others."""
+    layout = av.VideoFormat(pixel_format)
+    planar = layout.is_planar and not layout.is_rgb and pixel_format.startswith(("yuv", "gray"))
+    bits = layout.components[0].bits
+    return bits if planar and not layout.is_big_endian and 8 <= bits <= 16 else None
 
 
 def _view(plane: av.video.plane.VideoPlane, bits: int) -> _Raw:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf
 
 import cv2
 import numpy as np
@@ -50,11 +51,6 @@ class Window:
     start_seconds: float | None = None
     end_seconds: float | None = None
 
-    def holds(self, seconds: Fraction) -> bool:
-        """Whether a frame shown from `seconds` on belongs to the window."""
-        after_start = self.start_seconds is None or seconds >= self.start_seconds
-        return after_start and (self.end_seconds is None or seconds < self.end_seconds)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
@@ -76,20 +72,23 @@ def observe(video: Video, shots: ShotConfig, lengths: ClipLengths, window: Windo
     detector = ShotDetector(shots, video.info.fps)
     taken = 0  # frames before this index are in clips already
     longest_open = Fraction(max(LONG_SHOT_SECONDS, 2 * lengths.max_seconds))
+    shortest_open = int(longest_open * video.info.fps / 2)  # frames below which nobody needs to look at the clock
+    first, end = (_pts(video, at, default) for at, default in ((window.start_seconds, -inf), (window.end_seconds, inf)))
+    stop = end + CONTEXT_SECONDS / video.info.time_base
     context_start = None if window.start_seconds is None else max(0.0, window.start_seconds - CONTEXT_SECONDS)
     for frame in video.frames(context_start):
-        seconds = frame.pts * video.info.time_base
-        if window.end_seconds is not None and seconds >= window.end_seconds + CONTEXT_SECONDS:
+        if frame.pts >= stop:
             break
-        complete = detector.push(memory.push(frame, inside=window.holds(seconds)))
+        complete = detector.push(memory.push(frame, inside=first <= frame.pts < end))
         for shot in complete:
             yield from memory.clips(max(shot.start, taken), shot.end, lengths)
             taken = max(taken, shot.end)
         begin = max(detector.open_start, taken)
-        if detector.settled > begin and memory.seconds_between(begin, detector.settled) > longest_open:
-            end = memory.last_boundary(begin, lengths.max_seconds)
-            yield from memory.clips(begin, end, lengths)
-            taken = begin = end
+        settled = detector.settled
+        if settled > begin + shortest_open and memory.seconds_between(begin, settled) > longest_open:
+            taken = memory.last_boundary(begin, lengths.max_seconds)
+            yield from memory.clips(begin, taken, lengths)
+            begin = taken
         memory.forget(begin)
     for shot in detector.finish():
         yield from memory.clips(max(shot.start, taken), shot.end, lengths)
@@ -119,6 +118,11 @@ def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
         memory.forget(memory.end - 1 if begin is None else begin)
     if waiting and begin is not None:
         yield memory.observed(waiting[0], begin, memory.end)
+
+
+def _pts(video: Video, seconds: float | None, default: float) -> float:
+    """The first tick at or after a time."""
+    return default if seconds is None else math.ceil(Fraction(seconds) / video.info.time_base)
 
 
 def split(boundaries: Sequence[Fraction], max_seconds: float) -> list[tuple[int, int]]:
@@ -154,6 +158,7 @@ class _Memory:
     def __init__(self, video: Video) -> None:
         self._video = video
         self._info: VideoInfo = video.info
+        self._samples_per_tick = self._info.time_base * SAMPLES_PER_SECOND
         self._half_frame = Fraction(1) / self._info.fps / 2
         self._base = 0  # index of the first remembered frame
         self._pts: list[int] = []
@@ -182,7 +187,7 @@ class _Memory:
         self._end_pts.append(frame.end_pts)
         self._signals.append((float(mean[0, 0]), float(deviation[0, 0]), change))
         self._inside.append(inside)
-        tick = math.floor(frame.pts * self._info.time_base * SAMPLES_PER_SECOND)
+        tick = frame.pts * self._samples_per_tick.numerator // self._samples_per_tick.denominator
         if inside:
             self._sample(frame, shrunk, on_grid=tick != self._last_tick)
         self._last_tick = tick

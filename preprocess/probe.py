@@ -85,7 +85,8 @@ def open_container(file: IO[bytes]) -> av.container.InputContainer:
         # strict metadata would raise on tags that are not UTF-8
         return av.open(file, "r", container_options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
-        raise MediaError("not_a_video", _one_line(error)) from error
+        text = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise MediaError("not_a_video", text) from error
 
 
 def video_stream(container: av.container.InputContainer) -> av.video.VideoStream:
@@ -163,7 +164,3 @@ def _duration_seconds(container: av.container.InputContainer, stream: av.video.V
     if container.duration:
         return container.duration / av.time_base
     return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
