@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from pipelines import recipes
 from pipelines.curate import curate
 from pipelines.demo_videos import make_demo_videos
 from preprocess.manifest import Manifest
+
+_log = logging.getLogger("clipmill")
 
 
 def demo(folder: str, *, videos: str | None, engine: str, workers: int | None) -> Manifest:
@@ -19,6 +22,7 @@ def demo(folder: str, *, videos: str | None, engine: str, workers: int | None) -
     """
     if videos is None:
         videos = os.fspath(Path(folder) / "videos")
+        _log.info("making the demo's videos in %s (half a minute, once)", videos)
         make_demo_videos(Path(videos))
         out = os.fspath(Path(folder) / "out")
     else:
