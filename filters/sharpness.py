@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from filters.base import Score, Scorer
-from preprocess.frames import FrameView, Plane
+from preprocess.frames import FrameView, Picture, Plane
 
 FRAMES = 4
 """As EasyAnimate samples for its picture scores."""
@@ -39,12 +40,14 @@ class SharpnessScorer(Scorer):
 
 def sharpness(view: FrameView) -> float | None:
     """See `SharpnessScorer`; about 0.7 ms a frame."""
-    values = [_plane_sharpness(sample.picture.y) for sample in view.uniform(FRAMES)]
+    values = [_picture_sharpness(sample.picture) for sample in view.uniform(FRAMES)]
     measured = [value for value in values if value is not None]
     return float(np.median(measured)) if measured else None
 
 
-def _plane_sharpness(luma: Plane) -> float | None:
+@lru_cache(maxsize=2 * FRAMES)  # `visual_quality` asks for the same pictures
+def _picture_sharpness(picture: Picture) -> float | None:
+    luma = picture.y
     height, width = luma.shape
     scale = COMMON_LONG_SIDE / max(height, width)
     if scale < 1:

@@ -27,7 +27,7 @@ from preprocess.units import SourceSpan, WorkUnit
 
 ATTEMPTS = 3
 """A span that failed this often for reasons of the machine is settled with a reason."""
-PREVIEW_WIDTH = 160
+PREVIEW_LONG_SIDE = 160
 
 _log = logging.getLogger("clipmill")
 
@@ -237,6 +237,8 @@ def _verdict(config: CurateConfig, span: SourceSpan, video: Video, clips: list[R
         return "damaged", f"truncated: ends at {end:.1f} of {info.duration_seconds:.1f} s"
     if video.damage.decode_errors:
         return "damaged", f"decode_errors: {video.damage.decode_errors}"
+    if whole and not clips:
+        return "ok", "no_clean_shot"
     if whole and sum(clip["duration_seconds"] for clip in clips) < config.clips.min_seconds:
         return "ok", f"duration_seconds:below_{config.clips.min_seconds}"
     return "ok", None
@@ -268,13 +270,9 @@ def _provenance(sidecar: str | None) -> Row:
 
 
 def _preview(view: FrameView) -> bytes:
-    """A JPEG strip of three frames, each `PREVIEW_WIDTH` pixels wide (landscape) or as high (portrait)."""
-    frames = []
-    for sample in (view.samples[0], view.samples[len(view.samples) // 2], view.samples[-1]):
-        picture = sample.picture.bgr()
-        scale = PREVIEW_WIDTH / max(picture.shape[:2])
-        size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-        frames.append(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    """A JPEG strip of three frames, each at most `PREVIEW_LONG_SIDE` pixels long."""
+    chosen = (view.samples[0], view.samples[len(view.samples) // 2], view.samples[-1])
+    frames = [sample.picture.bgr(PREVIEW_LONG_SIDE) for sample in chosen]
     encoded = cv2.imencode(".jpg", cv2.hconcat(frames), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     return bytes(encoded)
 

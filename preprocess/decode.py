@@ -211,15 +211,10 @@ class Shrunk:
     def shot_frame(self) -> npt.NDArray[np.uint8]:
         """uint8 (h, w, 3) full-range YCbCr, long side at most `SHOT_LONG_SIDE`, as coded (not rotated)."""
         luma = self._luma_at(SHOT_LONG_SIDE)
-        height, width = luma.shape
-        planes = [luma]
-        for plane in self._chroma:
-            while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
-                plane = _half(plane)
-            if plane.shape != luma.shape:
-                plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-            planes.append(plane)
-        return self._to_8_bit(cv2.merge(planes), _YCBCR_TO_FULL)
+        size = (luma.shape[1], luma.shape[0])
+        # chroma is smooth: one linear step hardly aliases
+        cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in self._chroma)
+        return self._to_8_bit(cv2.merge((luma, cb, cr)), _YCBCR_TO_FULL)
 
     def analysis_luma(self) -> Plane:
         """`Sample.luma`: uint8, upright, pixel aspect applied, long side `ANALYSIS_LONG_SIDE` or the video's own."""
@@ -259,8 +254,9 @@ class Shrunk:
         return cv2.LUT(eight, to_full_range) if self._limited_range else eight
 
     def _upright(self, plane: Plane) -> Plane:
-        turned: Plane = cv2.rotate(plane, _ROTATE[self._info.rotation]) if self._info.rotation else plane.copy()
-        return turned
+        if self._info.rotation:
+            return cv2.rotate(plane, _ROTATE[self._info.rotation])
+        return plane if plane.flags.owndata else plane.copy()  # a view of the decoder's memory must not be kept
 
 
 _LEVELS = np.arange(256, dtype=np.float64)
@@ -290,7 +286,7 @@ def _planes(raw: av.VideoFrame) -> tuple[_Raw, _Raw, _Raw, int]:
     """Luma, Cb and Cr as views of the decoder's own memory where its layout allows, and the bits above 8."""
     bits = _planar_bits(raw.format.name)
     planes = raw.planes
-    if bits is None or any(plane.line_size <= 0 for plane in planes):
+    if bits is None or planes[0].line_size <= 0:
         raw = raw.reformat(format="yuv420p")
         planes, bits = raw.planes, 8
     luma = _view(planes[0], bits)

@@ -62,8 +62,7 @@ def find_dissolve(track: Track, middle: int, half: int, reach: int) -> tuple[int
     `half` is the half width of the window that proposed it; `reach` bounds the search on each side, in frames.
     """
     start, end = max(track.first, middle - reach), min(track.end, middle + reach + 1)
-    sides = track.thumb(max(start, middle - reach // 2)), track.thumb(min(end - 1, middle + reach // 2))
-    if end - start > reach and correlation(*sides) > SAME_SCENE:
+    if _is_one_scene(track, max(start, middle - reach // 2), min(end - 1, middle + reach // 2)):
         return None
     thumbs = track.thumbs(start, end)
     before, after = _walk(thumbs, middle - start, half)
@@ -77,6 +76,12 @@ def find_dissolve(track: Track, middle: int, half: int, reach: int) -> tuple[int
     # Eased ends and motion hide the last few shares of a blend.
     pad = 1 + (after - before) // 16
     return start + max(0, before + 1 - pad), min(track.end, start + after + pad)
+
+
+def _is_one_scene(track: Track, before: int, after: int) -> bool:
+    """Whether two frames are too much alike for a dissolve or half a fade between them."""
+    faint, strong = sorted((track.contrast(before), track.contrast(after)))
+    return faint > VALLEY_CONTRAST * strong and correlation(track.thumb(before), track.thumb(after)) > SAME_SCENE
 
 
 def _walk(thumbs: Vector, at: int, half: int) -> tuple[int, int]:
@@ -113,6 +118,8 @@ def _is_blend(track: Track, before: int, after: int) -> bool:
     left = unexplained(early, late, match_light=not is_half_fade)
     if left < MIN_UNEXPLAINED:
         return False
-    if not is_half_fade and (alike := correlation(thumbs[0], thumbs[-1])) > SAME_LIGHT_CORRELATION:
+    alike = correlation(thumbs[0], thumbs[-1])
+    if not is_half_fade and alike > SAME_LIGHT_CORRELATION:
         return bool(alike < SAME_SCENE and residual < 0.25 and strays < 0.2 and uneven < 0.1)
-    return bool(left > SURELY_UNEXPLAINED or (residual < 0.3 and strays < 0.25))
+    much_motion_within = not is_half_fade and left > SURELY_UNEXPLAINED
+    return bool(much_motion_within or (residual < 0.3 and strays < 0.25))

@@ -26,20 +26,36 @@ PICTURE_LONG_SIDE = 960
 """`Sample.picture` is at most about this long; large enough to read a subtitle, small enough to hold a minute of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Picture:
-    """One frame as full-range planar YCbCr: `y` is uint8 (H, W), `cb` and `cr` half that size, rounded up."""
+    """One frame as full-range planar YCbCr: `y` is uint8 (H, W), `cb` and `cr` half that size, rounded up.
+
+    Pictures compare and hash by identity, so that a measurement can be cached for the scorers that share it.
+    """
 
     y: Plane
     cb: Plane
     cr: Plane
 
-    def bgr(self) -> npt.NDArray[np.uint8]:
-        """The frame as uint8 BGR, (H, W, 3)."""
-        size = (self.y.shape[1], self.y.shape[0])
-        chroma = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (self.cr, self.cb)]
-        bgr: npt.NDArray[np.uint8] = cv2.cvtColor(cv2.merge([self.y, *chroma]), cv2.COLOR_YCrCb2BGR)
+    def bgr(self, long_side: int | None = None) -> npt.NDArray[np.uint8]:
+        """The frame as uint8 BGR, (h, w, 3), reduced to `long_side` pixels where it is longer."""
+        height, width = self.y.shape
+        scale = min(1.0, (long_side or max(height, width)) / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        planes = [_reduced(plane, size) for plane in (self.y, self.cr, self.cb)]
+        bgr: npt.NDArray[np.uint8] = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR)
         return bgr
+
+
+def _reduced(plane: Plane, size: tuple[int, int]) -> Plane:
+    """To an exact (width, height): halve by area while it can, then one linear step."""
+    while plane.shape[1] >= 2 * size[0] and plane.shape[0] >= 2 * size[1]:
+        half = (plane.shape[1] // 2, plane.shape[0] // 2)
+        plane = cv2.resize(plane[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)
+    if plane.shape == size[::-1]:
+        return plane
+    resized: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+    return resized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,22 @@ STUTTER_PART = 0.6
 """A step of at least this part of the jump is a like one; between real shots the jump is twice any step beside it."""
 
 
+class _Content(ContentDetector):  # type: ignore[misc]
+    """PySceneDetect's score (all three weights equal, no edges), without its detour over 32-bit integers: the same
+    number in a third of the time."""
+
+    _last_frame: Frame | None
+
+    def _calculate_frame_score(self, timecode: FrameTimecode, frame_img: Frame) -> float:
+        hsv = cv2.cvtColor(frame_img, cv2.COLOR_BGR2HSV)
+        last, self._last_frame = self._last_frame, hsv
+        return 0.0 if last is None else float(cv2.norm(hsv, last, cv2.NORM_L1)) / hsv.size
+
+
+class _Adaptive(_Content, AdaptiveDetector):  # type: ignore[misc]
+    """AdaptiveDetector with the quicker score."""
+
+
 class CutProposer:
     """Every frame that may be the first of a shot, a few frames after it came."""
 
@@ -60,11 +76,11 @@ class CutProposer:
             raise ValueError(f"detector is {detector!r}, allowed are {', '.join(DETECTORS)}")
         # The shortest shots are allowed: a second cut that is passed over would make an impure clip.
         if detector == "adaptive":
-            self._detector: ContentDetector = AdaptiveDetector(
+            self._detector: ContentDetector = _Adaptive(
                 adaptive_threshold=adaptive_threshold, min_scene_len=1, min_content_val=min_content
             )
         else:
-            self._detector = ContentDetector(threshold=content_threshold, min_scene_len=0)
+            self._detector = _Content(threshold=content_threshold, min_scene_len=0)
         self._fps = fps
         self._count = 0
         self._proposed: set[int] = set()
@@ -134,7 +150,7 @@ def _is_flash_edge(track: Track, at: int, stride: int) -> bool:
 
 def _step(track: Track, at: int) -> tuple[float, float]:
     """How far a frame lies from the one before it, and how alike they are."""
-    before, after = track.thumb(at - 1), track.thumb(at)
+    before, after = track.thumbs_without_bars(at - 1, at)
     return cv2.norm(before, after), correlation(before, after)
 
 

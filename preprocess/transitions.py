@@ -27,6 +27,8 @@ MIN_VALLEY_CORRELATION = 0.8
 _SLOPE_FRAMES = 4  # rise is judged over this many frames, so content with doubled or tripled frames still rises
 _FLAT = 0.25  # a walk has arrived once it rises slower than this part of its mean slope so far
 _ARRIVED = 0.97  # ... and the clean frames begin where it has reached this part of what it reached
+BLACK_LEVEL = 20.0
+"""Luma up to which a thumbnail's pixel is taken for a bar; encoders leave bars at 0 to 5 and blur their edges."""
 _FLOOR_RMS = 2.0  # levels of RMS that grain and compression alone move a still picture
 
 
@@ -36,6 +38,7 @@ class Track:
     def __init__(self) -> None:
         self.first = 0
         """Index of the oldest frame kept."""
+        self._thumb_size = (0, 0)
         self._lumas: list[Plane] = []
         self._thumbs: list[Vector] = []
         self._luma_std: list[float] = []
@@ -52,6 +55,7 @@ class Track:
         scale = min(1.0, THUMB_LONG_SIDE / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         thumb = cv2.resize(frame_ycbcr, size, interpolation=cv2.INTER_AREA).reshape(-1).astype(np.float32)
+        self._thumb_size = size
         luma, cb, cr = cv2.meanStdDev(thumb.reshape(-1, 1, 3))[1][:, 0].tolist()
         self._lumas.append(cv2.extractChannel(frame_ycbcr, 0))
         self._thumbs.append(thumb)
@@ -74,6 +78,17 @@ class Track:
     def thumb(self, index: int) -> Vector:
         """The thumbnail of one frame, float32 (d,)."""
         return self._thumbs[index - self.first]
+
+    def thumbs_without_bars(self, first: int, second: int) -> tuple[Vector, Vector]:
+        """Two thumbnails without the black rows and columns that both have at their edges: letterboxing is in every
+        shot of a film, and would make all of them look alike."""
+        width, height = self._thumb_size
+        pair = np.stack([self.thumb(first), self.thumb(second)]).reshape(2, height, width, 3)
+        lit = pair[..., 0].max(axis=0) > BLACK_LEVEL
+        rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+        if rows.size and columns.size:
+            pair = pair[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return pair[0].reshape(-1), pair[1].reshape(-1)
 
     def thumbs(self, start: int, end: int) -> Vector:
         """Thumbnails of the frames [start, end), float32 (n, d)."""
