@@ -159,7 +159,7 @@ def _films() -> tuple[Film, ...]:
             name="fades.mp4",
             fps=Fraction(25),
             shots=(
-                Shot(scene=_panned(sea), seconds=4), Shot(scene=hills, seconds=4, opening="black"),
+                Shot(scene=_panned(sea), seconds=4), Shot(scene=hills, seconds=5, opening="black"),
                 Shot(scene=_panned(balls), seconds=4, opening="white"),
             ),
         ),

@@ -255,7 +255,8 @@ class Shrunk:
 
     def _upright(self, plane: Plane) -> Plane:
         if self._info.rotation:
-            return cv2.rotate(plane, _ROTATE[self._info.rotation])
+            turned: Plane = cv2.rotate(plane, _ROTATE[self._info.rotation])
+            return turned
         return plane if plane.flags.owndata else plane.copy()  # a view of the decoder's memory must not be kept
 
 
