@@ -7,25 +7,38 @@ here depends on resolution.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+
+from preprocess.frames import Plane
 
 Field = npt.NDArray[np.float32]
 
 FIT_ROUNDS = 6
 """Reweighting rounds of the fit, each at half the scale of the one before."""
-EVIDENT_WEIGHT = 0.03
+EVIDENT_WEIGHT = 0.045
 """Cells under this texture weight are flat: their flow was filled in from their neighbours and proves nothing."""
-UNANIMOUS = 0.97
-"""Where this share of the picture agrees, flat cells count as well: fog or a blurred pan has no evident texture."""
+UNANIMOUS = 0.85
+"""Where this share of the picture agrees, flat cells count as well: fog, a blurred pan and a zoom into little detail
+have no evident texture."""
+VOTE_MARGIN = 3
+"""Grey levels by which a pixel must fit better to vote for the camera's movement or for standing still."""
+VOTE_LEAD = 1.5
+"""Votes for the camera's movement needed for each vote against it."""
+LEAST_VOTES = 0.002
+"""Share of the pixels that must vote for the camera's movement: noise alone casts a few votes."""
 STATIC_SPEED = 0.5
 """Percent a second: a camera slower than this stands still (6 pixels a second at 1280x720)."""
 MOVING_SPEED = 1.2
 """Percent a second from which a movement gets its name; in between it has none."""
 SHAKY_SPEED = 2.0
 """Percent a second, root mean square, of translation that does not last."""
+CLEAR_SUPPORT = 0.33
+"""Share of the textured picture that must stand still in a clear step: on a tripod it is 0.35 and more of it, however
+large the subject; under a camera that moves, under 0.3. One that does move needs far more to be believed."""
 KNOWN_SHARE = 0.6
 """Share of the steps in which the camera must be clear for the clip to get a word."""
 ZOOM_RADIUS = 25.0
@@ -46,10 +59,18 @@ class GlobalMotion:
     """Clockwise radians per second."""
     support: float
     """Share of the picture that follows this movement, 0-1; flat areas count only where nearly all of it agrees."""
+    agreement: float = 0.0
+    """Share of the textured part of the picture that follows it, 0-1."""
 
     def field(self, x: Field, y: Field) -> tuple[Field, Field]:
         """Velocity at positions x, y."""
         return self.right + self.growth * x - self.turn * y, self.down + self.growth * y + self.turn * x
+
+    def stays(self, x: Field, y: Field, seconds: float) -> npt.NDArray[np.bool_]:
+        """Whether what is at positions x, y is still in the picture that they span, `seconds` later."""
+        u, v = self.field(x, y)
+        inside: npt.NDArray[np.bool_] = (np.abs(x + u * seconds) <= x.max()) & (np.abs(y + v * seconds) <= y.max())
+        return inside
 
 
 STILL = GlobalMotion(right=0.0, down=0.0, growth=0.0, turn=0.0, support=0.0)
@@ -79,17 +100,45 @@ def fit_global(u: Field, v: Field, weight: Field, x: Field, y: Field, tolerance:
         scale = max(tolerance, scale / 2)
     there = np.hypot(right + growth * x - turn * y, down + growth * y + turn * x)
     near = squared < (2 * tolerance + 0.2 * there) ** 2
-    support = float(np.mean(near))
+    evident = weight > EVIDENT_WEIGHT
+    support, agreed = float(np.mean(near)), int(np.count_nonzero(near & evident))
     if support < UNANIMOUS:
-        support = float(np.mean(near & (weight > EVIDENT_WEIGHT)))
-    return GlobalMotion(right=right, down=down, growth=growth, turn=turn, support=support)
+        support = agreed / near.size
+    agreement = agreed / max(1, int(np.count_nonzero(evident)))
+    return GlobalMotion(right=right, down=down, growth=growth, turn=turn, support=support, agreement=agreement)
 
 
-def still_share(u: Field, v: Field, weight: Field) -> float:
-    """Share of the textured cells that stand still, 0-1; 0 where nothing is textured."""
+def undone(camera: GlobalMotion, later: Plane, seconds: float) -> Plane:
+    """A picture moved back by what the camera did in the `seconds` before it; its border is repeated."""
+    height, width = later.shape
+    scale = seconds * max(height, width) / 100
+    growth, turn = camera.growth * seconds, camera.turn * seconds
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    to_later = np.array(
+        [
+            [1 + growth, -turn, camera.right * scale - growth * cx + turn * cy],
+            [turn, 1 + growth, camera.down * scale - growth * cy - turn * cx],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    back = cv2.warpAffine(later, to_later, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(back, np.uint8)
+
+
+def explains(moved_back: Plane, before: Plane, later: Plane) -> bool:
+    """Whether `later` moved back is nearer to `before` than `later` itself, by a vote of the pixels."""
+    before, later, moved_back = (cv2.blur(plane, (3, 3)) for plane in (before, later, moved_back))
+    moved, stood = cv2.absdiff(before, moved_back), cv2.absdiff(before, later)
+    for_camera = np.count_nonzero(cv2.subtract(stood, moved) >= VOTE_MARGIN)
+    for_still = np.count_nonzero(cv2.subtract(moved, stood) >= VOTE_MARGIN)
+    return bool(for_camera > max(VOTE_LEAD * for_still, LEAST_VOTES * before.size))
+
+
+def still(u: Field, v: Field, weight: Field) -> GlobalMotion:
+    """No movement, supported by the share of the textured cells that stand still; 0 where nothing is textured."""
     textured = weight > EVIDENT_WEIGHT
-    still = textured & (u * u + v * v < STATIC_SPEED**2)
-    return float(still.sum() / max(1, textured.sum()))
+    standing = textured & (u * u + v * v < STATIC_SPEED**2)
+    return replace(STILL, support=float(standing.sum() / max(1, textured.sum())))
 
 
 def smoothed(steps: Sequence[GlobalMotion]) -> list[GlobalMotion]:
@@ -113,7 +162,7 @@ def camera_word(steps: Sequence[GlobalMotion]) -> str | None:
     The direction is the camera's: content that moves left is `pan_right`. None where too few steps are clear, or
     where the movement is too slow to name and too fast to call static.
     """
-    known = [step for step in steps if step.support >= 0.5]
+    known = [step for step in steps if step.support >= CLEAR_SUPPORT]
     if not known or len(known) < KNOWN_SHARE * len(steps):
         return None
     lasting = smoothed(known)

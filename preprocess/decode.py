@@ -210,7 +210,13 @@ class Shrunk:
 
     def shot_frame(self) -> npt.NDArray[np.uint8]:
         """uint8 (h, w, 3) full-range YCbCr, long side at most `SHOT_LONG_SIDE`, as coded (not rotated)."""
-        luma = self._luma_at(SHOT_LONG_SIDE)
+        luma = self._luma_levels[0]
+        if min(luma.shape) >= 4 * SHOT_LONG_SIDE:
+            # Every second row of a large plane is enough for a picture of 160 pixels, and reading memory is what costs.
+            luma = _half(_half(luma[::2]))
+            luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0]), interpolation=cv2.INTER_LINEAR)
+        while max(luma.shape) > SHOT_LONG_SIDE and min(luma.shape) >= 2:
+            luma = _half(luma)
         size = (luma.shape[1], luma.shape[0])
         # chroma is smooth: one linear step hardly aliases
         cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in self._chroma)

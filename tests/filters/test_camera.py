@@ -27,6 +27,24 @@ def test_camera_is_named_by_what_it_does(word):
     assert MotionScorer().score(view_of(frames))["camera"] == word
 
 
+def test_pan_under_a_flat_sky_is_named():
+    scene = np.vstack([np.full((220, 900), 150, np.uint8), texture(200, 900)])
+    frames = moving(scene, (240, 426), lambda t: (-30 * t, 0, 1), seconds=3.0)
+    assert MotionScorer().score(view_of(frames))["camera"] == "pan_left"
+
+
+def test_tripod_stays_static_before_a_subject_that_fills_half_of_the_picture():
+    def frames():
+        background, subject = texture(240, 426), texture(240, 200, seed=7)
+        for n in range(72):
+            frame = background.copy()
+            left = 100 + round(30 * math.sin(n / 5))
+            frame[20:, left : left + 200] = subject[:220]
+            yield frame
+
+    assert MotionScorer().score(view_of(frames()))["camera"] == "static"
+
+
 def test_fit_finds_the_camera_behind_a_moving_subject():
     x, y = np.meshgrid(np.linspace(-50, 50, 32, dtype=np.float32), np.linspace(-28, 28, 18, dtype=np.float32))
     truth = GlobalMotion(right=3, down=-1, growth=0.05, turn=0.02, support=1)

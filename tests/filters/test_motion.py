@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -41,6 +42,21 @@ def test_same_speed_at_any_size_and_frame_rate(size, fps):
     assert _score(_panned(size, 8, fps=fps, seconds=2.2), fps)["motion"] == pytest.approx(8, rel=0.1)
 
 
+def test_whip_pan_is_fast_though_two_samples_share_little_of_the_picture():
+    scores = _score(_panned((240, 426), 130, seconds=2.2))
+    assert scores["motion"] == pytest.approx(130, rel=0.1)
+    assert scores["camera"] == "pan_right"
+
+
+@pytest.mark.parametrize("rate", [-0.3, -0.1, 0.1])
+def test_zoom_measures_its_speed(rate):
+    middle = 2 if rate > 0 else 3
+    frames = moving(texture(800, 1400), (240, 426), lambda t: (0, 0, middle * math.exp(rate * t)), seconds=2.6)
+    distance = np.hypot(*np.meshgrid(np.linspace(-50, 50, 99), np.linspace(-28.2, 28.2, 55))).mean()
+    growth = (math.exp(rate / 2) - 1) * 2
+    assert _score(frames)["motion"] == pytest.approx(abs(growth) * distance, rel=0.15)
+
+
 def test_film_on_threes_moves_as_fast_as_film_on_ones():
     frames = list(_panned((240, 426), 6))
     on_threes = [frames[n // 3 * 3] for n in range(len(frames))]
@@ -71,6 +87,13 @@ def test_shake_cancels_and_a_pan_under_it_stays():
     assert panning["camera"] == "pan_right"
 
 
+def test_violent_shake_is_not_taken_for_a_whip_pan():
+    frames = moving(texture(420, 760), (240, 426), lambda t: (26 * math.sin(25.3 * t), 26 * math.cos(19.7 * t), 1))
+    scores = _score(frames)  # 150 % a second at its fastest
+    assert scores["motion"] < 5
+    assert scores["camera"] == "shaky"
+
+
 def test_missed_cut_and_flash_add_no_motion():
     still = list(moving(texture(260, 450), (240, 426), lambda t: (0, 0, 1), seconds=2.2))
     other = list(moving(texture(260, 450, seed=3), (240, 426), lambda t: (0, 0, 1), seconds=2.0))
@@ -91,6 +114,17 @@ def test_subject_adds_motion_with_its_speed_and_leaves_the_camera_static():
     slow, fast = _score(frames(4)), _score(frames(16))
     assert 0 < slow["motion"] < fast["motion"] < 2
     assert slow["camera"] == fast["camera"] == "static"
+
+
+def test_texture_tells_a_subjects_motion_and_blur_hides_it():
+    def frames(blur):
+        subject = texture(100, 100, seed=7)
+        for n in range(60):
+            frame = np.full((240, 426), 120, np.uint8)
+            frame[70:170, 20 + n : 120 + n] = subject
+            yield cv2.GaussianBlur(frame, (0, 0), blur)
+
+    assert _score(frames(12))["motion"] < 0.7 * _score(frames(1))["motion"]
 
 
 def test_one_sampled_frame_tells_no_motion():
