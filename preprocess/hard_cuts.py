@@ -5,12 +5,9 @@ AdaptiveDetector alone reports flashes and the jumps of fast or stuttering motio
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scenedetect.common import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from preprocess.transitions import Track, Vector, correlation, unexplained
@@ -50,7 +47,7 @@ class _Content(ContentDetector):  # type: ignore[misc]
 
     _last_frame: Frame | None
 
-    def _calculate_frame_score(self, timecode: FrameTimecode, frame_img: Frame) -> float:
+    def _calculate_frame_score(self, timecode: int, frame_img: Frame) -> float:
         hsv = cv2.cvtColor(frame_img, cv2.COLOR_BGR2HSV)
         last, self._last_frame = self._last_frame, hsv
         return 0.0 if last is None else float(cv2.norm(hsv, last, cv2.NORM_L1)) / hsv.size
@@ -70,7 +67,6 @@ class CutProposer:
         adaptive_threshold: float,
         min_content: float,
         content_threshold: float,
-        fps: Fraction,
     ) -> None:
         if detector not in DETECTORS:
             raise ValueError(f"detector is {detector!r}, allowed are {', '.join(DETECTORS)}")
@@ -81,7 +77,6 @@ class CutProposer:
             )
         else:
             self._detector = _Content(threshold=content_threshold, min_scene_len=0)
-        self._fps = fps
         self._count = 0
         self._proposed: set[int] = set()
         self._newest: Frame | None = None
@@ -90,13 +85,13 @@ class CutProposer:
         """Take the next frame, full-range YCbCr, uint8 (h, w, 3); indices of proposed cuts, each once, in order."""
         luma, cb, cr = cv2.split(frame_ycbcr)
         bgr = cv2.cvtColor(cv2.merge((luma, cr, cb)), cv2.COLOR_YCrCb2BGR)
-        timecode = FrameTimecode(self._count, self._fps)
-        self._proposed.update(cut.frame_num for cut in self._detector.process_frame(timecode, bgr))
+        # The detectors only compare and subtract times, so a frame's number serves; a FrameTimecode costs 20 us.
+        self._proposed.update(self._detector.process_frame(self._count, bgr))
         if self._newest is not None:
             levels = cv2.norm(frame_ycbcr, self._newest, cv2.NORM_L1) / frame_ycbcr.size
             if levels > JUMP_LEVELS:
                 self._proposed.add(self._count)
-        self._newest = frame_ycbcr.copy()
+        self._newest = frame_ycbcr
         self._count += 1
         return self._release(self._count - 1 - ANSWER_FRAMES)
 

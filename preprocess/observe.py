@@ -206,6 +206,8 @@ class _Memory:
         return small
 
     def _sample(self, frame: Frame, shrunk: Shrunk, *, on_grid: bool) -> None:
+        if not on_grid and (not self._samples or self._samples[-1].pair_luma is not None):
+            return
         seconds = frame.pts * self._info.time_base
         luma = None
         if self._samples and self._samples[-1].pair_luma is None:

@@ -40,14 +40,15 @@ class Track:
         """Index of the oldest frame kept."""
         self._thumb_size = (0, 0)
         self._lumas: list[Plane] = []
-        self._thumbs: list[Vector] = []
+        self._thumbs: Vector = np.zeros((0, 0), np.float32)  # rows beyond the last frame's are room to grow
+        self._count = 0
         self._luma_std: list[float] = []
         self._chroma_std: list[float] = []
 
     @property
     def end(self) -> int:
         """One past the newest frame."""
-        return self.first + len(self._thumbs)
+        return self.first + self._count
 
     def append(self, frame_ycbcr: npt.NDArray[np.uint8]) -> None:
         """Take the next frame, uint8 (h, w, 3)."""
@@ -58,17 +59,24 @@ class Track:
         self._thumb_size = size
         luma, cb, cr = cv2.meanStdDev(thumb.reshape(-1, 1, 3))[1][:, 0].tolist()
         self._lumas.append(cv2.extractChannel(frame_ycbcr, 0))
-        self._thumbs.append(thumb)
+        if self._count == len(self._thumbs):  # one array, so that a range of frames is a view and no copy
+            grown = np.zeros((max(512, 2 * self._count), len(thumb)), np.float32)
+            grown[: self._count] = self._thumbs[: self._count, : len(thumb)] if self._count else 0
+            self._thumbs = grown
+        self._thumbs[self._count] = thumb
+        self._count += 1
         self._luma_std.append(luma)
         self._chroma_std.append(max(cb, cr))
 
     def forget_before(self, index: int) -> None:
         """Drop frames before `index`, in batches: a deletion moves the whole list."""
-        if index - self.first > 64:
-            del self._lumas[: index - self.first]
-            del self._thumbs[: index - self.first]
-            del self._luma_std[: index - self.first]
-            del self._chroma_std[: index - self.first]
+        gone = index - self.first
+        if gone > 64:
+            del self._lumas[:gone]
+            self._count -= gone
+            self._thumbs[: self._count] = self._thumbs[gone : gone + self._count].copy()
+            del self._luma_std[:gone]
+            del self._chroma_std[:gone]
             self.first = index
 
     def luma(self, index: int) -> Plane:
@@ -77,7 +85,8 @@ class Track:
 
     def thumb(self, index: int) -> Vector:
         """The thumbnail of one frame, float32 (d,)."""
-        return self._thumbs[index - self.first]
+        thumb: Vector = self._thumbs[index - self.first]
+        return thumb
 
     def thumbs_without_bars(self, first: int, second: int) -> tuple[Vector, Vector]:
         """Two thumbnails without the black rows and columns that both have at their edges: letterboxing is in every
@@ -92,7 +101,7 @@ class Track:
 
     def thumbs(self, start: int, end: int) -> Vector:
         """Thumbnails of the frames [start, end), float32 (n, d)."""
-        return np.stack(self._thumbs[start - self.first : end - self.first])
+        return self._thumbs[start - self.first : min(self._count, end - self.first)]
 
     def contrast(self, index: int) -> float:
         """Standard deviation of a thumbnail's luma, in levels."""
