@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -105,11 +106,23 @@ def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
         )
-    for row in dataset.iter_rows():
-        result = pickle.loads(row["item"])  # noqa: S301 - written by our own workers
-        if isinstance(result, _Failure):
-            raise result.error
-        yield result
+    try:
+        for row in dataset.iter_rows():
+            result = pickle.loads(row["item"])  # noqa: S301 - written by our own workers
+            if isinstance(result, _Failure):
+                raise result.error
+            yield result
+    finally:
+        _stop_executor(dataset)
+
+
+def _stop_executor(dataset: ray.data.Dataset) -> None:
+    """Wait until Ray Data's own thread is gone. Left alone after an early end, it may touch the cluster once that is
+    shut down, at which Ray ends the whole process without a word."""
+    dataset._synchronize_progress_bar()
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor"):
+            thread.join(30)
 
 
 @dataclass(frozen=True, slots=True)
