@@ -70,6 +70,7 @@ class Sample:
     pair_luma: Plane | None
     """The same as `luma`, `pair_seconds` later; None where the clip ends before that."""
     pair_seconds: float
+    """Time from this frame to that of `pair_luma`; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

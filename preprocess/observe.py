@@ -214,13 +214,14 @@ class _Memory:
             wanted = Fraction(self._samples[-1].seconds) + Fraction(PAIR_SECONDS) - self._half_frame
             if seconds >= wanted:
                 luma = shrunk.analysis_luma()
-                self._samples[-1] = replace(self._samples[-1], pair_luma=luma, pair_seconds=float(seconds))
+                step = float(seconds) - self._samples[-1].seconds
+                self._samples[-1] = replace(self._samples[-1], pair_luma=luma, pair_seconds=step)
         if not on_grid:
             return
         luma = shrunk.analysis_luma() if luma is None else luma
         picture = shrunk.picture()
         self._samples.append(
-            Sample(seconds=float(seconds), luma=luma, picture=picture, pair_luma=None, pair_seconds=float(seconds))
+            Sample(seconds=float(seconds), luma=luma, picture=picture, pair_luma=None, pair_seconds=0.0)
         )
 
     def seconds_between(self, start: int, end: int) -> Fraction:
@@ -285,7 +286,7 @@ class _Memory:
     def _view(self, clip: Clip, start: int, end: int) -> FrameView | None:
         tick, stop = self._info.time_base, clip.end_seconds
         samples = tuple(
-            sample if sample.pair_seconds < stop else replace(sample, pair_luma=None, pair_seconds=sample.seconds)
+            sample if sample.seconds + sample.pair_seconds < stop else replace(sample, pair_luma=None, pair_seconds=0.0)
             for sample in self._samples
             if clip.start_seconds <= sample.seconds < stop
         )
