@@ -106,6 +106,8 @@ def _steps(view: FrameView) -> Iterator[_Step]:
     pairs = list(pairwise(samples))
     pairs = [pair for pair in pairs if not _is_broken(view.signals, *pair)] or pairs
     hints = [_short_motion(unstarted, before) for before, _ in pairs]
+    if hints and not _agree(hints):
+        hints = [STILL] * len(hints)
     for (before, after), hint, lasting in zip(pairs, hints, smoothed(hints), strict=True):
         texture = _texture(before)
         seconds = after.seconds - before.seconds
@@ -115,6 +117,12 @@ def _steps(view: FrameView) -> Iterator[_Step]:
         if flies and step.camera is STILL and before.pair_luma is not None:
             step = _step(started, before.luma, before.pair_luma, before.pair_seconds, hint, texture)
         yield step
+
+
+def _agree(hints: Sequence[GlobalMotion]) -> bool:
+    """Whether short movements add up to something. Shake comes to nothing over half a second: a wrong start for it."""
+    moves = np.array([(hint.right, hint.down) for hint in hints])
+    return bool(np.hypot(*moves.mean(axis=0)) >= np.hypot(*moves.T).mean() / 2)
 
 
 def _is_broken(signals: FrameSignals, before: Sample, after: Sample) -> bool:
