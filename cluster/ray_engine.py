@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,9 +52,14 @@ class RayEngine:
                 workers=self._workers,
             )
             yield from _stream(pools, items)
-        finally:
+        except ValueError:  # refused before anything ran
             if started_here:
                 ray.shutdown()
+            raise
+        # After any other error or an early end Ray Data's threads still run, and a thread that meets a cluster that is
+        # shut down ends the whole process without a word. The interpreter's own exit takes the cluster down then.
+        if started_here:
+            ray.shutdown()
 
     def _connect(self) -> bool:
         """Join the cluster, or start one; True where this call did either."""
@@ -106,23 +110,11 @@ def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
         )
-    try:
-        for row in dataset.iter_rows():
-            result = pickle.loads(row["item"])  # noqa: S301 - written by our own workers
-            if isinstance(result, _Failure):
-                raise result.error
-            yield result
-    finally:
-        _stop_executor(dataset)
-
-
-def _stop_executor(dataset: ray.data.Dataset) -> None:
-    """Wait until Ray Data's own thread is gone. Left alone after an early end, it may touch the cluster once that is
-    shut down, at which Ray ends the whole process without a word."""
-    dataset._synchronize_progress_bar()
-    for thread in threading.enumerate():
-        if thread.name.startswith("StreamingExecutor"):
-            thread.join(30)
+    for row in dataset.iter_rows():
+        result = pickle.loads(row["item"])  # noqa: S301 - written by our own workers
+        if isinstance(result, _Failure):
+            raise result.error
+        yield result
 
 
 @dataclass(frozen=True, slots=True)
