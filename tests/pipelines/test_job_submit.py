@@ -70,7 +70,12 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def submit(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["ray", "job", "submit", "--working-dir", ".", "--", "python", "-m", "pipelines", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=280, check=False)
+    for _ in range(20):
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=280, check=False)
+        if "No available agent" not in done.stdout + done.stderr:  # the head answers before its job agent is up
+            break
+        time.sleep(2)
+    return done
 
 
 @pytest.mark.slow
