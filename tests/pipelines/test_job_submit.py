@@ -38,6 +38,8 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     env |= {"HOME": os.fspath(home), "PATH": f"{bin_folder}:{env['PATH']}", "RAY_AUTH_MODE": "token"}
     subprocess.run(["ray", "get-auth-token", "--generate"], env=env, check=True, stdout=subprocess.DEVNULL)
     start = ["ray", "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", f"--dashboard-port={port}"]
+    # the job agent has a fixed port, which a local cluster in this very process may hold
+    start += [f"--dashboard-agent-listen-port={free_port()}", f"--dashboard-agent-grpc-port={free_port()}"]
     with (tmp_path / "ray.log").open("w") as log:
         head = subprocess.Popen(
             [*start, "--disable-usage-stats"], env=env, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
