@@ -20,14 +20,17 @@ from collections.abc import Callable
 import av
 import cv2
 
+from cluster.stage import Chain
 from pipelines import recipes
 from pipelines.config import CurateConfig
-from pipelines.stages import measure_span
+from pipelines.decisions import FRAMES, rules_of, step_of
+from pipelines.model_stages import model_stages
+from pipelines.stages import MeasureStage
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.observe import Window
 from preprocess.sources import list_sources
-from preprocess.units import SourceSpan
+from preprocess.units import SourceSpan, WorkUnit
 
 
 def main(source: str, rounds: int) -> None:
@@ -38,42 +41,46 @@ def main(source: str, rounds: int) -> None:
     """
     cv2.setNumThreads(1)
     full = recipes.default()
-    costly = {column for scorer in full.scorers if scorer.costly for column in scorer.columns}
     cheap = dataclasses.replace(
         full,
-        scorers=tuple(scorer for scorer in full.scorers if not scorer.costly),
-        rules=tuple(rule for rule in full.rules if rule.column not in costly),
+        scorers=tuple(scorer for scorer in full.scorers if step_of(scorer) == FRAMES),
+        rules=rules_of(full, FRAMES),
     )
-    for scorer in full.scorers:
-        scorer.setup()
-    full.captioner.setup()
-    spans = [_whole(one) for one in list_sources(source).sources if _is_video(one)]
-    if not spans:
+    without_ocr, everything = _stages(cheap), _stages(full)
+    units = [_whole(one) for one in list_sources(source).sources if _is_video(one)]
+    if not units:
         raise ValueError(f"{source!r}: no readable video")
     ratios, ocr_ratios, speeds = [], [], []
     for number in range(rounds):
-        decode = _cpu_seconds(lambda: [_decode(span.source) for span in spans])
-        without = _cpu_seconds(lambda: [measure_span(cheap, span) for span in spans])
+        decode = _cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
+        without = _cpu_seconds(lambda: [without_ocr.process(unit) for unit in units])
         began = time.monotonic()
-        whole = _cpu_seconds(lambda: _all_seconds(full, spans))
+        whole = _cpu_seconds(lambda: [everything.process(unit) for unit in units])
         wall = time.monotonic() - began
         ratios.append(without / decode)
         ocr_ratios.append((whole - without) / decode)
-        speeds.append(_all_video_seconds(spans) / wall)
+        speeds.append(_video_seconds(units) / wall)
         print(f"round {number + 1}: decode {decode:.2f} s CPU, pass {without:.2f} s, with OCR {whole:.2f} s")
     figures = {
         "cpu_ratio_to_decode": round(statistics.median(ratios), 3),
         "ocr_cpu_ratio": round(statistics.median(ocr_ratios), 3),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "x_realtime": round(statistics.median(speeds), 2),
-        "videos": len(spans),
-        "video_seconds": round(_all_video_seconds(spans), 1),
+        "videos": len(units),
+        "video_seconds": round(_video_seconds(units), 1),
     }
     print(json.dumps(figures))
 
 
-def _whole(source: Source) -> SourceSpan:
-    return SourceSpan(source=source, index=0, count=1, window=Window())
+def _stages(config: CurateConfig) -> Chain:
+    models = model_stages(config, measurements=config.scorers, captions=True, gate=config)
+    chain = Chain([MeasureStage(config, None), *models])
+    chain.setup()
+    return chain
+
+
+def _whole(source: Source) -> WorkUnit:
+    return WorkUnit(spans=(SourceSpan(source=source, index=0, count=1, window=Window()),))
 
 
 def _is_video(source: Source) -> bool:
@@ -99,15 +106,10 @@ def _decode(source: Source, limit: int | None = None) -> int:
     return frames
 
 
-def _all_seconds(config: CurateConfig, spans: list[SourceSpan]) -> None:
-    for span in spans:
-        measure_span(config, span)
-
-
-def _all_video_seconds(spans: list[SourceSpan]) -> float:
+def _video_seconds(units: list[WorkUnit]) -> float:
     total = 0.0
-    for span in spans:
-        with av.open(span.source.uri) as container:
+    for unit in units:
+        with av.open(unit.spans[0].source.uri) as container:
             total += (container.duration or 0) / av.time_base
     return total
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from captioners.base import Caption, Captioner
-from preprocess.frames import FrameView
+from captioners.base import Caption, Captioner, ClipToDescribe
 
 TEXT_LIMIT = 80
 """Characters of on-screen text that are quoted; more says little about the picture."""
@@ -40,20 +39,24 @@ class AttributesCaptioner(Captioner):
     name: ClassVar[str] = "attributes"
     needs_frames: ClassVar[bool] = False
 
-    def caption(self, view: FrameView | None, row: Mapping[str, object]) -> Caption:
-        """Always `ok`: with nothing measured it still is a clip. Needs no frames."""
-        duration = _number(row.get("duration_seconds"))
-        start = "A clip" if duration is None else f"{_article(duration)} {duration:.1f}-second clip"
-        moves = [part for part in (_word(MOTIONS, row.get("motion")), CAMERAS.get(str(row.get("camera")))) if part]
-        colors = _listed(str(row.get("dominant_colors") or ""))
-        look = [part for part in (_word(BRIGHTNESSES, row.get("brightness")), colors and f"mainly {colors}") if part]
-        text = _quotable(row.get("text"))
-        parts = [
-            f"{start} with {', '.join(moves)}" if moves else start,
-            ", ".join(look),
-            f'on-screen text reads "{text}"' if text else "",
-        ]
-        return Caption(text="; ".join(part for part in parts if part) + ".", outcome="ok")
+    def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
+        """Always `ok`: with nothing measured it still is a clip."""
+        return [Caption(text=_sentence(clip.row), outcome="ok") for clip in clips]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    duration = _number(row.get("duration_seconds"))
+    start = "A clip" if duration is None else f"{_article(duration)} {duration:.1f}-second clip"
+    moves = [part for part in (_word(MOTIONS, row.get("motion")), CAMERAS.get(str(row.get("camera")))) if part]
+    colors = _listed(str(row.get("dominant_colors") or ""))
+    look = [part for part in (_word(BRIGHTNESSES, row.get("brightness")), colors and f"mainly {colors}") if part]
+    text = _quotable(row.get("text"))
+    parts = [
+        f"{start} with {', '.join(moves)}" if moves else start,
+        ", ".join(look),
+        f'on-screen text reads "{text}"' if text else "",
+    ]
+    return "; ".join(part for part in parts if part) + "."
 
 
 def _number(value: object) -> float | None:

@@ -15,7 +15,7 @@ import ray
 import ray.data
 from ray.data import ActorPoolStrategy
 
-from cluster.scaling import Pool, fuse, plan_pools
+from cluster.scaling import Pool, plan_pools
 from cluster.stage import Stage
 
 LOCAL_OBJECT_STORE_BYTES = 256 << 20
@@ -43,23 +43,21 @@ class RayEngine:
         """
         started_here = self._connect()
         try:
-            resources = ray.cluster_resources()
-            pools = plan_pools(
-                fuse(stages),
-                cpus=resources.get("CPU", 0.0),
-                gpus=resources.get("GPU", 0.0),
-                items=len(items),
-                workers=self._workers,
-            )
-            yield from _stream(pools, items)
-        except ValueError:  # refused before anything ran
+            pools = self._plan(stages, len(items))
+        except ValueError:
             if started_here:
                 ray.shutdown()
             raise
-        # After any other error or an early end Ray Data's threads still run, and a thread that meets a cluster that is
-        # shut down ends the whole process without a word. The interpreter's own exit takes the cluster down then.
+        # After an error or an early end Ray Data's threads still run, and a thread that meets a cluster that is shut
+        # down ends the whole process without a word. The interpreter's own exit takes the cluster down then.
+        yield from _stream(pools, items)
         if started_here:
             ray.shutdown()
+
+    def _plan(self, stages: Sequence[Stage], items: int) -> list[Pool]:
+        there = ray.cluster_resources()
+        cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+        return plan_pools(stages, cpus=cpus, gpus=gpus, items=items, workers=self._workers)
 
     def _connect(self) -> bool:
         """Join the cluster, or start one; True where this call did either."""
@@ -67,6 +65,7 @@ class RayEngine:
             return False
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self._address is None:
+            # Ray's coming default: workers that book no GPU keep their environment; else it warns at every start
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
             cores = max(self._workers or 1, os.cpu_count() or 1)
             ray.init(
@@ -104,7 +103,7 @@ def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:
         dataset = dataset.map_batches(
             _Worker,
             fn_constructor_args=(ray.cloudpickle.dumps(pool.stage),),
-            batch_size=1,
+            batch_size=pool.stage.batch_items,
             # Two units in flight hide the hand-over; a third would only sit behind a long one.
             compute=ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=2),
             num_cpus=pool.cpus,
@@ -136,15 +135,14 @@ class _Worker:
         self._stage.setup()
 
     def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[bytes]]:
-        results: list[Any] = []
-        for packed in batch["item"]:
-            item = pickle.loads(packed)  # noqa: S301
-            if isinstance(item, _Failure):
-                results.append(item)
-                continue
+        items = [pickle.loads(packed) for packed in batch["item"]]  # noqa: S301
+        failures = [item for item in items if isinstance(item, _Failure)]
+        if failures:
+            results: list[Any] = failures
+        else:
             try:
-                results.extend(self._stage.process(item))
+                results = list(self._stage.process_many(items))
             except Exception as error:  # a bug: it goes to the driver whole, which stops the run
                 error.add_note(traceback.format_exc())
-                results.append(_Failure(error))
+                results = [_Failure(error)]
         return {"item": [ray.cloudpickle.dumps(result) for result in results]}

@@ -24,60 +24,61 @@ class Pool:
     gpus: float
 
 
-def fuse(stages: Sequence[Stage]) -> list[Stage]:
-    """Neighbours that need no GPU become one stage, so that frames never travel between processes."""
+def fuse(stages: Sequence[Stage], *, on_gpu: bool) -> list[Stage]:
+    """Neighbours that neither get a GPU nor stand apart become one stage, so that frames never travel."""
     fused: list[Stage] = []
-    for on_gpu, group in groupby(stages, key=lambda stage: stage.gpus > 0):
+    for alone, group in groupby(stages, key=lambda stage: stage.apart or (on_gpu and stage.gpus > 0)):
         run = list(group)
-        fused.extend(run if on_gpu or len(run) == 1 else [_chain(run)])
+        fused.extend(run if alone or len(run) == 1 else [Chain(run)])
     return fused
-
-
-def _chain(stages: Sequence[Stage]) -> Chain:
-    chain = Chain(stages)
-    # what runs back to back needs as much as its hungriest member
-    chain.cpus = max(stage.cpus for stage in stages)  # type: ignore[misc]
-    return chain
 
 
 def plan_pools(
     stages: Sequence[Stage], *, cpus: float, gpus: float, items: int, workers: int | None = None
 ) -> list[Pool]:
-    """Size a pool for each stage: one worker each, and what is left to the first pool on CPUs, which decodes.
+    """Fuse the stages and size a pool for each: one worker each, and what is left to the first that decodes.
+
+    Where there is no GPU at all, stages that ask for one run on CPUs, fused with their neighbours.
 
     Raises:
         ValueError: one worker of each stage is more than the machine or cluster has, or `workers` is not positive.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"{workers} workers asked for, at least 1 is needed")
-    cpus_needed = sum(stage.cpus for stage in stages)
-    gpus_needed = sum(stage.gpus for stage in stages)
-    if cpus_needed > cpus or gpus_needed > gpus:
+    steps = fuse(stages, on_gpu=gpus > 0)
+    shares = [stage.gpus if gpus > 0 else 0.0 for stage in steps]
+    cpus_needed = sum(stage.cpus for stage in steps)
+    if cpus_needed > cpus or sum(shares) > gpus:
+        listing = ", ".join(
+            f"{stage.name} {stage.cpus:g} CPUs {share:g} GPUs" for stage, share in zip(steps, shares, strict=True)
+        )
         raise ValueError(
-            f"this plan cannot run: {len(stages)} stages need {cpus_needed:g} CPUs and {gpus_needed:g} GPUs at once, "
+            f"this plan cannot run: its stages need {cpus_needed:g} CPUs and {sum(shares):g} GPUs at once ({listing}), "
             f"and there are {cpus:g} CPUs and {gpus:g} GPUs"
         )
-    counts = _counts(stages, cpus - cpus_needed, gpus)
+    counts = _counts(steps, shares, cpus - cpus_needed, gpus)
     return [
         Pool(
             stage=stage,
-            workers=min(count, max(1, items), workers or count),
+            workers=1 if stage.apart else min(count, max(1, items), workers or count),
             cpus=stage.cpus * (1 - RESERVED_SHARE),
-            gpus=stage.gpus,
+            gpus=share,
         )
-        for stage, count in zip(stages, counts, strict=True)
+        for stage, share, count in zip(steps, shares, counts, strict=True)
     ]
 
 
-def _counts(stages: Sequence[Stage], spare_cpus: float, gpus: float) -> list[int]:
+def _counts(stages: Sequence[Stage], shares: Sequence[float], spare_cpus: float, gpus: float) -> list[int]:
     """Workers of each stage: GPUs are filled first, since they cost most, then the CPU pools in order."""
     counts = [1] * len(stages)
-    on_gpu = sum(stage.gpus > 0 for stage in stages)
-    for index in sorted(range(len(stages)), key=lambda index: stages[index].gpus == 0):
-        stage = stages[index]
+    on_gpu = sum(share > 0 for share in shares)
+    for index in sorted(range(len(stages)), key=lambda index: shares[index] == 0):
+        stage, share = stages[index], shares[index]
+        if stage.apart:
+            continue
         limits = [math.floor(spare_cpus / stage.cpus)] if stage.cpus > 0 else []
-        if stage.gpus > 0:
-            limits.append(math.floor(gpus / on_gpu / stage.gpus) - 1)
+        if share > 0:
+            limits.append(math.floor(gpus / on_gpu / share) - 1)
         extra = max(0, min(limits, default=0))
         counts[index] += extra
         spare_cpus -= extra * stage.cpus

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 
@@ -13,6 +13,11 @@ class Stage(ABC):
     name: ClassVar[str]
     cpus: ClassVar[float] = 1.0
     gpus: ClassVar[float] = 0.0
+    """Share of a GPU it asks for; a cluster without GPUs runs it on a CPU."""
+    apart: ClassVar[bool] = False
+    """True for stages that mostly wait, for a server say: they get a single worker of their own."""
+    batch_items: ClassVar[int] = 1
+    """Items handed over at a time, where the stage has workers of its own."""
 
     def setup(self) -> None:  # noqa: B027 - many stages have nothing to load
         """Load models and open what is needed, once in each worker, before the first item."""
@@ -21,6 +26,11 @@ class Stage(ABC):
     def process(self, item: Any) -> Iterable[Any]:
         """Turn one item into any number of items. An exception stops the run: it is a bug, not bad data."""
 
+    def process_many(self, items: Sequence[Any]) -> Iterable[Any]:
+        """Turn several items into any number of items; for stages whose model is served best in large batches."""
+        for item in items:
+            yield from self.process(item)
+
     def close(self) -> None:  # noqa: B027
         """Give back what `setup` took."""
 
@@ -28,10 +38,11 @@ class Stage(ABC):
 class Chain(Stage):
     """Several stages as one, for a worker that runs them back to back: what passes between them is never copied."""
 
-    name = "chain"
-
-    def __init__(self, stages: Iterable[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = tuple(stages)
+        self.name = " + ".join(stage.name for stage in stages)  # type: ignore[misc]
+        # what runs back to back needs as much as its hungriest member
+        self.cpus = max((stage.cpus for stage in stages), default=0.0)  # type: ignore[misc]
 
     def setup(self) -> None:
         """Set up each stage in turn."""

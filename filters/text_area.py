@@ -5,7 +5,7 @@ A text detector alone calls whole text-free pictures text, so a box counts only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -17,10 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.base import Score, Scorer
-from preprocess.frames import FrameView, Plane, Sample
-
-Box = npt.NDArray[np.float32]
-"""Corners of a rotated rectangle, (4, 2), x and y in pixels."""
+from filters.text_boxes import Box, counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
+from preprocess.frames import FrameView
 
 DETECTION_LONG_SIDE = 640
 """Finds lines of 2.5 % of the frame's height (64 ms a frame) as 960 does (190 ms); 480 finds 3/4 of them (38 ms)."""
@@ -33,15 +31,6 @@ one character.
 """
 CONFIDENCE_NEEDED_LONG = 0.65
 """The same from five on; lower, as a garbled reading of a blurred line is still a line."""
-MAX_TEXT_LENGTH = 500
-MASK_LONG_SIDE = 960
-"""Boxes are filled at this size, where rounding to pixels moves a subtitle's area by a few per cent."""
-STROKE_LONG_SIDE = 480
-STROKE_CELL = 12
-"""Pixels of the stroke map's grid at `STROKE_LONG_SIDE`: about the height of a subtitle."""
-NEW_STROKES = 8.0
-"""Grey levels of |Laplacian|, mean over a cell. Titles of 5 % of the height add 11 or more, also in soft video;
-frames that add less than this hold the text of frames already read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +40,7 @@ class TextAreaScorer(Scorer):
     `text_area` (0..1) is the maximum over the frames read, not the mean: a title that shows for one second of ten
     spoils the clip, and EasyAnimate's bound (arXiv 2405.18991: text on about 2 % of the frame) is one for a frame.
     It is exactly 0.0 where no line was confirmed. `text` holds the distinct lines in order, joined by " / ", up to
-    `MAX_TEXT_LENGTH` characters; None where there are none.
+    `text_boxes.MAX_TEXT_LENGTH` characters; None where there are none.
     """
 
     name: ClassVar[str] = "text_area"
@@ -76,10 +65,9 @@ class TextAreaScorer(Scorer):
         """Read the frames where text may have come in; see the class for the two columns."""
         chosen = frames_to_read(view.samples, self.max_frames)
         readings = [self._read(sample.picture.bgr()) for sample in chosen]
-        lines = dict.fromkeys(line for _, found in readings for line in found)
         return {
             "text_area": max(area for area, _ in readings),
-            "text": " / ".join(lines)[:MAX_TEXT_LENGTH] or None,
+            "text": joined(line for _, found in readings for line in found),
         }
 
     def close(self) -> None:
@@ -94,65 +82,21 @@ class TextAreaScorer(Scorer):
         """Area share and lines of one frame."""
         height, width = bgr.shape[:2]
         boxes = self._reader.detect(bgr)
-        by_size = sorted(range(len(boxes)), key=lambda index: -cv2.contourArea(boxes[index]))
-        read = sorted(by_size[: self.max_lines])
+        read = largest(boxes, self.max_lines)
         lines = {index: line for index in read if (line := self._confirmed(bgr, boxes[index])) is not None}
-        counted = list(lines)
-        if len(lines) * 2 > len(read):
-            counted += by_size[self.max_lines :]
         scale = DETECTION_LONG_SIDE / max(height, width)
-        tight = [_without_margin(boxes[index] * scale) / scale for index in counted]
+        tight = [_without_margin(boxes[index] * scale) / scale for index in counted(len(boxes), read, lines)]
         return covered_share(tight, width, height), list(lines.values())
 
     def _confirmed(self, bgr: npt.NDArray[np.uint8], box: Box) -> str | None:
-        readings = [self._reader.recognise(crop) for crop in _upright_crops(bgr, box)]
+        readings = [self._reader.recognise(crop) for crop in upright_crops(bgr, box)]
         line, confidence = max(readings, key=lambda reading: reading[1])
         return line if _is_text(line, confidence) else None
 
 
-def frames_to_read(samples: Sequence[Sample], max_frames: int) -> tuple[Sample, ...]:
-    """The samples, in time order, that together show every place where text may have appeared.
-
-    Thin strokes give a high Laplacian, so each next frame is the one whose strongest cell exceeds all frames chosen
-    before by most; the first choice is the frame with the strongest strokes of all. Costs 0.3 ms a sample.
-    """
-    maps = [_stroke_map(sample.picture.y) for sample in samples]
-    chosen: list[int] = []
-    seen = np.zeros_like(maps[0])
-    while len(chosen) < min(max_frames, len(maps)):
-        news = [-1.0 if index in chosen else float((strokes - seen).max()) for index, strokes in enumerate(maps)]
-        best = int(np.argmax(news))
-        if chosen and news[best] < NEW_STROKES:
-            break
-        chosen.append(best)
-        # A neighbouring cell is allowed to move here, so that a slow pan is not news.
-        seen = np.maximum(seen, cv2.dilate(maps[best], np.ones((3, 3), np.uint8)))
-    return tuple(samples[index] for index in sorted(chosen))
-
-
-def covered_share(boxes: Sequence[Box], width: int, height: int) -> float:
-    """Share of a `width` x `height` picture under the boxes; where boxes overlap, the area counts once."""
-    if not boxes:
-        return 0.0
-    scale = MASK_LONG_SIDE / max(width, height)
-    mask = np.zeros((max(1, round(height * scale)), max(1, round(width * scale))), np.uint8)
-    for box in boxes:
-        cv2.fillPoly(mask, [np.rint(box * scale).astype(np.int32)], 1)
-    return float(mask.mean())
-
-
-def _stroke_map(luma: Plane) -> npt.NDArray[np.float32]:
-    scale = min(1.0, STROKE_LONG_SIDE / max(luma.shape))
-    small = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else luma
-    strokes = np.abs(cv2.Laplacian(small, cv2.CV_32F))
-    cells: npt.NDArray[np.float32] = cv2.boxFilter(strokes, -1, (2 * STROKE_CELL, STROKE_CELL))
-    rows, columns = (slice(min(STROKE_CELL, size) // 2, None, STROKE_CELL) for size in cells.shape)
-    return cells[rows, columns]
-
-
 def _is_text(line: str, confidence: float) -> bool:
-    variety = len({character for character in line.casefold() if character.isalnum()})
-    return variety >= 2 and confidence >= CONFIDENCE_NEEDED.get(variety, CONFIDENCE_NEEDED_LONG)
+    distinct = variety(line)
+    return distinct >= 2 and confidence >= CONFIDENCE_NEEDED.get(distinct, CONFIDENCE_NEEDED_LONG)
 
 
 def _without_margin(box: Box) -> Box:
@@ -166,19 +110,6 @@ def _without_margin(box: Box) -> Box:
     tight = [max(0.8 * side - 3.5, 0.3 * side) if side == high else max(side - 0.2 * high - 2, 1.0) for side in size]
     corners: Box = cv2.boxPoints((centre, tight, angle))
     return corners
-
-
-def _upright_crops(bgr: npt.NDArray[np.uint8], box: Box) -> list[npt.NDArray[np.uint8]]:
-    """The box's pixels as a level line; a tall box gives both quarter turns, as it may run downwards or upwards."""
-    top_left, top_right, _, bottom_left = box
-    width = max(1, round(float(np.linalg.norm(top_right - top_left))))
-    height = max(1, round(float(np.linalg.norm(bottom_left - top_left))))
-    level = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    turn = cv2.getPerspectiveTransform(box, level)
-    crop = cv2.warpPerspective(bgr, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    if height < 1.5 * width:
-        return [crop]
-    return [cv2.rotate(crop, way) for way in (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_90_CLOCKWISE)]
 
 
 class _Reader:

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import recipes
+from pipelines.caption import run_caption
 from pipelines.config import override
 from pipelines.curate import ENGINES, curate
 from pipelines.decide import decide
 from pipelines.demo import demo
 from pipelines.filter import run_filter
 from pipelines.plan import print_plan
+from pipelines.plugins import with_captioner
 from pipelines.progress import print_summary
 from pipelines.report.write import write_report
 from preprocess import storage
@@ -32,22 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_relative_in_job(options)
         options.run(options)
-    except ValueError as error:
-        if stops:
-            return 130
-        print(f"{options.command}: {error}", file=sys.stderr)
-        return 1
-    except BaseException:
+    except BaseException as error:
         if stops:  # some libraries turn the interruption into an error of their own
             return 130
-        raise
+        if not isinstance(error, ValueError):
+            raise
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 def _curate(options: argparse.Namespace) -> None:
-    config = override(recipes.by_name(options.recipe), options.set)
+    config = recipes.by_name(options.recipe)
+    if options.captioner is not None:
+        config = with_captioner(config, options.captioner)
+    config = override(config, options.set)
     manifest = curate(options.source, options.out, config, engine=options.engine, workers=options.workers)
-    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+    print_summary(manifest)
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -55,13 +58,26 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _filter(options: argparse.Namespace) -> None:
-    manifest = run_filter(options.name, options.out, engine=options.engine, workers=options.workers)
-    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+    manifest = run_filter(
+        options.name, options.out, assignments=options.set, engine=options.engine, workers=options.workers
+    )
+    print_summary(manifest)
+
+
+def _caption(options: argparse.Namespace) -> None:
+    manifest = run_caption(
+        options.out,
+        captioner=options.captioner,
+        assignments=options.set,
+        engine=options.engine,
+        workers=options.workers,
+    )
+    print_summary(manifest)
 
 
 def _decide(options: argparse.Namespace) -> None:
     manifest = decide(options.out, recipe=options.recipe, assignments=options.set)
-    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+    print_summary(manifest)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -70,7 +86,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _demo(options: argparse.Namespace) -> None:
     manifest = demo(options.folder, videos=options.videos, engine=options.engine, workers=options.workers)
-    print_summary(manifest, report=storage.join(manifest.location, "report.html"))
+    print_summary(manifest)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("source", metavar="SOURCE", help="a video, a folder or a bucket URI")
     command.add_argument("out", metavar="OUT", help="folder or bucket URI of the manifest; the same again resumes")
     _add_recipe(command, "default")
+    _add_captioner(command)
     _add_engine(command)
     command.set_defaults(run=_curate)
 
@@ -91,8 +108,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("filter", help="run one filter alone over a manifest and add its columns")
     command.add_argument("name", metavar="NAME", help="the filter, such as motion")
     command.add_argument("out", metavar="OUT")
+    _add_set(command)
     _add_engine(command)
     command.set_defaults(run=_filter)
+
+    command = commands.add_parser("caption", help="describe the clips of a manifest with another captioner, or again")
+    command.add_argument("out", metavar="OUT")
+    _add_captioner(command)
+    _add_set(command)
+    _add_engine(command)
+    command.set_defaults(run=_caption)
 
     command = commands.add_parser("decide", help="apply rules to a manifest's columns again; touches no video")
     command.add_argument("out", metavar="OUT")
@@ -114,6 +139,14 @@ def _parser() -> argparse.ArgumentParser:
 def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
     names = ", ".join(recipes.NAMES)
     command.add_argument("--recipe", default=default, help=f"one of {names} (default: {default or 'the OUT own one'})")
+    _add_set(command)
+
+
+def _add_captioner(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--captioner", metavar="NAME", help="who describes the clips (default: the recipe's own)")
+
+
+def _add_set(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as rules.motion.min=1.0"
     )

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args, get_type_hints
 
 from captioners.base import Captioner
-from filters.base import Scorer
+from filters.base import EmbeddingScorer, Measurement
 from filters.rules import Range
+from filters.tower import Tower
 from preprocess.manifest import CLIP_FIELDS, Columns
 from preprocess.observe import ClipLengths
 from preprocess.shots import ShotConfig
@@ -28,16 +29,24 @@ class CurateConfig:
     name: str
     shots: ShotConfig
     clips: ClipLengths
-    scorers: tuple[Scorer, ...]
+    scorers: tuple[Measurement, ...]
     rules: tuple[Range, ...]
     captioner: Captioner
+    towers: tuple[Tower, ...] = ()
+    """The models that embed frames, which embedding scorers name."""
     span_seconds: float = 300.0
     """A longer video is divided into spans of about this length, which workers take one by one. Its clips end there."""
 
     def __post_init__(self) -> None:
         names = [scorer.name for scorer in self.scorers]
-        if len(set(names)) != len(names):
-            raise ValueError(f"recipe {self.name}: a scorer is named twice in {names}")
+        columns = [column for scorer in self.scorers for column in scorer.columns]
+        towers = [tower.name for tower in self.towers]
+        for what, those in (("scorer", names), ("column", columns), ("tower", towers)):
+            if len(set(those)) != len(those):
+                raise ValueError(f"recipe {self.name}: a {what} is named twice in {those}")
+        for scorer in self.scorers:
+            if isinstance(scorer, EmbeddingScorer) and scorer.tower not in towers:
+                raise ValueError(f"recipe {self.name}: {scorer.name} reads tower {scorer.tower!r}, there are {towers}")
         if self.span_seconds < 60:
             raise ValueError(f"span_seconds is {self.span_seconds}, must be at least 60")
         for rule in self.rules:
@@ -52,19 +61,15 @@ class CurateConfig:
     def rule_columns(self) -> list[str]:
         """Columns that hold a number, so that a rule can be put on them."""
         structural = [name for name, kind in CLIP_FIELDS if str(kind) in ("double", "int32", "int64")]
-        return structural + [name for name, kind in self.columns.items() if kind is not str]
-
-    @property
-    def cheap_rules(self) -> tuple[Range, ...]:
-        """Rules that can be applied before a model runs."""
-        costly = {column for scorer in self.scorers if scorer.costly for column in scorer.columns}
-        return tuple(rule for rule in self.rules if rule.column not in costly)
+        return structural + [name for name, kind in self.columns.items() if kind in (float, int)]
 
 
 def settings(config: CurateConfig) -> Settings:
     """The recipe as flat keys, such as `rules.motion.min`: what `--set` takes and what run.json keeps."""
     flat: Settings = {"name": config.name, "span_seconds": config.span_seconds}
     flat |= _fields("shots", config.shots) | _fields("clips", config.clips)
+    for tower in config.towers:
+        flat |= _fields(f"towers.{tower.name}", tower)
     for scorer in config.scorers:
         flat |= {f"scorers.{scorer.name}": True} | _fields(f"scorers.{scorer.name}", scorer)
     for rule in config.rules:
@@ -72,20 +77,38 @@ def settings(config: CurateConfig) -> Settings:
     return flat | {"captioner": config.captioner.name} | _fields("captioner", config.captioner)
 
 
-def fingerprint(flat: Settings) -> str:
-    """12 hex digits that change whenever a setting does."""
-    # 240 and 240.0 are the same bound
-    plain = {key: float(value) if type(value) is int else value for key, value in flat.items()}
+def operational(config: CurateConfig) -> set[str]:
+    """The settings that change how a run goes, such as a batch size or a server's address, but not what comes out."""
+    records: dict[str, object] = {"captioner": config.captioner} | {
+        f"towers.{tower.name}": tower for tower in config.towers
+    }
+    records |= {f"scorers.{scorer.name}": scorer for scorer in config.scorers}
+    return {
+        f"{prefix}.{field.name}"
+        for prefix, record in records.items()
+        if dataclasses.is_dataclass(record)
+        for field in dataclasses.fields(record)
+        if field.metadata.get("operational")
+    }
+
+
+def fingerprint(config: CurateConfig) -> str:
+    """12 hex digits that change whenever a setting does that has a say in what comes out."""
+    flat, without = settings(config), operational(config)
+    # 240 and 240.0 are the same bound, and a rule without ends is none
+    told = {key: value for key, value in flat.items() if key not in without and value is not None}
+    plain = {key: float(value) if type(value) is int else value for key, value in told.items()}
     return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
-def difference(old: Settings, new: Settings) -> list[str]:
-    """One line for each setting that differs, such as `rules.motion.min: 1.0 -> 2.0`."""
-    keys = [*old, *(key for key in new if key not in old)]
+def difference(old: CurateConfig, new: CurateConfig) -> list[str]:
+    """A line such as `rules.motion.min: 1.0 -> 2.0` for each setting that differs and has a say in what comes out."""
+    before, after = settings(old), settings(new)
+    free = operational(old) | operational(new)
     return [
-        f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
-        for key in keys
-        if (key in old) != (key in new) or old.get(key) != new.get(key)
+        f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
+        for key in dict.fromkeys((*before, *after))
+        if key not in free and before.get(key) != after.get(key)
     ]
 
 
@@ -122,6 +145,9 @@ def _changed(config: CurateConfig, section: str, name: str, fields: Mapping[str,
         prefix = f"scorers.{name}"
         scorers = tuple(_replace(s, fields, prefix) if s.name == name else s for s in config.scorers)
         return dataclasses.replace(config, scorers=scorers)
+    if section == "towers":
+        towers = tuple(_replace(t, fields, f"towers.{name}") if t.name == name else t for t in config.towers)
+        return dataclasses.replace(config, towers=towers)
     if section in fields:
         return cast(CurateConfig, _replace(config, fields, ""))
     return dataclasses.replace(config, **{section: _replace(getattr(config, section), fields, section)})
@@ -129,6 +155,7 @@ def _changed(config: CurateConfig, section: str, name: str, fields: Mapping[str,
 
 def _check_key(config: CurateConfig, key: str) -> None:
     fixed = {"name", "captioner", *(f"scorers.{scorer.name}" for scorer in config.scorers)}
+    fixed |= {f"towers.{tower.name}.name" for tower in config.towers}
     known = [name for name in settings(config) if name not in fixed]
     if key not in known:
         near = difflib.get_close_matches(key, known, n=3) or sorted(known)
@@ -144,6 +171,8 @@ def _replace(record: Any, fields: Mapping[str, str], prefix: str) -> Any:
 
 def _parsed(hint: Any, text: str, key: str) -> Setting:
     allowed = get_args(hint) or (hint,)
+    if text in allowed:  # one of a few words
+        return text
     if text.lower() in ("none", "null") and type(None) in allowed:
         return None
     if bool in allowed and text.lower() in ("true", "false"):

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cluster.engine import Engine, LocalEngine
-from pipelines.config import CurateConfig, difference, fingerprint, settings
+from pipelines.checks import check_models
+from pipelines.config import CurateConfig, difference, fingerprint
+from pipelines.model_stages import model_stages
 from pipelines.progress import Progress
+from pipelines.recorded import recorded_config, run_of, with_added
 from pipelines.report.write import write_report
 from pipelines.stages import MeasureStage, WriteStage
 from preprocess import storage
@@ -35,16 +38,22 @@ def curate(
     """Curate every video below `source` into the manifest at `out`. Run it again to resume, or to add new videos.
 
     Raises:
-        ValueError: nothing at `source`, another recipe's manifest at `out`, or a plan that cannot run here.
+        ValueError: nothing at `source`, weights that are missing, another recipe's manifest at `out`, or a plan that
+            cannot run here.
     """
+    check_models(config, measurements=config.scorers, captions=True)
     manifest = Manifest(out)
     listing = list_sources(source, exclude=out)
     with storage.exclusive(manifest.location):
-        run = _claim(manifest, config, source)
+        run, config = _claim(manifest, config, source)
         runner = choose_engine(engine, workers)
         units = _remaining(manifest, listing.sources, config, workers)
         attempts = storage.join(manifest.location, "attempts", uuid.uuid4().hex[:12])
-        stages = [MeasureStage(config, attempts if engine != "local" else None), WriteStage(config, manifest.location)]
+        stages = [
+            MeasureStage(config, attempts if engine != "local" else None),
+            *model_stages(config, measurements=config.scorers, captions=True, gate=config),
+            WriteStage(config, manifest.location),
+        ]
         with Progress(units, listing) as progress:
             if units:
                 for summary in runner.run(stages, units):
@@ -71,36 +80,27 @@ def choose_engine(name: str, workers: int | None) -> Engine:
     return RayEngine(address="auto" if cluster_is_running() else None, working_dir=str(ROOT), workers=workers)
 
 
-def _claim(manifest: Manifest, config: CurateConfig, source: str) -> dict[str, Any]:
-    """Write run.json for this recipe, or refuse a manifest that another one began."""
-    flat = settings(config)
-    run: dict[str, Any] = {
-        "recipe": describe_recipe(config),
-        "settings": flat,
-        "fingerprint": fingerprint(flat),
-        "versions": _versions(),
-        "source": storage.absolute(source),
-        "started": _now(),
-    }
+def _claim(manifest: Manifest, config: CurateConfig, source: str) -> tuple[dict[str, Any], CurateConfig]:
+    """Write run.json for this recipe, or refuse a manifest that another one began.
+
+    Filters that were added to the manifest meanwhile join the recipe.
+    """
+    now = {"versions": _versions(), "source": storage.absolute(source)}
     before = manifest.run()
-    if before is not None and before["fingerprint"] != run["fingerprint"]:
-        changes = "\n  ".join(difference(before["settings"], flat))
-        raise ValueError(
-            f"{manifest.location!r} was made by recipe {before['recipe']['name']} ({before['fingerprint']}), this is "
-            f"{config.name} ({run['fingerprint']}). They differ in\n  {changes}\n"
-            "Name another OUT, or give the same recipe and --set as before. To move bounds only, use `decide`."
-        )
-    if before is not None:
-        run = before | {"versions": run["versions"], "source": run["source"]}
+    if before is None:
+        run = run_of(config) | now | {"started": _now()}
+    else:
+        config = with_added(config, before)
+        if before["fingerprint"] != fingerprint(config):
+            changes = "\n  ".join(difference(recorded_config(before), config))
+            raise ValueError(
+                f"{manifest.location!r} was made by recipe {before['recipe']['name']} ({before['fingerprint']}), this "
+                f"is {config.name} ({fingerprint(config)}). They differ in\n  {changes}\n"
+                "Name another OUT, or give the same recipe and --set as before. To move bounds only, use `decide`."
+            )
+        run = before | now
     manifest.write_run(run)
-    return run
-
-
-def describe_recipe(config: CurateConfig) -> dict[str, Any]:
-    """What a reader of run.json or of the report needs to know of a recipe."""
-    rules = [{"column": rule.column, "min": rule.min, "max": rule.max} for rule in config.rules]
-    scorers = [scorer.name for scorer in config.scorers]
-    return {"name": config.name, "rules": rules, "scorers": scorers, "captioner": config.captioner.name}
+    return run, config
 
 
 def _remaining(

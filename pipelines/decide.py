@@ -6,12 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from captioners.base import ClipToDescribe
 from pipelines import recipes
-from pipelines.config import CurateConfig, difference, fingerprint, override, settings
-from pipelines.curate import describe_recipe
+from pipelines.config import CurateConfig, difference, override
+from pipelines.decisions import CAPTIONED, broken_rules, describe, no_caption
+from pipelines.decisions import decide as decide_row
+from pipelines.plugins import with_captioner
+from pipelines.recorded import load, recorded_config, run_of, with_added
 from pipelines.report.write import write_report
-from pipelines.stages import decide as reasons_against
-from pipelines.stages import describe
 from preprocess import storage
 from preprocess.manifest import Manifest, Row
 
@@ -26,8 +28,11 @@ def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
     with storage.exclusive(manifest.location):
         run, clips = load(manifest)
         own = recorded_config(run)
-        config = override(own if recipe is None else recipes.by_name(recipe), assignments)
-        measured = [line for line in difference(settings(own), settings(config)) if not _is_rule(line)]
+        config = own
+        if recipe is not None:
+            config = with_captioner(with_added(recipes.by_name(recipe), run), own.captioner.name)
+        config = override(config, assignments)
+        measured = [line for line in difference(own, config) if not line.startswith(("rules.", "name:"))]
         if measured:
             listing = "\n  ".join(measured)
             raise ValueError(f"these settings change measurements; curate into a new OUT for them:\n  {listing}")
@@ -35,46 +40,28 @@ def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
     return manifest
 
 
-def load(manifest: Manifest) -> tuple[dict[str, Any], pa.Table]:
-    """run.json and the clips of a finished manifest.
-
-    Raises:
-        ValueError: there is none.
-    """
-    run, clips = manifest.run(), manifest.clips()
-    if run is None or clips is None:
-        raise ValueError(f"{manifest.location!r}: no manifest there; `python -m pipelines curate SOURCE OUT` makes one")
-    return run, clips
-
-
-def recorded_config(run: dict[str, Any]) -> CurateConfig:
-    """The recipe that a manifest was made by, with the `--set` of its run."""
-    config = recipes.by_name(run["recipe"]["name"])
-    known = settings(config)
-    changed = [f"{key}={value}" for key, value in run["settings"].items() if key not in known or known[key] != value]
-    return override(config, changed)
-
-
 def rewrite(manifest: Manifest, run: dict[str, Any], clips: pa.Table, config: CurateConfig) -> None:
     """Replace status, reasons and captions by what `config` decides from the columns; then run.json and the report."""
     rows = clips.to_pylist()
+    if not config.captioner.needs_frames:
+        _describe(config, rows)
     for row in rows:
-        _decide_row(config, row)
-    flat = settings(config)
-    run = run | {"recipe": describe_recipe(config), "settings": flat, "fingerprint": fingerprint(flat)}
+        decide_row(config, row)
+    run = run | run_of(config)
     table = pa.Table.from_pylist(rows, schema=clips.schema.remove_metadata())
     manifest.replace_clips(table, {"clipmill_fingerprint": run["fingerprint"]})
     manifest.write_run(run)
     write_report(manifest)
 
 
-def _decide_row(config: CurateConfig, row: Row) -> None:
-    broken = reasons_against(config, row)
-    row["status"], row["reasons"] = ("rejected" if broken else "kept"), broken
-    if config.captioner.needs_frames or row["captioner"] not in (None, config.captioner.name):
-        return  # such captions are dear: they stay, also on clips that are rejected now
-    row |= describe(config.captioner, None, row)
-
-
-def _is_rule(line: str) -> bool:
-    return line.startswith(("rules.", "name:"))
+def _describe(config: CurateConfig, rows: list[Row]) -> None:
+    """Captions made from rows are made anew. A model's captions are dear: they stay, also on clips rejected now."""
+    own = [row for row in rows if row["captioner"] in (None, config.captioner.name)]
+    asked = []
+    for row in own:
+        if broken_rules(config, row, before=CAPTIONED):
+            row |= no_caption()
+        else:
+            asked.append(row)
+    for row, columns in zip(asked, describe(config.captioner, [ClipToDescribe(row=row) for row in asked]), strict=True):
+        row |= columns

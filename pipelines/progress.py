@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.stages import UnitSummary
+from preprocess import storage
 from preprocess.manifest import Manifest
 from preprocess.sources import Listing
 from preprocess.units import WorkUnit
@@ -85,7 +86,7 @@ class Progress:
         self._console.print(escape(line), highlight=False, soft_wrap=True)
 
 
-def print_summary(manifest: Manifest, *, report: str) -> None:
+def print_summary(manifest: Manifest) -> None:
     """Hours in, clips found and kept, what each rule took away, and where it all is."""
     clips, sources = manifest.clips(), manifest.sources()
     if clips is None or sources is None:
@@ -97,8 +98,8 @@ def print_summary(manifest: Manifest, *, report: str) -> None:
         table.add_row(number, escape(label))
     console = Console()
     console.print(table)
-    for line in (f"{manifest.location}/clips", f"{manifest.location}/sources", report):
-        console.print(escape(line), highlight=False, soft_wrap=True)
+    for name in ("clips", "sources", "report.html"):
+        console.print(escape(storage.join(manifest.location, name)), highlight=False, soft_wrap=True)
 
 
 def _numbers(clips: pa.Table, sources: pa.Table) -> list[tuple[str, str]]:

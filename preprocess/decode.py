@@ -21,6 +21,7 @@ import numpy.typing as npt
 from preprocess.clip import Source, VideoInfo
 from preprocess.errors import MediaError
 from preprocess.frames import ANALYSIS_LONG_SIDE, PICTURE_LONG_SIDE, Picture, Plane
+from preprocess.planes import halved, resized
 from preprocess.probe import content_id, open_container, open_source, video_info, video_stream
 
 SHOT_LONG_SIDE = 160
@@ -213,10 +214,10 @@ class Shrunk:
         luma = self._luma_levels[0]
         if min(luma.shape) >= 4 * SHOT_LONG_SIDE:
             # Every second row of a large plane is enough for a picture of 160 pixels, and reading memory is what costs.
-            luma = _half(_half(luma[::2]))
+            luma = halved(halved(luma[::2]))
             luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0]), interpolation=cv2.INTER_LINEAR)
         while max(luma.shape) > SHOT_LONG_SIDE and min(luma.shape) >= 2:
-            luma = _half(luma)
+            luma = halved(luma)
         size = (luma.shape[1], luma.shape[0])
         # chroma is smooth: one linear step hardly aliases
         cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in self._chroma)
@@ -226,14 +227,14 @@ class Shrunk:
         """`Sample.luma`: uint8, upright, pixel aspect applied, long side `ANALYSIS_LONG_SIDE` or the video's own."""
         width, height = self._size(ANALYSIS_LONG_SIDE)
         level = self._luma_at(2 * max(width, height) - 1)
-        return self._upright(self._to_8_bit(_resize(level, width, height), _LUMA_TO_FULL))
+        return self._upright(self._to_8_bit(resized(level, width, height), _LUMA_TO_FULL))
 
     def picture(self) -> Picture:
         """`Sample.picture`: the frame in colour, upright, long side at most `PICTURE_LONG_SIDE`."""
         width, height = self._size(PICTURE_LONG_SIDE)
-        y = _resize(self._luma_at(2 * max(width, height) - 1), width, height)
+        y = resized(self._luma_at(2 * max(width, height) - 1), width, height)
         half = ((width + 1) // 2, (height + 1) // 2)
-        cb, cr = (self._upright(self._to_8_bit(_resize(plane, *half), _CHROMA_TO_FULL)) for plane in self._chroma)
+        cb, cr = (self._upright(self._to_8_bit(resized(plane, *half), _CHROMA_TO_FULL)) for plane in self._chroma)
         return Picture(y=self._upright(self._to_8_bit(y, _LUMA_TO_FULL)), cb=cb, cr=cr)
 
     def _size(self, long_side: int) -> tuple[int, int]:
@@ -250,7 +251,7 @@ class Shrunk:
             if max(level.shape) <= long_side:
                 return level
         while max(self._luma_levels[-1].shape) > long_side and min(self._luma_levels[-1].shape) >= 2:
-            self._luma_levels.append(_half(self._luma_levels[-1]))
+            self._luma_levels.append(halved(self._luma_levels[-1]))
         return self._luma_levels[-1]
 
     def _to_8_bit(self, plane: _Raw, to_full_range: Plane) -> Plane:
@@ -271,22 +272,6 @@ _LEVELS = np.arange(256, dtype=np.float64)
 _LUMA_TO_FULL = np.clip(np.rint((_LEVELS - 16) * 255 / 219), 0, 255).astype(np.uint8)
 _CHROMA_TO_FULL = np.clip(np.rint((_LEVELS - 128) * 255 / 224 + 128), 0, 255).astype(np.uint8)
 _YCBCR_TO_FULL = np.stack([_LUMA_TO_FULL, _CHROMA_TO_FULL, _CHROMA_TO_FULL], axis=-1)[None]
-
-
-def _half(plane: _Raw) -> _Raw:
-    height, width = plane.shape[0] // 2, plane.shape[1] // 2
-    half: _Raw = cv2.resize(plane[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    return half
-
-
-def _resize(plane: _Raw, width: int, height: int) -> _Raw:
-    """To an exact size: halve while it can, then one linear step of less than two, which hardly aliases."""
-    while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
-        plane = _half(plane)
-    if plane.shape == (height, width):
-        return plane
-    resized: _Raw = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-    return resized
 
 
 def _planes(raw: av.VideoFrame) -> tuple[_Raw, _Raw, _Raw, int]:

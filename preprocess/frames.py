@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocess.clip import Clip
+from preprocess.planes import resized
 
 Plane = npt.NDArray[np.uint8]
 
@@ -42,20 +43,9 @@ class Picture:
         height, width = self.y.shape
         scale = min(1.0, (long_side or max(height, width)) / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        planes = [_reduced(plane, size) for plane in (self.y, self.cr, self.cb)]
+        planes = [resized(plane, *size) for plane in (self.y, self.cr, self.cb)]
         bgr: npt.NDArray[np.uint8] = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR)
         return bgr
-
-
-def _reduced(plane: Plane, size: tuple[int, int]) -> Plane:
-    """To an exact (width, height): halve by area while it can, then one linear step."""
-    while plane.shape[1] >= 2 * size[0] and plane.shape[0] >= 2 * size[1]:
-        half = (plane.shape[1] // 2, plane.shape[0] // 2)
-        plane = cv2.resize(plane[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA)
-    if plane.shape == size[::-1]:
-        return plane
-    resized: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
-    return resized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,16 +12,15 @@ moves parts into the tables and can itself be killed and repeated at any point:
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from preprocess import storage
+from preprocess.tables import read_table, write_table
 from preprocess.units import SpanKey
 
 SCHEMA_VERSION = 1
@@ -71,22 +70,37 @@ CLIP_FIELDS = [
     ("has_audio", pa.bool_()),
     ("damaged", pa.bool_()),
 ]
-DECISION_FIELDS = [
+CAPTION_FIELDS = [
     ("caption", pa.string()),
+    ("caption_short", pa.string()),
     ("captioner", pa.string()),
     ("caption_outcome", pa.string()),
+    ("prompt_id", pa.string()),
+    ("caption_issues", pa.list_(pa.string())),
+]
+DECISION_FIELDS = [
     ("status", pa.string()),
     ("reasons", pa.list_(pa.string())),
 ]
-_ARROW_TYPES = {float: pa.float64(), int: pa.int64(), str: pa.string()}
+_ARROW_TYPES: dict[type, pa.DataType] = {
+    float: pa.float64(),
+    int: pa.int64(),
+    str: pa.string(),
+    list: pa.list_(pa.float16()),
+}
 
-Columns = Mapping[str, type[float] | type[int] | type[str]]
+Columns = Mapping[str, type]
+"""Scorers' columns with their types: float, int, str, or list for a vector, which is stored as float16."""
 
 
 def clip_schema(columns: Columns) -> pa.Schema:
     """Schema of `clips/` for the scorers' columns."""
-    scores = [(name, _ARROW_TYPES[kind]) for name, kind in columns.items()]
-    return pa.schema([*CLIP_FIELDS, *scores, *DECISION_FIELDS])
+    return pa.schema([*CLIP_FIELDS, *score_fields(columns), *CAPTION_FIELDS, *DECISION_FIELDS])
+
+
+def score_fields(columns: Columns) -> list[tuple[str, pa.DataType]]:
+    """The columns with their Arrow types."""
+    return [(name, _ARROW_TYPES[kind]) for name, kind in columns.items()]
 
 
 class Manifest:
@@ -114,7 +128,7 @@ class Manifest:
             for span in spans
         ]
         table = pa.Table.from_pylist(rows, schema=schema)
-        storage.write_atomic(self._part(unit_id), _parquet(table))
+        write_table(self._part(unit_id), table)
 
     def settled_spans(self) -> set[SpanKey]:
         """Spans that need no more work, from the parts. Sources in the tables are all done: see `settled_sources`."""
@@ -140,12 +154,17 @@ class Manifest:
         A source seen under several uris keeps its clips once; the other uris become rows of status `duplicate`.
         """
         parts = self._parts()
-        spans = [span for name in parts for span in self._read_part(name).to_pylist()]
+        before = self.sources()
+        if not parts and before is not None and before["uri"].to_pylist() == list(order):
+            return
+        spans: list[Row] = []
         for name in parts:
-            self._write_previews(name, (clip for span in spans if span for clip in span["clips"]))
+            found = self._read_part(name).to_pylist()
+            self._write_previews(name, (clip for span in found for clip in span["clips"]))
+            spans += found
         fresh = {span["source"]["uri"] for span in spans}
         position = {uri: index for index, uri in enumerate(order)}
-        sources = [row for row in _rows(self.sources()) if row["uri"] not in fresh] + _merge_spans(spans)
+        sources = [row for row in _rows(before) if row["uri"] not in fresh] + _merge_spans(spans)
         sources.sort(key=lambda row: (position.get(row["uri"], len(position)), row["uri"]))
         owner = _mark_duplicates(sources, position)
         clips = self._merge_clips(spans, fresh, owner, columns)
@@ -156,29 +175,29 @@ class Manifest:
         clips = clips.sort_by([("_rank", "ascending"), ("start_pts", "ascending")]).drop_columns(["_rank"])
         self.replace_clips(clips, metadata)
         table = pa.Table.from_pylist(sources, schema=SOURCE_SCHEMA).replace_schema_metadata(_metadata(metadata))
-        storage.write_atomic(storage.join(self.location, "sources", "sources.parquet"), _parquet(table))
+        write_table(storage.join(self.location, "sources", "sources.parquet"), table)
         for name in parts:  # only now: until the sources table says so, the parts are the record
             storage.delete(storage.join(self.location, "parts", name))
 
     def clips(self) -> pa.Table | None:
         """The table of clips, or None before the first compaction."""
-        return _read(storage.join(self.location, "clips", "clips.parquet"))
+        return read_table(storage.join(self.location, "clips", "clips.parquet"))
 
     def sources(self) -> pa.Table | None:
         """The table of sources, or None before the first compaction."""
-        return _read(storage.join(self.location, "sources", "sources.parquet"))
+        return read_table(storage.join(self.location, "sources", "sources.parquet"))
 
     def replace_clips(self, clips: pa.Table, metadata: Mapping[str, str]) -> None:
         """Replace the whole table of clips."""
-        data = _parquet(clips.replace_schema_metadata(_metadata(metadata)))
-        storage.write_atomic(storage.join(self.location, "clips", "clips.parquet"), data)
+        table = clips.replace_schema_metadata(_metadata(metadata))
+        write_table(storage.join(self.location, "clips", "clips.parquet"), table)
 
     def previews(self, clip_ids: Iterable[str]) -> dict[str, bytes]:
         """JPEG strips of the clips asked for, where there are any."""
         wanted = pa.array(list(clip_ids), pa.string())
         found: dict[str, bytes] = {}
         for name in storage.list_files(storage.join(self.location, "previews"), ".parquet"):
-            table = _read(storage.join(self.location, "previews", name))
+            table = read_table(storage.join(self.location, "previews", name))
             if table is not None:
                 chosen = table.filter(pc.is_in(table["clip_id"], value_set=wanted))
                 found.update(zip(chosen["clip_id"].to_pylist(), chosen["jpeg"].to_pylist(), strict=True))
@@ -192,15 +211,15 @@ class Manifest:
 
     def _read_part(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A part's rows; none where another run has compacted it in the meantime."""
-        table = _read(storage.join(self.location, "parts", name), columns)
+        table = read_table(storage.join(self.location, "parts", name), columns)
         return pa.table({"index": pa.array([], pa.int32())}) if table is None else table
 
     def _write_previews(self, name: str, clips: Iterator[Row]) -> None:
         rows = [{"clip_id": clip["clip_id"], "jpeg": clip["preview"]} for clip in clips if clip["preview"] is not None]
         if rows:
             schema = pa.schema([("clip_id", pa.string()), ("jpeg", pa.binary())])
-            data = _parquet(pa.Table.from_pylist(rows, schema=schema))
-            storage.write_atomic(storage.join(self.location, "previews", name), data)
+            table = pa.Table.from_pylist(rows, schema=schema)
+            write_table(storage.join(self.location, "previews", name), table)
 
     def _merge_clips(
         self, spans: Sequence[Row], fresh: set[str], owner: Mapping[str, str], columns: Columns
@@ -266,17 +285,6 @@ def _pair(table: pa.Table, first: str, second: str) -> tuple[list[Any], list[Any
 
 def _rows(table: pa.Table | None) -> list[Row]:
     return [] if table is None else table.to_pylist()
-
-
-def _read(location: str, columns: list[str] | None = None) -> pa.Table | None:
-    data = storage.read_bytes(location)
-    return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns)
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=100_000)
-    return sink.getvalue()
 
 
 def _metadata(metadata: Mapping[str, str]) -> dict[bytes, bytes]:

@@ -1,10 +1,20 @@
 import pytest
 
 from captioners.attributes import AttributesCaptioner
+from captioners.base import ClipToDescribe
 
 
 def _text(**row):
-    return AttributesCaptioner().caption(None, row).text
+    [caption] = AttributesCaptioner().caption([ClipToDescribe(row=row)])
+    assert (caption.outcome, caption.short) == ("ok", None)
+    return caption.text
+
+
+def test_clips_are_described_in_order():
+    rows = [{"dominant_colors": color} for color in ("red", "blue", "grey")]
+    captions = AttributesCaptioner().caption([ClipToDescribe(row=row) for row in rows])
+    assert [c.text for c in captions] == ["A clip; mainly red.", "A clip; mainly blue.", "A clip; mainly grey."]
+    assert AttributesCaptioner().caption([]) == []
 
 
 def test_says_what_was_measured():

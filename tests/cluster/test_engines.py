@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,29 @@ class OnGpu(Stage):
         yield item
 
 
+class Waits(Stage):
+    name = "waits"
+    cpus = 0.0
+    apart = True
+
+    def process(self, item: int) -> Iterator[int]:
+        yield item
+
+
+class Batches(Stage):
+    """Sees how many items come at a time."""
+
+    name = "batches"
+    apart = True
+    batch_items = 4
+
+    def process(self, item: int) -> Iterator[tuple[int, int]]:
+        yield (item, 1)
+
+    def process_many(self, items: Sequence[int]) -> Iterator[tuple[int, int]]:
+        yield from ((item, len(items)) for item in items)
+
+
 class DieOnce(Stage):
     """Its worker is killed, as the kernel kills one that is out of memory, the first time it meets item 3."""
 
@@ -73,9 +96,26 @@ def test_local_runs_stages_in_order() -> None:
 
 
 def test_neighbours_without_gpu_are_fused() -> None:
-    fused = fuse([Double(), AddTen(), OnGpu(), AddTen()])
+    stages = [Double(), AddTen(), OnGpu(), AddTen()]
+    fused = fuse(stages, on_gpu=True)
     assert [type(stage) for stage in fused] == [Chain, OnGpu, AddTen]
     assert fused[0].cpus == 1.0
+    (everything,) = fuse(stages, on_gpu=False)
+    assert everything.name == "double + add_ten + on_gpu + add_ten"
+
+
+def test_stage_that_waits_has_one_worker_of_its_own() -> None:
+    first, waiting, last = plan_pools([Double(), Waits(), AddTen()], cpus=64, gpus=0, items=1000)
+    assert (first.workers, waiting.workers) == (64, 1)
+    assert isinstance(waiting.stage, Waits)
+    assert isinstance(last.stage, AddTen)
+
+
+def test_without_a_gpu_the_same_stages_run_on_cpus() -> None:
+    (pool,) = plan_pools([Double(), OnGpu(), AddTen()], cpus=1, gpus=0, items=10)
+    assert pool.gpus == 0
+    pool.stage.setup()
+    assert sorted(pool.stage.process(1)) == [11, 12]
 
 
 @pytest.mark.parametrize(("cpus", "workers"), [(1, 1), (2, 2), (64, 64)])
@@ -92,7 +132,7 @@ def test_no_more_workers_than_items_or_asked_for() -> None:
 
 @pytest.mark.parametrize("cpus", [1, 2, 3, 64])
 def test_pools_together_fit(cpus: int) -> None:
-    stages = fuse([Double(), OnGpu(), AddTen()])
+    stages = [Double(), OnGpu(), AddTen()]
     if sum(stage.cpus for stage in stages) > cpus:
         with pytest.raises(ValueError, match="cannot run"):
             plan_pools(stages, cpus=cpus, gpus=1, items=100)
@@ -103,8 +143,9 @@ def test_pools_together_fit(cpus: int) -> None:
 
 
 def test_plan_that_cannot_run_is_refused_in_one_sentence() -> None:
-    with pytest.raises(ValueError, match=r"need 1 CPUs and 0.5 GPUs at once, and there are 8 CPUs and 0 GPUs"):
-        plan_pools([OnGpu()], cpus=8, gpus=0, items=1)
+    both = r"need 2 CPUs and 1 GPUs at once \(on_gpu 1 CPUs 0.5 GPUs, .*\), and there are 8 CPUs and 0.5 GPUs"
+    with pytest.raises(ValueError, match=both):
+        plan_pools([OnGpu(), OnGpu()], cpus=8, gpus=0.5, items=1)
     with pytest.raises(ValueError, match="0 workers"):
         plan_pools([Double()], cpus=8, gpus=0, items=1, workers=0)
 
@@ -115,6 +156,14 @@ def test_ray_matches_local_and_survives_a_killed_worker(tmp_path: Path) -> None:
     on_ray = list(RayEngine(address=None, working_dir=ROOT, workers=2).run(stages, range(20)))
     assert (tmp_path / "died").exists()
     assert sorted(on_ray) == sorted(LocalEngine().run(stages, range(20)))
+
+
+@pytest.mark.slow
+def test_ray_hands_over_several_items_at_a_time() -> None:
+    seen = list(RayEngine(address=None, working_dir=ROOT, workers=2).run([AddTen(), Batches()], range(10)))
+    assert sorted(item for item, _ in seen) == list(range(10, 20))
+    assert {size for _, size in seen} <= {1, 2, 3, 4}
+    assert max(size for _, size in seen) > 1
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines import recipes
 from pipelines.config import difference, fingerprint, override, settings
+from pipelines.recorded import recorded_config, run_of
 
 
 def test_override_reaches_every_section() -> None:
@@ -48,19 +49,31 @@ def test_mistakes_are_explained(assignment: str, said: str) -> None:
 
 
 def test_fingerprint_follows_settings() -> None:
-    plain = settings(recipes.default())
-    same = settings(override(recipes.default(), [f"shots.margin_frames={plain['shots.margin_frames']}"]))
-    moved = settings(override(recipes.default(), ["rules.motion.min=1.75"]))
+    plain = recipes.default()
+    same = override(plain, [f"shots.margin_frames={plain.shots.margin_frames}"])
+    moved = override(plain, ["rules.motion.min=1.75"])
     assert fingerprint(plain) == fingerprint(same) != fingerprint(moved)
-    assert difference(plain, moved) == [f"rules.motion.min: {plain['rules.motion.min']} -> 1.75"]
+    assert difference(plain, moved) == [f"rules.motion.min: {settings(plain)['rules.motion.min']} -> 1.75"]
+
+
+def test_fingerprint_ignores_what_changes_no_result() -> None:
+    plain = recipes.easyanimate_pretrain()
+    elsewhere = override(plain, ["towers.clip.batch_size=7", "towers.clip.gpus=0.1"])
+    assert fingerprint(plain) == fingerprint(elsewhere)
+    assert difference(plain, elsewhere) == []
+    other_model = override(plain, ["towers.clip.weights=/models/clip"])
+    assert fingerprint(plain) != fingerprint(other_model)
+
+
+def test_rule_without_ends_is_no_rule() -> None:
+    plain = recipes.default()
+    assert fingerprint(override(plain, ["rules.width.min=none"])) == fingerprint(plain)
 
 
 @pytest.mark.parametrize("name", recipes.NAMES)
 def test_recorded_settings_rebuild_the_recipe(name: str) -> None:
-    flat = settings(recipes.by_name(name))
-    assert flat["name"] == name
-    rebuilt = override(recipes.by_name(name), [f"{k}={v}" for k, v in flat.items() if "." in k and v is not True])
-    assert fingerprint(settings(rebuilt)) == fingerprint(flat)
+    recipe = override(recipes.by_name(name), ["rules.short_side.min=none", "rules.motion.max=7"])
+    assert recorded_config(run_of(recipe)) == recipe
 
 
 def test_unknown_recipe_names_its_neighbour() -> None:

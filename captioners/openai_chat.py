@@ -1,0 +1,214 @@
+"""Captions from a server that speaks OpenAI's chat protocol: vLLM, SGLang, Ollama, llama.cpp or a service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from captioners.base import NO_TEXT, Caption, Captioner, ClipToDescribe
+from captioners.chat_answer import Answer
+from captioners.chat_client import served_models
+from captioners.chat_server import DETAIL_LIMIT, NO_KEY, ChatServer, RequestFailedError
+from captioners.checks import clean, outcome
+from captioners.conversation import Message, messages
+from captioners.loop_thread import LoopThread
+from captioners.prompt import Prompt, load_prompt
+from captioners.rewrite import ATTEMPTS, RESPONSE_FORMAT, InvalidRewriteError, correction, read_rewrite, rewrite_request
+from preprocess.settings import OPERATIONAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAIChatCaptioner(Captioner):
+    """Shows a clip's frames to a model on a server, asks for a description, then for one sentence.
+
+    The second question goes on in the first one's conversation, so that a server with a prefix cache does not look at
+    the frames again. The key comes from an environment variable, in every process that captions.
+    """
+
+    name: ClassVar[str] = "openai_chat"
+    waits: ClassVar[bool] = True
+
+    base_url: str = field(default="http://localhost:8000/v1", metadata=OPERATIONAL)
+    model: str = ""
+    """As the server calls it; empty for the first that it lists."""
+    prompt: str = "detailed_v1"
+    """Name in `captioners/prompts/` or path of a text file, as for the other two."""
+    short_prompt: str | None = "short_v1"
+    """None asks for no short caption."""
+    rewrite_model: str | None = None
+    """A language model on the same server that edits both captions; None leaves them as they are."""
+    rewrite_prompt: str = "rewrite_v1"
+    num_frames: int = 8
+    long_side: int = 512
+    max_tokens: int = 512
+    temperature: float = 0.0
+    concurrency: int = field(default=16, metadata=OPERATIONAL)
+    """Clips that are asked about at a time."""
+    timeout_seconds: float = field(default=120.0, metadata=OPERATIONAL)
+    """For one answer, from the first byte sent to the last received."""
+    attempts: int = field(default=6, metadata=OPERATIONAL)
+    """Failures of the server at one request before its clip gets the outcome `error`."""
+    patience_seconds: float = field(default=300.0, metadata=OPERATIONAL)
+    """How long the server may answer nobody before the run stops: time to load a model again."""
+    key_variable: str = field(default="OPENAI_API_KEY", metadata=OPERATIONAL)
+    """The environment variable that holds the key. Where it is not set, none is sent."""
+
+    def __post_init__(self) -> None:
+        _check_url(self.base_url)
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_variable):
+            raise ValueError("key_variable is not the name of an environment variable; the key itself is no setting")
+        for setting in ("num_frames", "long_side", "max_tokens", "concurrency", "attempts"):
+            if getattr(self, setting) < 1:
+                raise ValueError(f"{setting} is {getattr(self, setting)}, must be at least 1")
+        if self.timeout_seconds <= 0:
+            raise ValueError(f"timeout_seconds is {self.timeout_seconds}, must be more than 0")
+        for setting in ("patience_seconds", "temperature"):
+            if getattr(self, setting) < 0:
+                raise ValueError(f"{setting} is {getattr(self, setting)}, must not be negative")
+
+    @property
+    def prompt_id(self) -> str:
+        """Names and content hashes of the prompts in use, in the order of their use."""
+        return " ".join(prompt.id for prompt in self._prompts.values())
+
+    def check(self) -> None:
+        """See that prompts, key and server are there; asks the server for its models once.
+
+        Raises:
+            CaptionServerError: it is not there, or it refuses the key.
+            ValueError: a setting or the environment variable is wrong.
+        """
+        _ = self._prompts
+        self._served()
+
+    def setup(self) -> None:
+        """Find out what to call the model, and start the thread that waits for answers."""
+        _ = self._session
+
+    def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
+        """Ask about `concurrency` clips at a time; several threads may call this, and share that number."""
+        return self._session.thread.run(self._caption_all(clips))
+
+    def close(self) -> None:
+        """Close the connections and end the thread."""
+        session = self.__dict__.pop("_session", None)
+        if session is not None:
+            session.thread.run(session.server.close())
+            session.thread.close()
+
+    @cached_property
+    def _prompts(self) -> dict[str, Prompt]:
+        """By setting. Read once and carried to other processes, which may not have the user's files."""
+        named = {"prompt": self.prompt, "short_prompt": self.short_prompt}
+        named |= {"rewrite_prompt": self.rewrite_prompt} if self.rewrite_model else {}
+        return {setting: load_prompt(name) for setting, name in named.items() if name}
+
+    @cached_property
+    def _session(self) -> _Session:
+        model = self.model or self._served()[0]
+        server = ChatServer(
+            self.base_url,
+            self._key(),
+            timeout_seconds=self.timeout_seconds,
+            attempts=self.attempts,
+            patience_seconds=self.patience_seconds,
+        )
+        return _Session(server=server, model=model, thread=LoopThread(), slots=asyncio.Semaphore(self.concurrency))
+
+    def _served(self) -> list[str]:
+        served = served_models(self.base_url, self._key())
+        if not (self.model or served):
+            raise ValueError(f"{self.base_url} lists no models: name one with `--set captioner.model=NAME`")
+        return served
+
+    def _key(self) -> str:
+        key = os.environ.get(self.key_variable, "").strip()
+        # what does not fit into a header would come back in the text of an exception
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError(f"the key in ${self.key_variable} has characters that no key has")
+        return key or NO_KEY
+
+    async def _caption_all(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
+        tasks = [asyncio.create_task(self._caption_one(clip)) for clip in clips]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _caption_one(self, clip: ClipToDescribe) -> Caption:
+        if not clip.frames:
+            return Caption(text=None, outcome="error", detail="no frames")
+        async with self._session.slots:
+            try:
+                caption = await self._described(clip)
+            except RequestFailedError as error:
+                return Caption(text=None, outcome="error", detail=str(error))
+            return await self._rewritten(caption) if self.rewrite_model and caption.outcome == "ok" else caption
+
+    async def _described(self, clip: ClipToDescribe) -> Caption:
+        question = self._prompts["prompt"].text
+        answer = await self._ask(messages(clip.frames, [question]))
+        text = clean(answer.text)
+        judgement = outcome(text, answer.finish_reason)
+        if judgement in NO_TEXT:
+            return Caption(text=None, outcome=judgement, detail=text[:DETAIL_LIMIT] or None)
+        caption = Caption(text=text, outcome=judgement)
+        # one sentence about a text that goes round in circles would do the same
+        if self.short_prompt is None or judgement == "repetitive":
+            return caption
+        try:
+            answer = await self._ask(messages(clip.frames, [question, text, self._prompts["short_prompt"].text]))
+        except RequestFailedError as error:
+            return replace(caption, detail=f"no short caption: {error}")
+        short = clean(answer.text)
+        judgement = outcome(short, answer.finish_reason)
+        return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
+
+    async def _rewritten(self, caption: Caption) -> Caption:
+        """The rewriting model's caption, or else this one."""
+        request = rewrite_request(self._prompts["rewrite_prompt"].text, caption)
+        extra = {"model": self.rewrite_model, "response_format": RESPONSE_FORMAT}
+        problem = ""
+        for _ in range(ATTEMPTS):
+            try:
+                answer = await self._ask(request, **extra)
+                return read_rewrite(answer.text, answer.finish_reason)
+            except InvalidRewriteError as error:
+                problem = str(error)
+                request += correction(answer.text, problem)
+            except RequestFailedError as error:
+                problem = str(error)
+                break
+        return replace(caption, detail=f"not rewritten: {problem}")
+
+    async def _ask(self, conversation: list[Message], **extra: object) -> Answer:
+        session = self._session
+        limits = {"max_tokens": self.max_tokens, "temperature": self.temperature}
+        return await session.server.ask({"model": session.model, "messages": conversation} | limits | extra)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """What a worker holds between `setup` and `close`."""
+
+    server: ChatServer
+    model: str
+    thread: LoopThread
+    slots: asyncio.Semaphore
+
+
+def _check_url(base_url: str) -> None:
+    """Refuse what is no address of a server; what may hold a password is not repeated."""
+    if "@" in base_url or "?" in base_url:
+        raise ValueError("base_url holds a password or a query; keys come from the environment, see key_variable")
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base_url is {base_url!r}, must be like http://localhost:8000/v1")

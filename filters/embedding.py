@@ -1,0 +1,30 @@
+"""A clip as one vector, for finding near duplicates and for searching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from filters.base import ColumnType, Embedded, EmbeddingScorer, Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingColumnScorer(EmbeddingScorer):
+    """`embedding`: the mean of the uniformly spaced frames' embeddings, at length 1, so that a dot product is a cosine.
+
+    None where the frames cancel out, as no frames of one clip do.
+    """
+
+    name: ClassVar[str] = "embedding"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"embedding": list}
+
+    tower: str = "clip"
+
+    def score(self, embedded: Embedded) -> Mapping[str, Score]:
+        """One vector of the tower's size."""
+        mean = embedded.frames[list(embedded.uniform)].mean(axis=0, dtype=np.float64)
+        length = float(np.linalg.norm(mean))
+        return {"embedding": (mean / length).tolist() if length > 0 else None}

@@ -1,0 +1,67 @@
+"""Describe the clips of an existing manifest, with another captioner or where captions failed. It resumes, too."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from filters.base import EmbeddingScorer
+from pipelines.checks import check_models
+from pipelines.config import CurateConfig, fingerprint, override
+from pipelines.curate import choose_engine
+from pipelines.decide import rewrite
+from pipelines.decisions import CAPTIONED, broken_rules, step_of
+from pipelines.plugins import with_captioner
+from pipelines.recorded import load, recorded_config
+from pipelines.revisit import revisit_clips, with_values
+from preprocess import storage
+from preprocess.manifest import CAPTION_FIELDS, Manifest, Row, score_fields
+
+
+def run_caption(
+    out: str,
+    *,
+    captioner: str | None = None,
+    assignments: list[str] | None = None,
+    engine: str = "auto",
+    workers: int | None = None,
+) -> Manifest:
+    """Describe every clip of the manifest at `out` that passes the rules and that this captioner has not described.
+
+    Clips whose caption ended in an `error` are asked for again. Scorers of captions (`alignment`) follow the new ones.
+
+    Raises:
+        ValueError: no manifest, no such captioner, weights or a server that are missing, or a misspelt setting.
+    """
+    manifest = Manifest(out)
+    with storage.exclusive(manifest.location):
+        run, table = load(manifest)
+        before = recorded_config(run)
+        config = override(with_captioner(before, captioner or before.captioner.name), assignments or [])
+        followers = [s for s in config.scorers if isinstance(s, EmbeddingScorer) and step_of(s) == CAPTIONED]
+        check_models(config, measurements=followers, captions=True)
+        rows = table.to_pylist()
+        columns: dict[str, pa.DataType] = dict(CAPTION_FIELDS)
+        for scorer in followers:
+            columns |= score_fields(scorer.columns)
+        done = storage.join(manifest.location, "columns", f"caption-{fingerprint(config)}")
+        values = revisit_clips(
+            manifest,
+            [row for row in rows if _wanted(config, row)],
+            config,
+            measurements=followers,
+            captions=True,
+            columns=columns,
+            done=done,
+            engine=choose_engine(engine, workers),
+        )
+        rewrite(manifest, run, with_values(table, rows, values, columns), config)
+        storage.delete_folder(done)
+    return manifest
+
+
+def _wanted(config: CurateConfig, row: Row) -> bool:
+    """Whether the clip is to be described, and has not been in this way."""
+    mine = (row["captioner"], row["prompt_id"]) == (config.captioner.name, config.captioner.prompt_id)
+    if mine and row["caption_outcome"] != "error":
+        return False
+    return not broken_rules(config, row, before=CAPTIONED)

@@ -1,0 +1,23 @@
+"""Parquet tables at a location, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from preprocess import storage
+
+
+def read_table(location: str, columns: list[str] | None = None) -> pa.Table | None:
+    """The table, or None where there is none."""
+    data = storage.read_bytes(location)
+    return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns)
+
+
+def write_table(location: str, table: pa.Table) -> None:
+    """Write to a temporary name and rename."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", row_group_size=100_000)
+    storage.write_atomic(location, sink.getvalue())
