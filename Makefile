@@ -15,19 +15,15 @@ setup-all: .venv/all
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-.venv/dev: .venv/core
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
-
-.venv/all: .venv/dev
+.venv/all: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,models,train]'
-	touch $@
+	touch .venv/core $@
 
 # make demo VIDEOS=folder curates your own videos.
 demo: .venv/core
 	$(BIN)/python -m pipelines demo demo $(if $(VIDEOS),--videos "$(VIDEOS)")
 
-check: .venv/dev
+check: .venv/all
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,7 +31,7 @@ check: .venv/dev
 test: check
 	$(BIN)/pytest
 
-bench: .venv/dev
+bench: .venv/core
 	$(BIN)/python -m benchmarks.curate $(or $(VIDEOS),demo/videos)
 
 clean:

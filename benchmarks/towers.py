@@ -1,6 +1,6 @@
 """Images a second of an image tower, against a bare loop of the same model over tensors that are ready.
 
-    python -m benchmarks.towers [--models ViT-B-32 ViT-L-14] [--seconds 40]
+    python -m benchmarks.towers [--models ViT-B-32 ViT-L-14] [--seconds 30]
 
 Random weights of the full size, in the layout of a hub, loaded by `filters.tower`. The stage takes uint8 frames:
 normalising, copying to the device and back are in its time. Both take turns, batch by batch, so that a noisy machine
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import open_clip  # type: ignore[import-untyped]
+import open_clip
 import torch
 from safetensors.torch import save_file
 
@@ -83,7 +83,7 @@ def _bare_batch(tower: LoadedTower, batch: int, side: int) -> Callable[[], None]
 
     def run() -> None:
         with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"):
-            tower.model.module.encode_image(ready)  # type: ignore[operator]
+            tower.model.module.encode_image(ready)
         if device.type == "cuda":
             torch.cuda.synchronize()
 
@@ -99,6 +99,6 @@ def _seconds(work: Callable[[], object]) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.towers")
     parser.add_argument("--models", nargs="+", default=["ViT-B-32", "ViT-L-14"])
-    parser.add_argument("--seconds", type=float, default=40.0, help="of measuring, for each model")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of measuring, for each model")
     options = parser.parse_args()
     main(options.models, options.seconds)

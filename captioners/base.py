@@ -50,7 +50,7 @@ class ClipToDescribe:
 
 
 class CaptionServerError(ValueError):
-    """The service that captions is gone or refuses the key: no clip is to blame, so the run stops and can be resumed."""
+    """The service that captions is gone or refuses the key: no clip is to blame, so the run stops, to be resumed."""
 
 
 class Captioner(ABC):

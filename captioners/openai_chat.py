@@ -33,6 +33,7 @@ class OpenAIChatCaptioner(Captioner):
 
     name: ClassVar[str] = "openai_chat"
     waits: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ("openai",)
 
     base_url: str = field(default="http://localhost:8000/v1", metadata=OPERATIONAL)
     model: str = ""

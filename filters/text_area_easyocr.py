@@ -38,6 +38,7 @@ class EasyOcrTextAreaScorer(BatchScorer):
     """
 
     name: ClassVar[str] = "text_area_easyocr"
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "easyocr")
     columns: ClassVar[Mapping[str, ColumnType]] = {"text_area": float, "text": str}
 
     weights: str = "~/.EasyOCR/model"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import torch
 
-Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
@@ -44,23 +43,24 @@ class Batches:
     """Runs a model over items in batches, of half the size from when memory did not hold one."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        """Begin with batches of at most `size` items."""
+        self.size = size
 
-    def run(self, forward: Callable[[Sequence[Given]], Sequence[Made]], items: Sequence[Given]) -> list[Made]:
-        """What `forward` makes of each item, in order."""
+    def run(self, forward: Callable[[Any], Iterable[Made]], items: Any) -> list[Made]:
+        """What `forward` makes of each item, in order. It is given slices of `items`, an array or a list."""
         import torch
 
         made: list[Made] = []
         while len(made) < len(items):
-            batch = items[len(made) : len(made) + self._size]
+            batch = items[len(made) : len(made) + self.size]
             try:
-                made += forward(batch)
+                made.extend(forward(batch))
                 continue
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
                     raise
             # Only out here, where the traceback no longer holds the batch's tensors, can their memory be given back.
-            self._size = len(batch) // 2
+            self.size = len(batch) // 2
             torch.cuda.empty_cache()
         return made
 

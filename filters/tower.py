@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from filters.tower_models import TowerModel, layout, load_model
+from filters.torch_models import Batches, device
+from filters.tower_base import TowerModel
+from filters.tower_models import layout, load_model
 from filters.tower_pixels import FITS, RESAMPLINGS, Geometry
 from preprocess.frames import FrameView
 from preprocess.settings import OPERATIONAL
@@ -131,15 +133,20 @@ class LoadedTower:
 
         self.name = name
         self.model = model
-        self.batch_size = batch_size
         self.images_embedded = 0
         self.forward_calls = 0
         """Passes over images that came to their end."""
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = torch.device(device())
         model.module.to(self._device)
         scale = torch.tensor([model.mean, model.std], device=self._device)[:, None, :, None, None] * 255
         self._mean, self._std = scale[0], scale[1]
+        self._batches = Batches(batch_size)
         self._lock = Lock()
+
+    @property
+    def batch_size(self) -> int:
+        """Frames of a forward pass at most, as memory has shown so far."""
+        return self._batches.size
 
     def embed_images(self, pixels: Pixels) -> Embeddings:
         """One forward pass over all frames, in batches.
@@ -175,22 +182,11 @@ class LoadedTower:
     def _in_batches(self, items: Sequence[str] | Pixels, embed: Callable[..., torch.Tensor]) -> Embeddings:
         import torch
 
-        parts: list[Embeddings] = []
-        start = 0
-        while start < len(items):
-            batch = items[start : start + self.batch_size]
-            try:
-                parts.append(self._embed(batch, embed))
-            except torch.OutOfMemoryError as error:
-                if self.batch_size == 1:
-                    raise torch.OutOfMemoryError(f"tower {self.name!r}, at a batch of one: {error}") from error
-            else:
-                start += len(batch)
-                continue
-            # Only out here, where the traceback no longer holds the batch's tensors, can their memory be given back.
-            self.batch_size = max(1, min(self.batch_size, len(batch)) // 2)
-            torch.cuda.empty_cache()
-        return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+        try:
+            vectors: list[Embeddings] = self._batches.run(lambda batch: self._embed(batch, embed), items)
+        except torch.OutOfMemoryError as error:
+            raise torch.OutOfMemoryError(f"tower {self.name!r}, at a batch of one: {error}") from error
+        return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
 
     def _embed(self, batch: Sequence[str] | Pixels, embed: Callable[..., torch.Tensor]) -> Embeddings:
         """One batch, in half precision on a GPU and in float32 on a CPU."""

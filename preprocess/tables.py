@@ -13,7 +13,8 @@ from preprocess import storage
 def read_table(location: str, columns: list[str] | None = None) -> pa.Table | None:
     """The table, or None where there is none."""
     data = storage.read_bytes(location)
-    return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns)
+    # Arrow's threads let go of the Python bytes after `read` has returned; at the interpreter's exit that is a crash.
+    return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns, use_threads=False)
 
 
 def write_table(location: str, table: pa.Table) -> None:

@@ -103,6 +103,8 @@ def _fact(value: object) -> str | None:
         return "yes" if value else "no"
     if isinstance(value, str | int | float):
         return shorten(str(value), TEXT_CHARACTERS)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return None  # an embedding says nothing to a reader
     if isinstance(value, Iterable):
         return shorten(", ".join(str(item) for item in value), TEXT_CHARACTERS)
     return shorten(str(value), TEXT_CHARACTERS)

@@ -1,29 +1,18 @@
 """Every scorer in the package, found by walking it, holds to the contract on ordinary and on meagre clips."""
 
-import importlib
-import inspect
 import math
-import pkgutil
 
 import numpy as np
 import pytest
 
 import filters
-from filters.base import Scorer
+from filters.base import Embedded, EmbeddingScorer, Measurement, Scorer
+from pipelines.plugins import classes
+from preprocess.weights import MissingWeightsError
 from tests.filters.views import moving, texture, view_of
 
-
-def _scorer_classes():
-    found = []
-    for module_info in pkgutil.iter_modules(filters.__path__):
-        try:
-            module = importlib.import_module(f"filters.{module_info.name}")
-        except ImportError:
-            continue  # an optional dependency is not installed
-        for _, value in inspect.getmembers(module, inspect.isclass):
-            if issubclass(value, Scorer) and not inspect.isabstract(value) and value.__module__ == module.__name__:
-                found.append(value)
-    return found
+ALTERNATIVES = {"text_area", "text_area_easyocr"}
+"""Fill the same columns; a recipe names one of them."""
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +26,44 @@ def views():
     }
 
 
-@pytest.mark.parametrize("scorer_class", _scorer_classes(), ids=lambda c: c.__name__)
+@pytest.mark.parametrize("scorer_class", list(classes(filters, Scorer)), ids=lambda c: c.__name__)
 def test_scorer_fills_its_columns(scorer_class, views):
-    try:
-        scorer = scorer_class()
-        scorer.setup()
-    except (ImportError, OSError, TypeError) as error:
-        pytest.skip(f"{scorer_class.__name__} needs what is not here: {error}")
+    scorer = scorer_class()
+    scorer.setup()
     try:
         for name, view in views.items():
-            scores = scorer.score(view)
-            assert set(scores) == set(scorer.columns), name
-            for column, value in scores.items():
-                assert value is None or type(value) is scorer.columns[column], f"{name}: {column} is {value!r}"
-                assert not isinstance(value, float) or math.isfinite(value), f"{name}: {column} is {value!r}"
+            assert_fills(scorer, scorer.score(view), name)
     finally:
         scorer.close()
 
 
-def test_column_names_are_not_shared():
-    columns = [column for scorer_class in _scorer_classes() for column in scorer_class.columns]
+@pytest.mark.parametrize("scorer_class", list(classes(filters, EmbeddingScorer)), ids=lambda c: c.__name__)
+def test_embedding_scorer_fills_its_columns(scorer_class, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    scorer = scorer_class()
+    try:
+        scorer.setup()
+    except MissingWeightsError as error:
+        pytest.skip(f"needs what no test can have: {error}")
+    vectors = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for name, embedded in {
+        "ordinary": Embedded(frames=vectors, uniform=(1, 2, 3, 4), caption=vectors[0]),
+        "one frame": Embedded(frames=vectors[:1], uniform=(0,), caption=vectors[0]),
+        "no caption": Embedded(frames=vectors, uniform=(1, 2, 3, 4)),
+    }.items():
+        assert_fills(scorer, scorer.score(embedded), name)
+
+
+def assert_fills(scorer, scores, name):
+    assert set(scores) == set(scorer.columns), name
+    for column, value in scores.items():
+        assert value is None or type(value) is scorer.columns[column], f"{name}: {column} is {value!r}"
+        assert not isinstance(value, float) or math.isfinite(value), f"{name}: {column} is {value!r}"
+
+
+def test_names_and_columns_are_not_shared():
+    kinds = list(classes(filters, Measurement))
+    assert len({kind.name for kind in kinds}) == len(kinds) >= 15
+    columns = [column for kind in kinds for column in kind.columns if kind.name not in ALTERNATIVES]
     assert len(columns) == len(set(columns))
