@@ -29,7 +29,7 @@ check: .venv/all
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv/core
 	$(BIN)/python -m benchmarks.curate $(or $(VIDEOS),demo/videos)

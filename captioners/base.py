@@ -62,7 +62,7 @@ class Captioner(ABC):
     """False for captioners that read the row alone; their captions are made anew whenever the row changes."""
     waits: ClassVar[bool] = False
     """True for captioners that wait for a server: one worker, which takes no CPU, asks for several clips at a time."""
-    gpus: ClassVar[float] = 0.0
+    gpus: float = 0.0
     """Share of a GPU that it asks for where there is one; without one it runs on the CPU."""
 
     libraries: ClassVar[tuple[str, ...]] = ()

@@ -26,7 +26,6 @@ class TransformersVlmCaptioner(Captioner):
     """
 
     name: ClassVar[str] = "transformers_vlm"
-    gpus: ClassVar[float] = 1.0
     libraries: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "transformers")
 
     weights: str = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -40,6 +39,8 @@ class TransformersVlmCaptioner(Captioner):
     """Longest answer; one that is cut off there is marked `truncated`."""
     batch_size: int = field(default=8, metadata=OPERATIONAL)
     """Clips of a forward pass at most; halved, for good, where the GPU's memory does not hold them."""
+    gpus: float = field(default=0.6, metadata=OPERATIONAL)
+    """Share of a GPU that a worker books: more than half, so that there is one on each, and towers fit beside it."""
 
     def __post_init__(self) -> None:
         for name in ("num_frames", "long_side", "max_tokens", "batch_size"):

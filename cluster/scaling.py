@@ -69,16 +69,19 @@ def plan_pools(
 
 
 def _counts(stages: Sequence[Stage], shares: Sequence[float], spare_cpus: float, gpus: float) -> list[int]:
-    """Workers of each stage: GPUs are filled first, since they cost most, then the CPU pools in order."""
+    """Workers of each stage: those on GPUs first, since they cost most, then the CPU pools in order."""
     counts = [1] * len(stages)
-    on_gpu = sum(share > 0 for share in shares)
+    # of all stages with GPUs together, so that none waits for another; two of one on a GPU hide each other's copying
+    replicas = math.floor(min(gpus / sum(shares), 2 * gpus)) if sum(shares) > 0 else 0
     for index in sorted(range(len(stages)), key=lambda index: shares[index] == 0):
         stage, share = stages[index], shares[index]
         if stage.apart:
             continue
-        limits = [math.floor(spare_cpus / stage.cpus)] if stage.cpus > 0 else []
+        # a GPU without enough cores that decode for it waits, so its stages leave half of the spare ones
+        usable_cpus = spare_cpus / 2 if share > 0 else spare_cpus
+        limits = [math.floor(usable_cpus / stage.cpus)] if stage.cpus > 0 else []
         if share > 0:
-            limits.append(math.floor(gpus / on_gpu / share) - 1)
+            limits.append(replicas - 1)
         extra = max(0, min(limits, default=0))
         counts[index] += extra
         spare_cpus -= extra * stage.cpus

@@ -57,7 +57,7 @@ class Tower:
     """Uniformly spaced frames of a clip; its first and last frame are embedded besides."""
     batch_size: int = field(default=64, metadata=OPERATIONAL)
     """Frames of a forward pass at most; halved, for good, where the GPU's memory does not hold them."""
-    gpus: float = field(default=0.5, metadata=OPERATIONAL)
+    gpus: float = field(default=0.2, metadata=OPERATIONAL)
     """Share of a GPU that a worker books, where there is one."""
 
     def __post_init__(self) -> None:

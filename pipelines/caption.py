@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from filters.base import EmbeddingScorer
-from pipelines.checks import check_models
-from pipelines.config import CurateConfig, fingerprint, override
+from pipelines.checks import check_models, refuse_mixed_towers
+from pipelines.config import CurateConfig, difference, fingerprint, override
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.decisions import CAPTIONED, broken_rules, step_of
@@ -27,7 +27,8 @@ def run_caption(
 ) -> Manifest:
     """Describe every clip of the manifest at `out` that passes the rules and that this captioner has not described.
 
-    Clips whose caption ended in an `error` are asked for again. Scorers of captions (`alignment`) follow the new ones.
+    Another model, prompt or number of frames describes all of them anew. Clips whose caption ended in an `error` are
+    asked for again. Scorers of captions (`alignment`) follow the new ones.
 
     Raises:
         ValueError: no manifest, no such captioner, weights or a server that are missing, or a misspelt setting.
@@ -39,6 +40,8 @@ def run_caption(
         config = override(with_captioner(before, captioner or before.captioner.name), assignments or [])
         followers = [s for s in config.scorers if isinstance(s, EmbeddingScorer) and step_of(s) == CAPTIONED]
         check_models(config, measurements=followers, captions=True)
+        refuse_mixed_towers(before, config, anew=followers)
+        anew = any(line.startswith("captioner") for line in difference(before, config))
         rows = table.to_pylist()
         columns: dict[str, pa.DataType] = dict(CAPTION_FIELDS)
         for scorer in followers:
@@ -46,7 +49,7 @@ def run_caption(
         done = storage.join(manifest.location, "columns", f"caption-{fingerprint(config)}")
         values = revisit_clips(
             manifest,
-            [row for row in rows if _wanted(config, row)],
+            [row for row in rows if _wanted(config, row, anew=anew)],
             config,
             measurements=followers,
             captions=True,
@@ -59,9 +62,9 @@ def run_caption(
     return manifest
 
 
-def _wanted(config: CurateConfig, row: Row) -> bool:
+def _wanted(config: CurateConfig, row: Row, *, anew: bool) -> bool:
     """Whether the clip is to be described, and has not been in this way."""
     mine = (row["captioner"], row["prompt_id"]) == (config.captioner.name, config.captioner.prompt_id)
-    if mine and row["caption_outcome"] != "error":
+    if mine and row["caption_outcome"] != "error" and not anew:
         return False
     return not broken_rules(config, row, before=CAPTIONED)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import ClassVar, Protocol
 
 from filters.base import EmbeddingScorer, Measurement
-from pipelines.config import CurateConfig
+from pipelines.config import CurateConfig, difference
 from preprocess.weights import MissingWeightsError
 
 
@@ -40,3 +40,22 @@ def check_models(config: CurateConfig, *, measurements: Sequence[Measurement], c
         raise ValueError(
             f"{', '.join(missing)} is not installed: `make setup-all` does that; `--recipe default` does without"
         )
+
+
+def refuse_mixed_towers(before: CurateConfig, config: CurateConfig, *, anew: Sequence[Measurement]) -> None:
+    """See that a tower which changes leaves no column behind that it did not measure.
+
+    Raises:
+        ValueError: columns other than those that are measured `anew` came from the tower as it was.
+    """
+    names = {scorer.name for scorer in anew}
+    changes = [line for line in difference(before, config) if line.startswith("towers.")]
+    for tower in before.towers:
+        changed = [line for line in changes if line.startswith(f"towers.{tower.name}.")]
+        others = [s.name for s in before.scorers if isinstance(s, EmbeddingScorer) and s.tower == tower.name]
+        left = [name for name in others if name not in names]
+        if changed and left:
+            raise ValueError(
+                f"{', '.join(left)} in this manifest came from another tower {tower.name} ({'; '.join(changed)}); "
+                "curate into a new OUT to change it"
+            )

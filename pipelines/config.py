@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast, get_args, get_type_hints
+from typing import cast
 
 from captioners.base import Captioner
 from filters.base import EmbeddingScorer, Measurement
@@ -16,10 +16,8 @@ from filters.rules import Range
 from filters.tower import Tower
 from preprocess.manifest import CLIP_FIELDS, Columns
 from preprocess.observe import ClipLengths
+from preprocess.settings import Settings, plain_fields, replace_fields
 from preprocess.shots import ShotConfig
-
-Setting = str | int | float | bool | None
-Settings = dict[str, Setting]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +65,14 @@ class CurateConfig:
 def settings(config: CurateConfig) -> Settings:
     """The recipe as flat keys, such as `rules.motion.min`: what `--set` takes and what run.json keeps."""
     flat: Settings = {"name": config.name, "span_seconds": config.span_seconds}
-    flat |= _fields("shots", config.shots) | _fields("clips", config.clips)
+    flat |= plain_fields("shots", config.shots) | plain_fields("clips", config.clips)
     for tower in config.towers:
-        flat |= _fields(f"towers.{tower.name}", tower)
+        flat |= plain_fields(f"towers.{tower.name}", tower)
     for scorer in config.scorers:
-        flat |= {f"scorers.{scorer.name}": True} | _fields(f"scorers.{scorer.name}", scorer)
+        flat |= {f"scorers.{scorer.name}": True} | plain_fields(f"scorers.{scorer.name}", scorer)
     for rule in config.rules:
         flat |= {f"rules.{rule.column}.min": rule.min, f"rules.{rule.column}.max": rule.max}
-    return flat | {"captioner": config.captioner.name} | _fields("captioner", config.captioner)
+    return flat | {"captioner": config.captioner.name} | plain_fields("captioner", config.captioner)
 
 
 def operational(config: CurateConfig) -> set[str]:
@@ -138,19 +136,19 @@ def _changed(config: CurateConfig, section: str, name: str, fields: Mapping[str,
     if section == "rules":
         _check_column(name, config.rule_columns)
         old = next((rule for rule in config.rules if rule.column == name), None)
-        new = _replace(old or Range(column=name), fields, f"rules.{name}")
+        new = replace_fields(old or Range(column=name), fields, f"rules.{name}")
         rules = tuple(new if rule is old else rule for rule in config.rules) + ((new,) if old is None else ())
         return dataclasses.replace(config, rules=rules)
     if section == "scorers":
         prefix = f"scorers.{name}"
-        scorers = tuple(_replace(s, fields, prefix) if s.name == name else s for s in config.scorers)
+        scorers = tuple(replace_fields(s, fields, prefix) if s.name == name else s for s in config.scorers)
         return dataclasses.replace(config, scorers=scorers)
     if section == "towers":
-        towers = tuple(_replace(t, fields, f"towers.{name}") if t.name == name else t for t in config.towers)
+        towers = tuple(replace_fields(t, fields, f"towers.{name}") if t.name == name else t for t in config.towers)
         return dataclasses.replace(config, towers=towers)
     if section in fields:
-        return cast(CurateConfig, _replace(config, fields, ""))
-    return dataclasses.replace(config, **{section: _replace(getattr(config, section), fields, section)})
+        return cast(CurateConfig, replace_fields(config, fields, ""))
+    return dataclasses.replace(config, **{section: replace_fields(getattr(config, section), fields, section)})
 
 
 def _check_key(config: CurateConfig, key: str) -> None:
@@ -160,39 +158,6 @@ def _check_key(config: CurateConfig, key: str) -> None:
     if key not in known:
         near = difflib.get_close_matches(key, known, n=3) or sorted(known)
         raise ValueError(f"--set {key}: no such setting in recipe {config.name}; did you mean {', '.join(near)}?")
-
-
-def _replace(record: Any, fields: Mapping[str, str], prefix: str) -> Any:
-    """`record` with fields set from texts, each parsed as the field's own type."""
-    hints = get_type_hints(type(record))
-    parsed = {field: _parsed(hints[field], text, f"{prefix}.{field}".lstrip(".")) for field, text in fields.items()}
-    return dataclasses.replace(record, **parsed)
-
-
-def _parsed(hint: Any, text: str, key: str) -> Setting:
-    allowed = get_args(hint) or (hint,)
-    if text in allowed:  # one of a few words
-        return text
-    if text.lower() in ("none", "null") and type(None) in allowed:
-        return None
-    if bool in allowed and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float, str):
-        if kind in allowed:
-            try:
-                return cast(Setting, kind(text))
-            except ValueError:
-                continue
-    names = " or ".join(getattr(kind, "__name__", str(kind)).replace("NoneType", "none") for kind in allowed)
-    raise ValueError(f"--set {key}={text}: expected {names}")
-
-
-def _fields(prefix: str, record: object) -> Settings:
-    """The plain fields of a dataclass; a record that is none has no settings."""
-    if not dataclasses.is_dataclass(record):
-        return {}
-    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return {f"{prefix}.{name}": value for name, value in values.items() if isinstance(value, Setting)}
 
 
 def _check_column(column: str, known: list[str]) -> None:

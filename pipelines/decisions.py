@@ -69,5 +69,12 @@ def _caption_columns(captioner: Captioner, row: Mapping[str, Any], caption: Capt
         "captioner": captioner.name,
         "caption_outcome": caption.outcome,
         "prompt_id": captioner.prompt_id,
-        "caption_issues": None if caption.text is None else issues(caption.text, row),
+        "caption_issues": _issues(row, caption),
     }
+
+
+def _issues(row: Mapping[str, Any], caption: Caption) -> list[str]:
+    """What the measurements say against the caption; for a clip without one, why there is none, where that is known."""
+    if caption.text is not None:
+        return issues(caption.text, row)
+    return [] if caption.detail is None else [caption.detail]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.checks import check_models
+from pipelines.checks import check_models, refuse_mixed_towers
 from pipelines.config import fingerprint, override
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
@@ -31,6 +31,7 @@ def run_filter(
         config = override(with_scorer(before, name), assignments or [])
         scorer = next(scorer for scorer in config.scorers if scorer.name == name)
         check_models(config, measurements=[scorer], captions=False)
+        refuse_mixed_towers(before, config, anew=[scorer])
         rows = table.to_pylist()
         asked = [row for row in rows if not broken_rules(config, row, before=step_of(scorer))]
         done = storage.join(manifest.location, "columns", f"{name}-{fingerprint(config)}")

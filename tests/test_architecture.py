@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "cluster": set(),
     "filters": {"preprocess"},
     "captioners": {"preprocess"},
-    "training": {"preprocess"},
+    "training": {"preprocess", "cluster"},
     "pipelines": {"preprocess", "filters", "captioners", "cluster"},
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -142,6 +144,13 @@ def test_pools_together_fit(cpus: int) -> None:
     assert sum(pool.workers * pool.gpus for pool in pools) <= 1
 
 
+def test_gpus_are_shared_out_so_that_no_stage_waits_for_another() -> None:
+    first, last = OnGpu(), OnGpu()
+    first.gpus, last.gpus = 0.2, 0.6
+    pools = plan_pools([Double(), first, last], cpus=64, gpus=8, items=1000)
+    assert [pool.workers for pool in pools[1:]] == [10, 10]
+
+
 def test_plan_that_cannot_run_is_refused_in_one_sentence() -> None:
     both = r"need 2 CPUs and 1 GPUs at once \(on_gpu 1 CPUs 0.5 GPUs, .*\), and there are 8 CPUs and 0.5 GPUs"
     with pytest.raises(ValueError, match=both):
@@ -151,6 +160,7 @@ def test_plan_that_cannot_run_is_refused_in_one_sentence() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_matches_local_and_survives_a_killed_worker(tmp_path: Path) -> None:
     stages = [Double(), DieOnce(tmp_path / "died"), AddTen()]
     on_ray = list(RayEngine(address=None, working_dir=ROOT, workers=2).run(stages, range(20)))
@@ -159,6 +169,7 @@ def test_ray_matches_local_and_survives_a_killed_worker(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_hands_over_several_items_at_a_time() -> None:
     seen = list(RayEngine(address=None, working_dir=ROOT, workers=2).run([AddTen(), Batches()], range(10)))
     assert sorted(item for item, _ in seen) == list(range(10, 20))
@@ -167,6 +178,14 @@ def test_ray_hands_over_several_items_at_a_time() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_raises_the_stage_s_own_error() -> None:
-    with pytest.raises(KeyError, match="item 0"):
-        list(RayEngine(address=None, working_dir=ROOT, workers=1).run([Broken()], [0]))
+    code = (
+        "import ray.cloudpickle, tests.cluster.test_engines as here\n"
+        "ray.cloudpickle.register_pickle_by_value(here)\n"
+        "list(here.RayEngine(address=None, working_dir=here.ROOT, workers=1).run([here.Broken()], [0]))"
+    )
+    # a process of its own, since the cluster of a run that failed stays until its process ends
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "KeyError: 'item 0'" in done.stderr

@@ -78,6 +78,7 @@ def assert_all_described(out: Path) -> int:
     return len(kept)
 
 
+@pytest.mark.cluster
 def test_curate_asks_the_server(bucket: Path, server: VlmServer, tmp_path: Path) -> None:
     before = server.num_answers()
     config = override(with_captioner(recipes.default(), "openai_chat"), [SMALL, *asking(server)])
@@ -135,10 +136,15 @@ def test_captions_that_are_there_are_not_asked_for_again(manifest: Path, server:
     before = server.num_answers()
     run_caption(os.fspath(manifest), assignments=["captioner.concurrency=1"], engine="local")
     assert server.num_answers() == before
+    run_caption(os.fspath(manifest), assignments=["captioner.num_frames=1"], engine="local")
+    assert server.num_answers() - before == REQUESTS_A_CLIP * assert_all_described(manifest)
 
 
 def test_no_server_ends_the_run_at_once(manifest: Path) -> None:
     with pytest.raises(ValueError, match=r"http://127\.0\.0\.1:9/v1.*captioner\.base_url"):
         run_caption(
-            os.fspath(manifest), captioner="openai_chat", assignments=["captioner.base_url=http://127.0.0.1:9/v1"]
+            os.fspath(manifest),
+            captioner="openai_chat",
+            assignments=["captioner.base_url=http://127.0.0.1:9/v1"],
+            engine="local",
         )

@@ -108,13 +108,14 @@ def test_new_videos_join_the_manifest(bucket: Path, undisturbed: Path, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_matches_local(bucket: Path, undisturbed: Path, tmp_path: Path) -> None:
     subprocess.run(command(bucket, tmp_path, "ray"), cwd=ROOT, check=True)
     assert_same_tables(tmp_path, undisturbed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.cluster)])
 def test_killed_and_resumed_equals_undisturbed(bucket: Path, undisturbed: Path, tmp_path: Path, engine: str) -> None:
     victim = subprocess.Popen(command(bucket, tmp_path, engine), cwd=ROOT, start_new_session=True)
     deadline = time.monotonic() + 120
@@ -282,6 +283,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.usefixtures("importable")
 def test_video_that_kills_its_worker_is_settled_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
     config = replace(small(), scorers=(*small().scorers, KillerScorer(victim="-film2.mp4")))

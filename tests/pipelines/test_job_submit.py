@@ -81,6 +81,7 @@ def submit(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.timeout(600)
 def test_submitted_job_writes_the_manifest(cluster: dict[str, str], tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"

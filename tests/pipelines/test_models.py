@@ -152,6 +152,11 @@ def test_filters_alone_give_the_columns_of_a_whole_run(bucket: Path, models: Pat
     got, expected = pd.read_parquet(tmp_path / "clips"), pd.read_parquet(whole / "clips")
     pd.testing.assert_frame_equal(got[expected.columns], expected)
 
+    with pytest.raises(
+        ValueError, match="aesthetic, alignment, embedding in this manifest came from another tower clip"
+    ):
+        run_filter("consistency", os.fspath(tmp_path), assignments=["towers.clip.num_frames=2"], engine="local")
+
     decide(os.fspath(tmp_path), recipe=None, assignments=["rules.aesthetic.min=1000"])
     assert not (pd.read_parquet(tmp_path / "clips")["status"] == "kept").any()
     decide(os.fspath(tmp_path), recipe=None, assignments=["rules.aesthetic.min=none"])
@@ -167,6 +172,7 @@ def test_filters_alone_give_the_columns_of_a_whole_run(bucket: Path, models: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_matches_local(bucket: Path, models: Path, whole: Path, tmp_path: Path) -> None:
     curate(os.fspath(bucket), os.fspath(tmp_path), with_models(models), engine="ray", workers=1)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "clips"), pd.read_parquet(whole / "clips"))

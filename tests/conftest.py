@@ -1,0 +1,18 @@
+"""What holds for all tests, also where several processes share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from filelock import FileLock
+
+
+@pytest.fixture(autouse=True)
+def one_cluster_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`--engine auto` joins any cluster on the machine, so tests that start one take turns."""
+    if request.node.get_closest_marker("cluster") is None:
+        yield
+        return
+    with FileLock(tmp_path_factory.getbasetemp().parent / "cluster.lock"):
+        yield
