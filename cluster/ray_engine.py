@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import traceback
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import ray
 import ray.data
 from ray.data import ActorPoolStrategy
 
+from cluster.connection import connect
 from cluster.scaling import Pool, plan_pools
 from cluster.stage import Stage
 
@@ -41,7 +41,12 @@ class RayEngine:
             ValueError: the plan needs more than the cluster has.
             ConnectionError: there is no cluster at `address`.
         """
-        started_here = self._connect()
+        started_here = connect(
+            address=self._address,
+            working_dir=self._working_dir,
+            workers=self._workers or 1,
+            object_store_bytes=LOCAL_OBJECT_STORE_BYTES,
+        )
         try:
             pools = self._plan(stages, len(items))
         except ValueError:
@@ -58,38 +63,6 @@ class RayEngine:
         there = ray.cluster_resources()
         cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
         return plan_pools(stages, cpus=cpus, gpus=gpus, items=items, workers=self._workers)
-
-    def _connect(self) -> bool:
-        """Join the cluster, or start one; True where this call did either."""
-        if ray.is_initialized():
-            return False
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._address is None:
-            # Ray's coming default: workers that book no GPU keep their environment; else it warns at every start
-            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            cores = max(self._workers or 1, os.cpu_count() or 1)
-            ray.init(
-                address="local",
-                num_cpus=cores,
-                include_dashboard=False,
-                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
-                **quiet,
-            )
-        else:
-            # a submitted job has its working directory already; from anywhere else the code must travel
-            in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-            runtime_env = {} if in_job else {"working_dir": self._working_dir, "excludes": [".venv", ".git", "demo"]}
-            ray.init(address=self._address, runtime_env=runtime_env, **quiet)
-        return True
-
-
-def cluster_is_running() -> bool:
-    """Whether RAY_ADDRESS names a cluster (as in a submitted job), or one runs on this machine."""
-    if os.environ.get("RAY_ADDRESS"):
-        return True
-    from ray._private.services import find_gcs_addresses  # what address="auto" itself looks at
-
-    return bool(find_gcs_addresses())
 
 
 def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:

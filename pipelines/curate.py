@@ -75,7 +75,8 @@ def choose_engine(name: str, workers: int | None) -> Engine:
         raise ValueError(f"engine {name!r}: allowed are {', '.join(ENGINES)}")
     if name == "local":
         return LocalEngine()
-    from cluster.ray_engine import RayEngine, cluster_is_running  # importing ray takes a second
+    from cluster.connection import cluster_is_running  # importing ray takes a second
+    from cluster.ray_engine import RayEngine
 
     return RayEngine(address="auto" if cluster_is_running() else None, working_dir=str(ROOT), workers=workers)
 

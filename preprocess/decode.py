@@ -57,7 +57,8 @@ class Video:
         MediaError: at opening, where the source is no video that can be decoded.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, source_id: str | None = None) -> None:
+        """`source_id`: the file's content id where it is known; finding it out reads up to 32 MiB."""
         self.source = source
         self.damage = Damage()
         self.num_frames = 0
@@ -66,7 +67,7 @@ class Video:
         self._end_pts = 0
         self._file = open_source(source)
         try:
-            source_id = content_id(self._file)
+            source_id = source_id or content_id(self._file)
             self._container = open_container(self._file)
         except BaseException:
             self._file.close()
