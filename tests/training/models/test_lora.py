@@ -1,0 +1,191 @@
+import socket
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from tests.training.models.test_dit_model import SMALL
+from training.models.dit import VideoDit
+from training.models.lora import (
+    LoraLinear,
+    add_lora,
+    load_lora_state,
+    lora_parameters,
+    lora_state,
+    merge,
+    unmerge,
+    without_lora,
+)
+from training.models.weights import named_generator
+
+TOLERANCE = {"rtol": 0, "atol": 1e-5}
+
+
+def _noisy(module: torch.nn.Module, seed: int, only: str = "") -> None:
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if only in name:
+                parameter += 0.1 * torch.randn(parameter.shape, generator=named_generator(seed, name))
+
+
+def _dit() -> VideoDit:
+    dit = VideoDit(replace(SMALL, layers=2, mmdit_layers=1))
+    _noisy(dit, seed=1)
+    return dit
+
+
+def _adapted(seed: int = 2) -> VideoDit:
+    dit = _dit()
+    add_lora(dit, 4, 2.0)
+    _noisy(dit, seed, only="lora_up")
+    return dit
+
+
+def _answer(dit: VideoDit) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    latents, text = torch.randn(2, 4, 2, 4, 4, generator=generator), torch.randn(2, 5, 12, generator=generator)
+    return dit(latents, torch.tensor([100.0, 900.0]), text, torch.ones(2, 5, dtype=torch.bool))
+
+
+def test_changes_nothing_at_first_and_trains_nothing_else():
+    dit = _dit()
+    wanted = _answer(dit)
+    linears = sum(isinstance(part, torch.nn.Linear) for part in dit.modules())
+    add_lora(dit, 4, 2.0)
+    assert torch.equal(_answer(dit), wanted)
+    trained = {name for name, parameter in dit.named_parameters() if parameter.requires_grad}
+    assert trained == set(lora_parameters(dit))
+    assert len(trained) == 2 * linears
+
+
+def test_base_weights_keep_their_names():
+    dit, plain = _adapted(), _dit()
+    base = {name: value for name, value in dit.state_dict().items() if "lora" not in name}
+    assert base.keys() == plain.state_dict().keys()
+    assert all(torch.equal(value, base[name]) for name, value in plain.state_dict().items())
+
+
+def test_merged_answers_as_before_and_unmerged_weights_are_the_same_bits():
+    dit = _adapted()
+    before = {name: value.clone() for name, value in dit.state_dict().items()}
+    wanted = _answer(dit)
+    for _ in range(3):
+        merge(dit)
+        merge(dit)  # twice is once
+        assert not torch.equal(dit.get_parameter("patches_out.weight"), before["patches_out.weight"])
+        torch.testing.assert_close(_answer(dit), wanted, **TOLERANCE)
+        unmerge(dit)
+    after = dit.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert torch.equal(_answer(dit), wanted)
+
+
+def test_unmerge_is_exact_in_bfloat16():
+    dit = _adapted().bfloat16()
+    before = {name: value.clone() for name, value in dit.state_dict().items()}
+    merge(dit)
+    unmerge(dit)
+    assert all(torch.equal(value, before[name]) for name, value in dit.state_dict().items())
+
+
+def test_merged_weights_are_those_of_a_model_without_lora():
+    dit, plain = _adapted(), _dit()
+    merge(dit)
+    plain.load_state_dict({name: value for name, value in dit.state_dict().items() if "lora" not in name})
+    torch.testing.assert_close(_answer(plain), _answer(dit), **TOLERANCE)
+
+
+def test_the_change_is_alpha_over_rank_times_up_down():
+    layer = LoraLinear(torch.nn.Linear(6, 5), rank=3, alpha=1.5)
+    with torch.no_grad():
+        layer.lora_down.normal_(generator=torch.Generator().manual_seed(0))
+        layer.lora_up.normal_(generator=torch.Generator().manual_seed(1))
+    x = torch.eye(6)
+    change = layer(x) - torch.nn.functional.linear(x, layer.weight, layer.bias)
+    torch.testing.assert_close(change, 0.5 * (layer.lora_up @ layer.lora_down).T, **TOLERANCE)
+
+
+def test_without_lora_is_the_model_as_it_was():
+    dit, wanted = _adapted(), _answer(_dit())
+    with without_lora(dit):
+        assert torch.equal(_answer(dit), wanted)
+    assert not torch.allclose(_answer(dit), wanted, atol=1e-3)
+    merge(dit)
+    with pytest.raises(ValueError, match="unmerge"), without_lora(dit):
+        pass
+
+
+def test_state_of_lora_alone_moves_to_another_model():
+    dit, other = _adapted(), _adapted(seed=5)
+    assert not torch.allclose(_answer(other), _answer(dit), atol=1e-3)
+    load_lora_state(other, lora_state(dit))
+    assert torch.equal(_answer(other), _answer(dit))
+
+
+def test_state_that_does_not_fit_is_refused():
+    dit, wider = _adapted(), _dit()
+    add_lora(wider, 8, 2.0)
+    with pytest.raises(ValueError, match=r"do not fit, the first is blocks\.0\.attention\.k\.lora_down"):
+        load_lora_state(dit, {name: value for name, value in lora_state(dit).items() if "attention.k" not in name})
+    with pytest.raises(ValueError, match=r"do not fit, the first is \S+lora_"):
+        load_lora_state(wider, lora_state(dit))
+
+
+def test_misuse_is_refused():
+    dit = _adapted()
+    with pytest.raises(ValueError, match="has LoRA already"):
+        add_lora(dit, 4, 2.0)
+    with pytest.raises(ValueError, match="rank is 0"):
+        add_lora(_dit(), 0, 2.0)
+    with pytest.raises(ValueError, match="no linear layer"):
+        add_lora(torch.nn.Conv2d(1, 1, 1), 4, 2.0)
+
+
+def test_first_values_depend_on_the_seed_alone():
+    one, two, other = _dit(), _dit(), _dit()
+    add_lora(one, 4, 2.0, seed=1)
+    torch.manual_seed(9)
+    add_lora(two, 4, 2.0, seed=1)
+    add_lora(other, 4, 2.0, seed=2)
+    states = [lora_state(dit) for dit in (one, two, other)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    name = "patches_out.lora_down"
+    assert not torch.equal(states[0][name], states[2][name])
+
+
+def _trained(dit: torch.nn.Module, model: torch.nn.Module, mine: slice) -> dict[str, torch.Tensor]:
+    optimizer = torch.optim.AdamW(lora_parameters(dit).values(), lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    latents, text = torch.randn(4, 4, 2, 4, 4, generator=generator), torch.randn(4, 5, 12, generator=generator)
+    mask, times = torch.ones(4, 5, dtype=torch.bool), torch.tensor([100.0, 300.0, 500.0, 900.0])
+    for _ in range(4):
+        velocity = model(latents[mine], times[mine], text[mine], mask[mine])
+        optimizer.zero_grad()
+        (velocity - 1).square().mean().backward()
+        optimizer.step()
+    return lora_state(dit)
+
+
+def _train_half(rank: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dit = _adapted()
+    state = _trained(dit, DistributedDataParallel(dit), slice(2 * rank, 2 * rank + 2))
+    torch.save(state, f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_ranks_train_as_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_train_half, (port, str(tmp_path)), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    alone, started = _adapted(), lora_state(_adapted())
+    for name, value in _trained(alone, alone, slice(4)).items():
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], value, rtol=0, atol=1e-4)
+        assert not torch.equal(value, started[name]), name

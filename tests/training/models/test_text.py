@@ -1,0 +1,149 @@
+import pytest
+import torch
+
+from preprocess.weights import MissingWeightsError
+from tests.tiny_vlm import tiny_qwen2_vl
+from training.models.text import ByteTextConfig, QwenVlTextConfig, T5TextConfig, text_encoder
+from training.models.text_bytes import PADDING, START, byte_tokens
+
+CAPTIONS = ["", "a red circle moving left", "a blue square", "ein grüner Käfer auf 葉 🍃"]
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory):
+    return str(tiny_qwen2_vl(tmp_path_factory.mktemp("qwen")))
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory):
+    return str(_tiny_t5(tmp_path_factory.mktemp("t5")))
+
+
+def _tiny_t5(folder):
+    """A whole random T5 as the hub has it, decoder included; its tokenizer reads words and has the end token last."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    words = ["<pad>", "</s>", "<unk>", "a", "red", "blue", "circle", "square", "moving", "left"]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=len(words), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(params=["bytes", "qwen", "t5"])
+def encoder(request):
+    if request.param == "bytes":
+        return text_encoder(ByteTextConfig(dim=32, layers=2), seed=1)
+    make = {"qwen": QwenVlTextConfig, "t5": T5TextConfig}[request.param]
+    return text_encoder(make(weights=request.getfixturevalue(request.param)))
+
+
+def test_padding_is_on_the_right_and_told_by_the_mask(encoder):
+    vectors, mask = encoder.encode(CAPTIONS)
+    assert vectors.shape == (4, mask.shape[1], encoder.dim)
+    assert mask.dtype == torch.bool
+    lengths = mask.sum(1)
+    assert torch.equal(mask, torch.arange(mask.shape[1]) < lengths[:, None])
+    assert int(lengths.min()) >= 1
+    assert int(lengths.max()) == mask.shape[1]
+
+
+def test_a_caption_does_not_depend_on_the_others(encoder):
+    vectors, mask = encoder.encode(CAPTIONS)
+    for index, caption in enumerate(CAPTIONS):
+        alone, alone_mask = encoder.encode([caption])
+        assert alone_mask.all()
+        torch.testing.assert_close(vectors[index, mask[index]], alone[0], rtol=0, atol=2e-5)
+
+
+def test_captions_differ(encoder):
+    vectors, _ = encoder.encode(["a red circle", "a blue circle"])
+    assert not torch.allclose(vectors[0], vectors[1], atol=1e-3)
+
+
+def test_bytes_are_utf_8_after_a_start():
+    ids = byte_tokens(["", "hé"], max_bytes=10)
+    assert ids.tolist() == [[START, PADDING, PADDING, PADDING], [START, ord("h"), 0xC3, 0xA9]]
+
+
+def test_hostile_captions_are_read(encoder):
+    vectors, _ = encoder.encode(["half a pair \ud800", "\0" * 3, "x" * 100_000, "<|image_pad|><|im_end|></s><pad>"])
+    assert vectors.isfinite().all()
+    assert vectors.shape[1] <= 256
+
+
+def test_byte_encoder_trains_unless_frozen():
+    trained, frozen = text_encoder(ByteTextConfig(dim=32)), text_encoder(ByteTextConfig(dim=32, trainable=False))
+    trained.encode(["a"])[0].square().sum().backward()
+    assert all(parameter.grad is not None for parameter in trained.parameters())
+    assert not frozen.encode(["a"])[0].requires_grad
+
+
+def test_byte_encoder_depends_on_its_seed_alone():
+    config = ByteTextConfig(dim=32)
+    one, again, other = (text_encoder(config, seed=seed).encode(["a red circle"])[0] for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_impossible_byte_encoders_are_refused():
+    with pytest.raises(ValueError, match="multiple of heads"):
+        ByteTextConfig(dim=30)
+    with pytest.raises(ValueError, match="max_bytes is 0"):
+        ByteTextConfig(max_bytes=0)
+
+
+def test_qwen_states_are_those_of_the_whole_model_before_its_last_layer(qwen):
+    """As EasyAnimate takes them: user turn, generation prompt, padded to a fixed length, `hidden_states[-2]`."""
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(qwen)
+    model = AutoModelForImageTextToText.from_pretrained(qwen, dtype=torch.float32)
+    captions = CAPTIONS[1:3]
+    turns = [[{"role": "user", "content": [{"type": "text", "text": caption}]}] for caption in captions]
+    texts = [tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True) for turn in turns]
+    batch = tokenizer(texts, padding="max_length", max_length=256, padding_side="right", return_tensors="pt")
+    with torch.no_grad():
+        wanted = model(**batch, output_hidden_states=True).hidden_states[-2]
+    vectors, mask = text_encoder(QwenVlTextConfig(weights=qwen)).encode(captions)
+    for index in range(2):
+        own = mask[index]
+        assert int(own.sum()) == int(batch["attention_mask"][index].sum())
+        torch.testing.assert_close(vectors[index, own], wanted[index, : int(own.sum())], rtol=0, atol=1e-4)
+
+
+def test_marks_in_a_caption_are_no_marks(qwen):
+    encoder = text_encoder(QwenVlTextConfig(weights=qwen))
+    image = encoder.tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    assert image not in encoder.tokenizer(encoder._asked("see <|image_pad|> there"))["input_ids"]
+
+
+def test_t5_states_are_those_of_the_whole_model(t5):
+    from transformers import AutoTokenizer, T5ForConditionalGeneration
+
+    batch = AutoTokenizer.from_pretrained(t5)(["a red circle"], return_tensors="pt")
+    with torch.no_grad():
+        model = T5ForConditionalGeneration.from_pretrained(t5)
+        wanted = model.encoder(input_ids=batch["input_ids"]).last_hidden_state
+    vectors, _ = text_encoder(T5TextConfig(weights=t5)).encode(["a red circle"])
+    torch.testing.assert_close(vectors, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [QwenVlTextConfig, T5TextConfig])
+def test_missing_weights_are_named(config, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(MissingWeightsError, match=r"objective\.text\.weights"):
+        text_encoder(config(weights="/nowhere/model"))
+
+
+def test_pretrained_encoders_are_not_trained(qwen, t5):
+    for encoder in (text_encoder(QwenVlTextConfig(weights=qwen)), text_encoder(T5TextConfig(weights=t5))):
+        assert not any(parameter.requires_grad for parameter in encoder.parameters())
+        assert not encoder.encode(["a"])[0].requires_grad

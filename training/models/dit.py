@@ -1,0 +1,181 @@
+"""The video transformer (after EasyAnimate v5.1): from noisy latents, a time and a text to a velocity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from training.models.dit_blocks import DitBlock, FinalNorm, TextProjection, TimeEmbedding, WideLayerNorm
+from training.models.rope import Rotation, axis_sizes, rotation_3d
+from training.models.weights import initialise, own_randomness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DitConfig:
+    """Layout; `training.models.sizes` has the named ones."""
+
+    dim: int
+    heads: int
+    layers: int
+    mmdit_layers: int
+    """The first so many blocks have weights for each stream; the others share one set."""
+    text_dim: int
+    """Width of the text encoder's vectors."""
+    time_dim: int = 512
+    latent_channels: int = 16
+    in_channels: int = 33
+    """Noisy latents and condition: 16 + 1 (mask) + 16 (latents of the known frames), or 16 alone."""
+    patch: int = 2
+    """Latents a token's side; a token is of one latent frame."""
+    base_grid: tuple[int, int] | None = (30, 45)
+    """Rows and columns of tokens that positions are scaled to (480 x 720 pixels); None counts them."""
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads:
+            raise ValueError(f"dim is {self.dim}, must be a multiple of heads ({self.heads})")
+        axis_sizes(self.head_dim)
+        if not 0 <= self.mmdit_layers <= self.layers:
+            raise ValueError(f"mmdit_layers is {self.mmdit_layers}, must be from 0 to layers ({self.layers})")
+        if self.in_channels < self.latent_channels:
+            raise ValueError(f"in_channels is {self.in_channels}, less than latent_channels ({self.latent_channels})")
+
+    @property
+    def head_dim(self) -> int:
+        """Values of an attention head."""
+        return self.dim // self.heads
+
+    @property
+    def condition_channels(self) -> int:
+        """Channels of the condition: 0 for a model of text alone."""
+        return self.in_channels - self.latent_channels
+
+
+class VideoDit(nn.Module):  # type: ignore[misc]
+    """`blocks` are what is sharded and checkpointed one by one."""
+
+    def __init__(self, config: DitConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        dim, patch = config.dim, config.patch
+        with own_randomness():
+            self.patches_in = nn.Conv2d(config.in_channels, dim, patch, stride=patch)
+            self.time = TimeEmbedding(dim, config.time_dim)
+            self.text = TextProjection(config.text_dim, dim)
+            self.blocks = nn.ModuleList(
+                DitBlock(dim, config.head_dim, config.time_dim, shared=layer >= config.mmdit_layers)
+                for layer in range(config.layers)
+            )
+            self.norm = WideLayerNorm(dim, eps=1e-5)
+            self.final_norm = FinalNorm(dim, config.time_dim)
+            self.patches_out = nn.Linear(dim, patch**2 * config.latent_channels)
+        initialise(self, seed)
+
+    def zero_start(self) -> None:
+        """Begin with no velocity at all, rather than with a random one."""
+        nn.init.zeros_(self.patches_out.weight)
+        nn.init.zeros_(self.patches_out.bias)
+
+    def forward(
+        self,
+        latents_BCTHW: torch.Tensor,
+        timesteps_B: torch.Tensor,
+        text_BLD: torch.Tensor,
+        text_mask_BL: torch.Tensor,
+        condition_BCTHW: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The velocity, of the latents' shape and in the weights' type.
+
+        `timesteps_B` are in [0, 1000]. `text_mask_BL` is True for text and False for padding, which is never looked at:
+        the answer does not depend on how much of it there is. Without a condition its channels are zero, which says
+        that nothing is known.
+
+        Under FSDP's mixed precision set `cast_forward_inputs=False`: in bfloat16 only every fourth timestep above 512
+        has a number of its own.
+
+        Raises:
+            ValueError: latents or condition are not of a size that the model takes.
+        """
+        latents_BCTHW = self._conditioned(latents_BCTHW, condition_BCTHW)
+        _, _, frames, height, width = latents_BCTHW.shape
+        grid = (frames, height // self.config.patch, width // self.config.patch)
+        video = self._tokens(latents_BCTHW)
+        time = self.time(timesteps_B)
+        # Padding may hold anything, and not even a weight of zero makes a NaN vanish.
+        text = self.text(text_BLD.masked_fill(~text_mask_BL[..., None], 0.0))
+        rotation = rotation_3d(grid, self.config.head_dim, base_grid=self.config.base_grid, device=latents_BCTHW.device)
+        video, text = self._through_blocks(video, text, time, rotation, _attention_mask(text_mask_BL, video.shape[1]))
+        # The text is no part of the answer. But through this norm each weight of the last block has its (zero)
+        # gradient, for which DDP waits.
+        video = self.norm(torch.cat([text, video], dim=1))[:, text.shape[1] :]
+        return self._latents(self.patches_out(self.final_norm(video, time)), grid)
+
+    def flops_per_sample(self, latent_shape: tuple[int, int, int], text_tokens: int, *, training: bool = True) -> int:
+        """Floating-point operations of one sample of (T, h, w) latents, a multiply-add being two.
+
+        `training` counts the backward pass as twice the forward one; what checkpointing computes again is not counted,
+        as model FLOPs utilisation wants it.
+        """
+        config = self.config
+        video_tokens = latent_shape[0] * (latent_shape[1] // config.patch) * (latent_shape[2] // config.patch)
+        tokens, dim, time_dim = text_tokens + video_tokens, config.dim, config.time_dim
+        ends = video_tokens * dim * config.patch**2 * (config.in_channels + config.latent_channels)
+        ends += text_tokens * config.text_dim * dim + time_dim * (dim + time_dim + 2 * dim)
+        # Four matrices of attention and eight of the feed-forward layer's; scores and their use; two modulations.
+        block = 12 * tokens * dim**2 + 2 * tokens**2 * dim + 12 * time_dim * dim
+        return 2 * (ends + config.layers * block) * (3 if training else 1)
+
+    def _conditioned(self, latents_BCTHW: torch.Tensor, condition_BCTHW: torch.Tensor | None) -> torch.Tensor:
+        config = self.config
+        batch, channels, *size = latents_BCTHW.shape
+        if channels != config.latent_channels or size[1] % config.patch or size[2] % config.patch:
+            raise ValueError(
+                f"latents are {tuple(latents_BCTHW.shape)}, must have {config.latent_channels} channels "
+                f"and sides that are multiples of {config.patch}"
+            )
+        wanted = (batch, config.condition_channels, *size)
+        if condition_BCTHW is None:
+            condition_BCTHW = latents_BCTHW.new_zeros(wanted)
+        if tuple(condition_BCTHW.shape) != wanted:
+            raise ValueError(f"the condition is {tuple(condition_BCTHW.shape)}, must be {wanted}")
+        return torch.cat([latents_BCTHW, condition_BCTHW.to(latents_BCTHW.dtype)], dim=1)
+
+    def _tokens(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
+        """(B, N, D), in the order time, row, column."""
+        frames = latents_BCTHW.to(self.patches_in.weight.dtype).transpose(1, 2).flatten(0, 1)
+        tokens = self.patches_in(frames).flatten(2).transpose(1, 2)
+        return tokens.unflatten(0, (latents_BCTHW.shape[0], -1)).flatten(1, 2)
+
+    def _through_blocks(
+        self,
+        video: torch.Tensor,
+        text: torch.Tensor,
+        time: torch.Tensor,
+        rotation: Rotation,
+        mask: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        for block in self.blocks:
+            if block.checkpointed and torch.is_grad_enabled():
+                video, text = checkpoint(block, video, text, time, rotation, mask, use_reentrant=False)
+            else:
+                video, text = block(video, text, time, rotation, mask)
+        return video, text
+
+    def _latents(self, patches_BNP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        """(B, N, C * patch * patch) to (B, C, T, h, w)."""
+        patch = self.config.patch
+        latents = patches_BNP.unflatten(-1, (-1, patch, patch)).unflatten(1, grid)  # B T h w C p p
+        return latents.permute(0, 4, 1, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
+
+
+def _attention_mask(text_mask_BL: torch.Tensor, video_tokens: int) -> torch.Tensor | None:
+    """(B, L + N): all video and the text that is none of padding; None where there is no padding.
+
+    Attention without a mask has faster kernels, which is worth the wait for the answer.
+    """
+    if bool(text_mask_BL.all()):
+        return None
+    return functional.pad(text_mask_BL, (0, video_tokens), value=True)

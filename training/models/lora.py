@@ -1,0 +1,146 @@
+"""Low-rank changes to all linear layers of a model (arXiv 2106.09685), kept apart from the weights they change.
+
+They are parameters of the model itself, so whatever trains, shards or saves the model has them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from training.models.weights import named_generator, uniform
+
+_PARTS = ("lora_down", "lora_up")
+
+
+class LoraLinear(nn.Linear):  # type: ignore[misc]
+    """A linear layer, frozen, plus `alpha / rank * up @ down`; its own weights keep their names."""
+
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.weight, self.bias = linear.weight, linear.bias
+        self.rank, self.alpha, self.enabled = rank, alpha, True
+        self.lora_down = nn.Parameter(self.weight.new_empty(rank, self.in_features))
+        self.lora_up = nn.Parameter(self.weight.new_zeros(self.out_features, rank))
+        # In a tuple, where it is no parameter: the weight that `merge` put aside.
+        self._unmerged: tuple[nn.Parameter, ...] = ()
+
+    def zero_start(self) -> None:
+        """Change nothing at first."""
+        nn.init.zeros_(self.lora_up)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., in_features) to (..., out_features)."""
+        y = functional.linear(x, self.weight, self.bias)
+        if self._unmerged or not self.enabled:
+            return y
+        low = functional.linear(x, self.lora_down)
+        return y + functional.linear(low, self.lora_up) * (self.alpha / self.rank)
+
+    def merge(self) -> None:
+        """Add the change to the weight, in float32 at least; the old weight is kept beside it."""
+        if self._unmerged:
+            return
+        wide = torch.promote_types(self.weight.dtype, torch.float32)
+        with torch.no_grad():
+            change = self.lora_up.to(wide) @ self.lora_down.to(wide) * (self.alpha / self.rank)
+            merged = (self.weight.to(wide) + change).to(self.weight.dtype)
+        self._unmerged = (self.weight,)
+        self.weight = nn.Parameter(merged, requires_grad=False)
+
+    def unmerge(self) -> None:
+        """Put the old weight back. Subtracting would leave a rounding error, which adds up in bfloat16."""
+        for weight in self._unmerged:
+            weight.data = weight.data.to(self.weight.device)
+            self.weight = weight
+        self._unmerged = ()
+
+
+def add_lora(module: nn.Module, rank: int, alpha: float, *, seed: int = 0) -> None:
+    """Freeze `module` and give each linear layer in it a trainable change, which is zero at first.
+
+    Raises:
+        ValueError: `rank` is not positive, or the module has LoRA already, or no linear layer.
+    """
+    if rank < 1:
+        raise ValueError(f"rank is {rank}, must be at least 1")
+    if any(True for _ in _layers(module)):
+        raise ValueError(f"{type(module).__name__} has LoRA already")
+    linears = [(name, part) for name, part in module.named_modules() if isinstance(part, nn.Linear) and name]
+    if not linears:
+        raise ValueError(f"{type(module).__name__} has no linear layer to change")
+    module.requires_grad_(False)
+    for name, linear in linears:
+        layer = LoraLinear(linear, rank, alpha)
+        if not layer.weight.is_meta:
+            with torch.no_grad():
+                generator = named_generator(seed, f"{name}.lora_down")
+                layer.lora_down.copy_(uniform(layer.lora_down.shape, layer.in_features, generator))
+        parent, _, child = name.rpartition(".")
+        setattr(module.get_submodule(parent), child, layer)
+
+
+def lora_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """What LoRA trains, by name."""
+    return {name: value for name, value in module.named_parameters() if name.rpartition(".")[2] in _PARTS}
+
+
+def lora_state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """The changes alone, for a file of their own."""
+    return {name: value.detach() for name, value in lora_parameters(module).items()}
+
+
+def load_lora_state(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Take changes into a module that `add_lora` prepared with the same rank.
+
+    Raises:
+        ValueError: they are of other layers or of another rank.
+    """
+    parameters = lora_parameters(module)
+    wrong = sorted(parameters.keys() ^ state.keys())
+    wrong = wrong or [name for name, value in parameters.items() if value.shape != state[name].shape]
+    if wrong:
+        raise ValueError(f"{len(wrong)} of {len(parameters)} LoRA weights do not fit, the first is {wrong[0]}")
+    with torch.no_grad():
+        for name, value in parameters.items():
+            value.copy_(state[name])
+
+
+def merge(module: nn.Module) -> None:
+    """Add the changes to the weights, for inference; a state dict taken meanwhile has the sums under the old names."""
+    for layer in _layers(module):
+        layer.merge()
+
+
+def unmerge(module: nn.Module) -> None:
+    """Undo `merge`, to the last bit."""
+    for layer in _layers(module):
+        layer.unmerge()
+
+
+@contextmanager
+def without_lora(module: nn.Module) -> Iterator[None]:
+    """The model as it was before LoRA, such as for a penalty on leaving it.
+
+    Raises:
+        ValueError: the changes are merged into the weights.
+    """
+    layers = list(_layers(module))
+    if any(layer._unmerged for layer in layers):
+        raise ValueError("LoRA is merged into the weights: unmerge it first")
+    for layer in layers:
+        layer.enabled = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enabled = True
+
+
+def _layers(module: nn.Module) -> Iterator[LoraLinear]:
+    return (part for part in module.modules() if isinstance(part, LoraLinear))

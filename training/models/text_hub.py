@@ -1,0 +1,109 @@
+"""Text encoders of the transformers library: Qwen2-VL as EasyAnimate v5.1 uses it, and the T5 family. Never trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from preprocess.weights import find_folder
+
+FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "*.model")
+"""Weights, configurations, templates and the files of all tokenizers; no pickled weights, no Python."""
+SETTING = "objective.text.weights"
+_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QwenVlTextConfig:
+    """A vision-language model, of which only the language half is kept."""
+
+    weights: str = "Qwen/Qwen2-VL-7B-Instruct"
+    """Folder or hub id."""
+    max_tokens: int = 256
+    """The template's tokens are among them; longer captions are cut off there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class T5TextConfig:
+    """The encoder of T5, mT5 or UMT5."""
+
+    weights: str = "google/t5-v1_1-xxl"
+    """Folder or hub id."""
+    max_tokens: int = 256
+
+
+class QwenVlTextEncoder(nn.Module):  # type: ignore[misc]
+    """The last layer's input: the last layer itself speaks of the next word rather than of what was read."""
+
+    def __init__(self, config: QwenVlTextConfig) -> None:
+        from transformers import AutoModelForImageTextToText
+
+        super().__init__()
+        folder = find_folder(config.weights, setting=SETTING, files=FILES)
+        self.max_tokens = config.max_tokens
+        self.tokenizer = _tokenizer(folder)
+        whole = AutoModelForImageTextToText.from_pretrained(folder, dtype=_dtype(), use_safetensors=True, **_LOCAL)
+        self.model = whole.model.language_model.eval().requires_grad_(False)
+        self.dim = int(self.model.config.hidden_size)
+
+    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors (B, L, dim) and their mask (B, L); see `training.models.text.TextEncoder`."""
+        ids_BL, mask_BL = _padded(self.tokenizer, [self._asked(caption) for caption in captions], self.max_tokens)
+        ids_BL, mask_BL = ids_BL.to(self.model.device), mask_BL.to(self.model.device)
+        with torch.no_grad():
+            # Padding is on the right and attention looks to the left only, so it reaches no word.
+            states = self.model(ids_BL, attention_mask=mask_BL, use_cache=False, output_hidden_states=True)
+        return states.hidden_states[-2], mask_BL.bool()
+
+    def _asked(self, caption: str) -> str:
+        # A caption may not bring marks of its own, such as those of an image.
+        content = [{"type": "text", "text": caption.replace("<|", "< |")}]
+        messages = [{"role": "user", "content": content}]
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+class T5TextEncoder(nn.Module):  # type: ignore[misc]
+    """The encoder's last states."""
+
+    def __init__(self, config: T5TextConfig) -> None:
+        from transformers import AutoModelForTextEncoding
+
+        super().__init__()
+        folder = find_folder(config.weights, setting=SETTING, files=FILES)
+        self.max_tokens = config.max_tokens
+        self.tokenizer = _tokenizer(folder)
+        model = AutoModelForTextEncoding.from_pretrained(folder, dtype=_dtype(), use_safetensors=True, **_LOCAL)
+        self.model = model.eval().requires_grad_(False)
+        self.dim = int(self.model.config.d_model)
+
+    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors (B, L, dim) and their mask (B, L); see `training.models.text.TextEncoder`."""
+        ids_BL, mask_BL = _padded(self.tokenizer, list(captions), self.max_tokens)
+        ids_BL, mask_BL = ids_BL.to(self.model.device), mask_BL.to(self.model.device)
+        with torch.no_grad():
+            states = self.model(ids_BL, attention_mask=mask_BL)
+        return states.last_hidden_state, mask_BL.bool()
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def _padded(tokenizer: Any, texts: list[str], max_tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask, each (B, L) int64, as long as the longest of them."""
+    readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    batch = tokenizer(readable, padding="longest", truncation=True, max_length=max_tokens, return_tensors="pt")
+    return batch["input_ids"], batch["attention_mask"]
+
+
+def _dtype() -> torch.dtype:
+    return torch.bfloat16 if torch.cuda.is_available() else torch.float32

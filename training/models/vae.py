@@ -1,0 +1,198 @@
+"""Causal video autoencoder (EasyAnimate v5's kind): videos in chunks of frames give just the latents of whole videos.
+
+The first frame has a latent frame of its own, every further one stands for `temporal_stride` frames. An image is a
+video of one frame.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from training.models.causal import CausalConv3d, Memory
+from training.models.vae_blocks import Downsample, FrameGroupNorm, Middle, ResidualBlock, Upsample
+from training.models.weights import initialise, own_randomness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeConfig:
+    """Layout; the default is EasyAnimate v5's of 4 x 8 x 8 with 16 channels, whose latents it multiplies by 0.7125."""
+
+    channels: tuple[int, ...] = (128, 256, 512, 512)
+    """Width of each level, finest first; there is a step of 2 in space from each to the next."""
+    latent_channels: int = 16
+    temporal_stride: int = 4
+    """Frames a latent frame: 1, 2, 4, ... The deepest steps in space halve time too."""
+    spatial_stride: int = 8
+    """Pixels a latent's side: `pixel_patch` times 2 for each step."""
+    pixel_patch: int = 1
+    """Side of the squares of pixels that enter as one; 2 makes the finest level four times as cheap."""
+    encoder_blocks: int = 2
+    """Residual blocks of a level."""
+    decoder_blocks: int = 3
+    groups: int = 32
+
+    def __post_init__(self) -> None:
+        steps = len(self.channels) - 1
+        if self.spatial_stride != self.pixel_patch * 2**steps:
+            raise ValueError(
+                f"spatial_stride is {self.spatial_stride}, but {len(self.channels)} levels and pixel_patch "
+                f"{self.pixel_patch} give {self.pixel_patch * 2**steps}"
+            )
+        if self.temporal_stride not in [2**n for n in range(steps + 1)]:
+            raise ValueError(f"temporal_stride is {self.temporal_stride}, must be a power of 2 up to {2**steps}")
+        if any(width % self.groups for width in self.channels):
+            raise ValueError(f"channels are {self.channels}, must be multiples of groups ({self.groups})")
+
+    def halves_time(self, step: int) -> bool:
+        """Whether the step from level `step` to the next is one in time too."""
+        return step >= len(self.channels) - 1 - int(math.log2(self.temporal_stride))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """A normal distribution over latents, each (B, C, T, h, w)."""
+
+    mean: torch.Tensor
+    logvar: torch.Tensor
+
+    def sample(self, noise_BCTHW: torch.Tensor) -> torch.Tensor:
+        """What standard normal noise of the mean's shape becomes."""
+        return self.mean + torch.exp(0.5 * self.logvar) * noise_BCTHW
+
+    def kl(self) -> torch.Tensor:
+        """(B,) divergence from the standard normal in nats, summed over all latents of a sample."""
+        return 0.5 * (self.mean.square() + self.logvar.exp() - 1.0 - self.logvar).flatten(1).sum(1)
+
+
+class VideoVae(nn.Module):  # type: ignore[misc]
+    """Videos are (B, 3, F, H, W) in [-1, 1] with F = n * temporal_stride + 1; latents (B, C, n + 1, h, w)."""
+
+    def __init__(self, config: VaeConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        width = config.latent_channels
+        with own_randomness():
+            self.encoder = Encoder(config)
+            self.quant = CausalConv3d(2 * width, 2 * width, (1, 1, 1))
+            self.post_quant = CausalConv3d(width, width, (1, 1, 1))
+            self.decoder = Decoder(config)
+        initialise(self, seed)
+
+    def encode(self, video_BCFHW: torch.Tensor) -> Posterior:
+        """All frames at once.
+
+        Raises:
+            ValueError: there is no latent of its size.
+        """
+        self._check(video_BCFHW)
+        return self._posterior(video_BCFHW, None)
+
+    def decode(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
+        """All frames at once."""
+        return self.decoder(self.post_quant(latents_BCTHW), None)
+
+    def encode_in_chunks(self, video_BCFHW: torch.Tensor) -> Posterior:
+        """The same as `encode` with the activations of `temporal_stride` frames only."""
+        self._check(video_BCFHW)
+        frames = video_BCFHW.shape[2]
+        sizes = [1] + [self.config.temporal_stride] * ((frames - 1) // self.config.temporal_stride)
+        memory, parts = Memory(), []
+        for chunk in video_BCFHW.split(sizes, dim=2):
+            posterior, memory = self.encode_chunk(chunk, memory)
+            parts.append(posterior)
+        return Posterior(torch.cat([p.mean for p in parts], dim=2), torch.cat([p.logvar for p in parts], dim=2))
+
+    def decode_in_chunks(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
+        """The same as `decode` with the activations of one latent frame only."""
+        memory, parts = Memory(), []
+        for latent in latents_BCTHW.split(1, dim=2):
+            video, memory = self.decode_chunk(latent, memory)
+            parts.append(video)
+        return torch.cat(parts, dim=2)
+
+    def encode_chunk(self, video_BCFHW: torch.Tensor, memory: Memory) -> tuple[Posterior, Memory]:
+        """The first frame with `Memory()`, then any multiple of `temporal_stride` frames with the memory returned."""
+        return self._posterior(video_BCFHW, memory), memory.following()
+
+    def decode_chunk(self, latents_BCTHW: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, Memory]:
+        """The next frames of a video, from any number of latent frames, and the memory for what follows."""
+        return self.decoder(self.post_quant(latents_BCTHW), memory), memory.following()
+
+    def _posterior(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> Posterior:
+        mean, logvar = self.quant(self.encoder(video_BCFHW, memory)).chunk(2, dim=1)
+        return Posterior(mean, logvar.clamp(-30.0, 20.0))
+
+    def _check(self, video_BCFHW: torch.Tensor) -> None:
+        frames, height, width = video_BCFHW.shape[2:]
+        time, space = self.config.temporal_stride, self.config.spatial_stride
+        if (frames - 1) % time or height % space or width % space:
+            raise ValueError(
+                f"video of {frames} frames, {height} x {width}: frames must be n * {time} + 1, "
+                f"sides multiples of {space}"
+            )
+
+
+class Encoder(nn.Module):  # type: ignore[misc]
+    """Pixels to the two halves of the posterior."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        widths, groups = config.channels, config.groups
+        self.pixel_patch = config.pixel_patch
+        self.conv_in = CausalConv3d(3 * config.pixel_patch**2, widths[0])
+        self.layers = nn.ModuleList()
+        for level, width in enumerate(widths):
+            inputs = widths[max(level - 1, 0)]
+            self.layers.extend(_residuals(inputs, width, config.encoder_blocks, groups))
+            if level + 1 < len(widths):
+                self.layers.append(Downsample(width, temporal=config.halves_time(level)))
+        self.middle = Middle(widths[-1], groups)
+        self.norm_out = FrameGroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_out = CausalConv3d(widths[-1], 2 * config.latent_channels)
+
+    def forward(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, 3, F, H, W) to (B, 2C, T, h, w)."""
+        batch = video_BCFHW.shape[0]
+        frames = functional.pixel_unshuffle(video_BCFHW.transpose(1, 2).flatten(0, 1), self.pixel_patch)
+        x = self.conv_in(frames.unflatten(0, (batch, -1)).transpose(1, 2), memory)
+        for layer in self.layers:
+            x = layer(x, memory)
+        return self.conv_out(functional.silu(self.norm_out(self.middle(x, memory))), memory)
+
+
+class Decoder(nn.Module):  # type: ignore[misc]
+    """Latents to pixels."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        widths, groups = config.channels, config.groups
+        self.pixel_patch = config.pixel_patch
+        self.conv_in = CausalConv3d(config.latent_channels, widths[-1])
+        self.middle = Middle(widths[-1], groups)
+        self.layers = nn.ModuleList()
+        inputs = widths[-1]
+        for level in reversed(range(len(widths))):
+            self.layers.extend(_residuals(inputs, widths[level], config.decoder_blocks, groups))
+            inputs = widths[level]
+            if level > 0:
+                self.layers.append(Upsample(inputs, temporal=config.halves_time(level - 1)))
+        self.norm_out = FrameGroupNorm(groups, widths[0], eps=1e-6)
+        self.conv_out = CausalConv3d(widths[0], 3 * config.pixel_patch**2)
+
+    def forward(self, latents_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, C, T, h, w) to (B, 3, F, H, W)."""
+        x = self.middle(self.conv_in(latents_BCTHW, memory), memory)
+        for layer in self.layers:
+            x = layer(x, memory)
+        x = self.conv_out(functional.silu(self.norm_out(x)), memory)
+        frames = functional.pixel_shuffle(x.transpose(1, 2).flatten(0, 1), self.pixel_patch)
+        return frames.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
+
+
+def _residuals(inputs: int, width: int, count: int, groups: int) -> list[ResidualBlock]:
+    return [ResidualBlock(inputs if n == 0 else width, width, groups) for n in range(count)]

@@ -1,0 +1,98 @@
+"""The layers of the video autoencoder. In time only convolutions mix, so that chunks of frames fit together exactly."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from training.models.causal import CausalConv3d, Memory, is_start
+
+
+class FrameGroupNorm(nn.GroupNorm):  # type: ignore[misc]
+    """GroupNorm with the statistics of each frame alone: those of a whole video would tell of frames to come."""
+
+    def forward(self, x_BCTHW: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W), normalised."""
+        batch = x_BCTHW.shape[0]
+        frames = super().forward(x_BCTHW.transpose(1, 2).flatten(0, 1))
+        return frames.unflatten(0, (batch, -1)).transpose(1, 2)
+
+
+class ResidualBlock(nn.Module):  # type: ignore[misc]
+    """Two causal convolutions besides a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int) -> None:
+        super().__init__()
+        self.norm1 = FrameGroupNorm(groups, inputs, eps=1e-6)
+        self.conv1 = CausalConv3d(inputs, outputs)
+        self.norm2 = FrameGroupNorm(groups, outputs, eps=1e-6)
+        self.conv2 = CausalConv3d(outputs, outputs)
+        self.shortcut = CausalConv3d(inputs, outputs, (1, 1, 1)) if inputs != outputs else nn.Identity()
+
+    def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, inputs, T, H, W) to (B, outputs, T, H, W)."""
+        h = self.conv1(functional.silu(self.norm1(x_BCTHW)), memory)
+        h = self.conv2(functional.silu(self.norm2(h)), memory)
+        return self.shortcut(x_BCTHW) + h
+
+
+class FrameAttention(nn.Module):  # type: ignore[misc]
+    """Attention among the places of one frame, in one head."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.norm = FrameGroupNorm(groups, channels, eps=1e-6)
+        self.q = nn.Linear(channels, channels)
+        self.k = nn.Linear(channels, channels)
+        self.v = nn.Linear(channels, channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x_BCTHW: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W), the same."""
+        batch, _, _, height, width = x_BCTHW.shape
+        # (B T, 1, H W, C): frames are the batch.
+        places = self.norm(x_BCTHW).permute(0, 2, 3, 4, 1).flatten(2, 3).flatten(0, 1).unsqueeze(1)
+        mixed = functional.scaled_dot_product_attention(self.q(places), self.k(places), self.v(places))
+        mixed = self.out(mixed).squeeze(1).unflatten(0, (batch, -1)).unflatten(2, (height, width))
+        return x_BCTHW + mixed.permute(0, 4, 1, 2, 3)
+
+
+class Middle(nn.Module):  # type: ignore[misc]
+    """What stands between encoder and latents, and between latents and decoder."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.before = ResidualBlock(channels, channels, groups)
+        self.attention = FrameAttention(channels, groups)
+        self.after = ResidualBlock(channels, channels, groups)
+
+    def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, C, T, H, W), the same."""
+        return self.after(self.attention(self.before(x_BCTHW, memory)), memory)
+
+
+class Downsample(CausalConv3d):
+    """Half the height and width, and where `temporal` also half the frames: 2n + 1 become n + 1."""
+
+    def __init__(self, channels: int, *, temporal: bool) -> None:
+        kernel, stride = (3, 2) if temporal else (1, 1)
+        super().__init__(channels, channels, (kernel, 3, 3), stride=(stride, 2, 2))
+
+
+class Upsample(nn.Module):  # type: ignore[misc]
+    """Twice the height and width, and where `temporal` also twice the frames but the first: n + 1 become 2n + 1."""
+
+    def __init__(self, channels: int, *, temporal: bool) -> None:
+        super().__init__()
+        self.temporal = temporal
+        self.conv = CausalConv3d(channels, channels, (3 if temporal else 1, 3, 3))
+
+    def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, C, T, H, W) to (B, C, T', 2H, 2W)."""
+        x_BCTHW = functional.interpolate(x_BCTHW, scale_factor=(1, 2, 2), mode="nearest")
+        x_BCTHW = self.conv(x_BCTHW, memory)
+        if not self.temporal:
+            return x_BCTHW
+        repeated = x_BCTHW.repeat_interleave(2, dim=2)
+        return repeated[:, :, 1:] if is_start(memory) else repeated

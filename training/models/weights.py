@@ -1,0 +1,56 @@
+"""First weights: each tensor is drawn by its own name, so the order in which a model is put together is no matter."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def own_randomness() -> Iterator[None]:
+    """Layers draw from torch's global generator as they are made; give it back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+def initialise(module: nn.Module, seed: int) -> None:
+    """Set every parameter of `module` from `seed` and its name; call it again after `to_empty` on a model made on meta.
+
+    Matrices and kernels are uniform with the variance 1 / inputs, embeddings N(0, 0.02), biases 0, norms 1; then every
+    submodule with a method `zero_start` sets to zero what must not disturb at first. On meta nothing is done.
+    """
+    for path, part in module.named_modules():
+        for name, parameter in part.named_parameters(recurse=False):
+            if not parameter.is_meta:
+                _fill(part, name, parameter, named_generator(seed, f"{path}.{name}"))
+    for part in module.modules():
+        zero_start = getattr(part, "zero_start", None)
+        if zero_start is not None:
+            zero_start()
+
+
+def named_generator(seed: int, name: str) -> torch.Generator:
+    """A CPU generator for one tensor: the same on every machine and rank."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def uniform(shape: torch.Size, inputs: int, generator: torch.Generator) -> torch.Tensor:
+    """Float32 on the CPU, of variance 1 / inputs, so that a layer keeps the size of what passes through it."""
+    bound = math.sqrt(3.0 / inputs)
+    return torch.rand(shape, generator=generator) * (2 * bound) - bound
+
+
+def _fill(part: nn.Module, name: str, parameter: nn.Parameter, generator: torch.Generator) -> None:
+    with torch.no_grad():
+        if isinstance(part, nn.Embedding):
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
+        elif parameter.ndim > 1:
+            parameter.copy_(uniform(parameter.shape, parameter[0].numel(), generator))
+        else:  # one dimension: a bias, or the gain of a norm
+            parameter.fill_(0.0 if name == "bias" else 1.0)
