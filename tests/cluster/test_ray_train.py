@@ -12,30 +12,25 @@ import ray
 
 from cluster.ray_train import run_on_workers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[None]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
 
-def test_workers_reach_each_other(cluster: None, tmp_path: Path) -> None:
+def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path: Path) -> None:
     call(partial(write_sum_of_ranks, str(tmp_path)), tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.glob("rank*")} == {"rank0": "1", "rank1": "1"}
 
-
-def test_a_failure_is_told_and_may_be_tried_again(cluster: None, tmp_path: Path) -> None:
-    fails_once = partial(fail_once, str(tmp_path))
     with pytest.raises(ray.train.TrainingFailedError, match="on purpose"):
-        call(fails_once, tmp_path)
+        call(partial(fail_once, str(tmp_path)), tmp_path)
     (tmp_path / "failed").unlink()
-    call(fails_once, tmp_path, restarts=1)
+    call(partial(fail_once, str(tmp_path)), tmp_path, restarts=1)
 
-
-def test_more_than_there_is_is_refused(cluster: None, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"need 2\.7 CPUs and 0 GPUs, and there are 2 CPUs"):
         call(fail_once, tmp_path, workers=3)
     with pytest.raises(ValueError, match="0 workers"):

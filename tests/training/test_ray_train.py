@@ -13,6 +13,7 @@ from training.launch import train
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_trains_as_one_rank(tmp_path: Path) -> None:
     one, two = tiny_config(tmp_path / "one"), tiny_config(tmp_path / "two")
     train(one)

@@ -1,0 +1,189 @@
+"""From films to a tuned model by the commands that a user types, at a few steps each."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from captioners.sidecar import SidecarCaptioner
+from pipelines import recipes as curation
+from pipelines.curate import curate
+from training.__main__ import main
+from training.data.shapes import Shape
+from training.evaluate import SAMPLES, shapes_truth
+from training.generate import GenerateConfig
+from training.page import Section, curve, write_page
+from training.runs import config_of, trained_dit, trained_vae
+from training.sample import sheet_png, videos
+from training.shapes_corpus import write_corpus
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("shapes")
+    write_corpus(folder / "films", count=96, size=32)
+    config = replace(curation.default(), name="shapes", scorers=(), rules=(), captioner=SidecarCaptioner())
+    curate(str(folder / "films"), str(folder / "manifest"), config, engine="local", workers=1)
+    return folder / "manifest"
+
+
+@pytest.fixture(scope="module")
+def runs(manifest: Path, tmp_path_factory) -> dict[str, Path]:
+    """Runs of all three objectives, each of which builds on the one before."""
+    folder = tmp_path_factory.mktemp("runs")
+    runs = {name: folder / name for name in ("vae", "dit", "reward")}
+    few = ["--set", "trainer.steps=2", "--set", "data.held_out_batches=1"]
+    train = {name: [name, str(manifest), "--out", str(runs[name]), *few] for name in runs}
+    assert main(train["vae"]) == 0
+    assert main([*train["dit"], "--set", f"objective.vae={runs['vae']}"]) == 0
+    fewer = ["--set", "objective.sampling.num_steps=3"]  # of which 2 are recorded
+    assert main([*train["reward"], "--set", f"objective.base={runs['dit']}", *fewer]) == 0
+    return runs
+
+
+def test_a_run_is_restored_as_it_was_set(runs):
+    config = config_of(str(runs["reward"]))
+    assert config.trainer.steps == 2
+    assert config.objective.sampling.num_steps == 3
+    module = trained_dit(str(runs["dit"]))
+    assert module.scale == config_of(str(runs["dit"])).objective.latent_scale
+    latents = [module.latents(batch).square().mean() for batch in config.data.held_out(config, rank=0, world_size=1)]
+    assert float(sum(latents) / len(latents)) == pytest.approx(1.0, abs=0.1)
+
+
+def test_held_out_captions_are_never_trained_on(runs):
+    data = config_of(str(runs["dit"])).data
+    sides = [set(data.table(held_out=side).clips["caption"].to_pylist()) for side in (True, False)]
+    assert min(map(len, sides)) > 0
+    assert not sides[0] & sides[1]
+
+
+def test_eval_prints_and_keeps_figures_with_their_date(runs, capsys):
+    wanted = {
+        "vae": {"held_out/psnr", "held_out/ssim", "held_out/loss"},
+        "dit": {"held_out/loss", "prompted_color_share", "prompted_direction_share"},
+        "reward": {"held_out/mixture", "held_out/watched/background", "before_tuning/mixture", "prompted_color_share"},
+    }
+    for name, figures in wanted.items():
+        assert main(["eval", str(runs[name]), "--steps", "2"]) == 0
+        printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert figures <= printed.keys()
+        assert "date" in printed
+        assert json.loads((runs[name] / "evaluation.json").read_text()) == printed
+
+
+def test_sample_writes_films_and_a_sheet(runs, tmp_path, capsys):
+    out = tmp_path / "clip.mp4"
+    command = ["sample", str(runs["dit"]), "--prompt", "a red circle", "--out", str(out), "--steps", "2"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.split() == [str(out), str(out.with_suffix(".png"))]
+    with av.open(str(out)) as film:
+        frames = list(film.decode(video=0))
+        assert (len(frames), frames[0].width, frames[0].height) == (9, 32, 32)
+        assert film.streams.video[0].average_rate == 4
+    assert cv2.imread(str(out.with_suffix(".png"))).shape == (32 * 3, 9 * 32 * 3, 3)
+    assert main([*command, "--count", "2", "--shape", "5x16x32"]) == 0
+    assert (tmp_path / "clip_1.mp4").exists()
+
+
+def test_the_same_seed_gives_the_same_video_beside_any_other(runs):
+    module = trained_dit(str(runs["dit"]))
+    shape, config = Shape(5, 16, 16), GenerateConfig(num_steps=2)
+    both = videos(module, ["a red circle", "a blue square"], shape, config, seed=1)
+    [alone] = videos(module, ["a blue square"], shape, config, seed=1)
+    assert np.abs(both[1].astype(int) - alone).max() <= 1
+    assert (both[0] != both[1]).any()
+    twice = videos(module, ["a blue square"] * 2, shape, config, seed=1)
+    assert (twice[0] != twice[1]).any()
+    assert (videos(module, ["a blue square"], shape, config, seed=2)[0] != alone).any()
+
+
+def test_the_measured_truth_of_a_model_that_knows_it(runs, monkeypatch):
+    """Films rendered from the prompts score 1; those of the colour that was not asked for, 0 on colour."""
+    from training import evaluate
+    from training.shapes_corpus import Scene, render
+
+    def rendered(module, captions, shape, config, *, seed):
+        swap = {"red": "blue", "blue": "red"} if seed else {}
+        words = [caption.split() for caption in captions]
+        return [
+            render(
+                Scene(
+                    color=swap.get(w[1], w[1]),
+                    shape=w[2],
+                    direction=w[4],
+                    speed=w[5],
+                    x=0.5,
+                    y=0.5,
+                    radius=0.2,
+                    grey=90,
+                ),
+                size=32,
+                num_frames=9,
+                fps=4,
+            )
+            for w in words
+        ]
+
+    monkeypatch.setattr(evaluate, "videos", rendered)
+    module = trained_dit(str(runs["dit"]))
+    truth = [shapes_truth(module, Shape(9, 32, 32), GenerateConfig(), seed=seed) for seed in (0, 1)]
+    assert truth[0] == {"prompted_color_share": 1.0, "prompted_direction_share": 1.0}
+    assert truth[1] == {"prompted_color_share": 0.0, "prompted_direction_share": 1.0}
+    assert SAMPLES == 32
+
+
+def test_a_cache_of_latents_trains_as_the_videos_do(runs, manifest, tmp_path, capsys):
+    with_vae = ["--set", f"objective.vae={runs['vae']}"]
+    assert main(["cache", str(manifest), "--out", str(tmp_path / "cache"), *with_vae]) == 0
+    location = capsys.readouterr().out.split()[-1]
+    few = ["--set", "trainer.steps=2", "--set", "data.held_out_batches=1", "--set", f"data.cache={location}"]
+    assert main(["dit", str(manifest), "--out", str(tmp_path / "run"), *with_vae, *few]) == 0
+    traces = [
+        [json.loads(line)["loss/dit"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (runs["dit"], tmp_path / "run")
+    ]
+    assert traces[1] == pytest.approx(traces[0], rel=1e-4)
+
+
+def test_refuses_with_a_reason(runs, manifest, tmp_path, capsys):
+    assert main(["eval", str(tmp_path)]) == 1
+    assert "no complete checkpoint" in capsys.readouterr().err
+    assert main(["dit", str(manifest), "--out", str(tmp_path / "dit")]) == 1
+    assert "objective.vae" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no run of an autoencoder"):
+        trained_vae(str(runs["dit"]))
+    with pytest.raises(ValueError, match="no run of a transformer"):
+        trained_dit(str(runs["vae"]))
+    assert (
+        main(["sample", str(runs["dit"]), "--prompt", "a", "--out", str(tmp_path / "a.mp4"), "--shape", "8x32x32"]) == 1
+    )
+    assert "frames must be" in capsys.readouterr().err
+
+
+def test_the_page_holds_curves_figures_and_samples_and_trusts_no_name(runs, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    sheet.write_bytes(sheet_png([np.zeros((3, 8, 8, 3), np.uint8)]))
+    section = Section(
+        title="<b>", text="a & b", run=runs["vae"], curves=("loss/l1", "held_out/psnr", "none"), sheets={"<i>": sheet}
+    )
+    write_page(tmp_path / "index.html", "Runs", [section])
+    page = (tmp_path / "index.html").read_text()
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert page.count("<svg") == 2
+    assert "data:image/png;base64," in page
+    assert "http" not in page
+
+
+def test_a_curve_ends_where_its_values_do():
+    drawn = curve([(0, 2.0), (10, 1.0), (20, 4.0)], "loss")
+    points = [tuple(map(float, pair.split(","))) for pair in drawn.split('points="')[1].split('"')[0].split()]
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    assert min(points, key=lambda point: point[1]) == points[2]
+    assert "step 20: 4" in drawn
+    assert curve([], "nothing") == ""

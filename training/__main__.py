@@ -1,0 +1,155 @@
+"""The command line: `python -m training COMMAND --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from preprocess.storage import absolute
+from training import recipes
+from training.config import TrainConfig
+from training.data.shapes import Shape
+from training.dit import DitObjective, measured_scale
+from training.evaluate import evaluate
+from training.generate import GenerateConfig
+from training.latents import cache_latents
+from training.launch import train
+from training.runs import trained_vae
+from training.sample import sample
+from training.settings import override
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 refused with a reason."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        options.run(options)
+    except ValueError as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = recipes.by_name(options.recipe, manifest=options.manifest, out=absolute(options.out))
+    config = with_measured_scale(override(config, options.set))
+    if options.launcher == "ray":
+        from cluster.ray_train import run_on_workers  # Ray takes seconds to import
+
+        run_on_workers(
+            partial(train, config),
+            workers=options.workers,
+            gpus_per_worker=options.gpus_per_worker,
+            address=options.address,
+            working_dir=os.fspath(Path(__file__).parents[1]),
+            storage=os.fspath(Path(config.out) / "ray"),
+            restarts=options.restarts,
+        )
+    else:
+        train(config)
+
+
+def with_measured_scale(config: TrainConfig) -> TrainConfig:
+    """The recipe with the scale of its autoencoder's latents filled in, where it names none.
+
+    So the scale is among the settings that a run keeps, and each rank and each later sample has the same.
+    """
+    objective = config.objective
+    if not isinstance(objective, DitObjective) or objective.latent_scale is not None:
+        return config
+    scale = measured_scale(trained_vae(objective.vae), config.data.held_out(config, rank=0, world_size=1))
+    return replace(config, objective=replace(objective, latent_scale=scale))
+
+
+def _cache(options: argparse.Namespace) -> None:
+    config = recipes.by_name(options.recipe, manifest=options.manifest, out="")
+    print(cache_latents(override(config, options.set), options.out, epochs=options.epochs))
+
+
+def _sample(options: argparse.Namespace) -> None:
+    shape = None if options.shape is None else _shape(options.shape)
+    config = GenerateConfig(num_steps=options.steps, guidance=options.guidance, shift=options.shift)
+    out = Path(options.out)
+    for path in sample(
+        options.run_folder, options.prompt, out, count=options.count, seed=options.seed, shape=shape, config=config
+    ):
+        print(path)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    sampling = GenerateConfig(num_steps=options.steps, guidance=options.guidance, shift=options.shift)
+    print(json.dumps(evaluate(options.run_folder, sampling, seed=options.seed)))
+
+
+def _shape(text: str) -> Shape:
+    try:
+        frames, height, width = (int(number) for number in text.split("x"))
+    except ValueError:
+        raise ValueError(f"--shape {text}: expected FRAMESxHEIGHTxWIDTH, such as 9x32x32") from None
+    return Shape(frames, height, width)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, what in (
+        ("vae", "train an autoencoder"),
+        ("dit", "train a transformer on its latents; --set objective.vae=RUN"),
+        ("reward", "tune a transformer by rewards; --set objective.base=RUN"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("manifest", metavar="MANIFEST", help="what `python -m pipelines curate` wrote")
+        names = [each for each in recipes.NAMES if each.endswith(f"_{name}")]
+        command.add_argument("--recipe", default=f"tiny_{name}", choices=names, help="(default: %(default)s)")
+        command.add_argument("--out", required=True, metavar="RUN", help="folder of the run; the same again resumes")
+        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+        command.add_argument("--launcher", choices=("local", "ray"), default="local", help="local is torchrun's too")
+        command.add_argument("--workers", type=int, default=1, help="how many workers Ray starts")
+        command.add_argument("--gpus-per-worker", type=float, default=0.0)
+        command.add_argument("--address", help="of a Ray cluster, such as auto (default: a local one for this run)")
+        command.add_argument("--restarts", type=int, default=0, help="how often Ray may start lost workers again")
+        command.set_defaults(run=_train)
+    command = commands.add_parser("cache", help="encode a transformer's clips once, for --set data.cache=")
+    command.add_argument("manifest", metavar="MANIFEST")
+    command.add_argument("--recipe", default="tiny_dit", help="(default: %(default)s)")
+    command.add_argument("--out", required=True, metavar="CACHE", help="a folder or bucket; the same again resumes")
+    command.add_argument("--epochs", type=int, default=1, help="how many places of each clip (default: %(default)s)")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for dit")
+    command.set_defaults(run=_cache)
+    _add_sample(commands)
+    command = commands.add_parser("eval", help="measure a run on held-out clips; for shapes, in its samples' pixels")
+    command.add_argument("run_folder", metavar="RUN")
+    _add_sampling(command)
+    command.set_defaults(run=_evaluate)
+    return parser
+
+
+def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("sample", help="write videos for a prompt, and a sheet of their frames")
+    command.add_argument("run_folder", metavar="RUN")
+    command.add_argument("--prompt", required=True)
+    command.add_argument("--out", required=True, metavar="FILM", help="such as clip.mp4; the sheet is clip.png")
+    command.add_argument("--count", type=int, default=1)
+    command.add_argument("--shape", help="FRAMESxHEIGHTxWIDTH (default: the largest that was trained on)")
+    _add_sampling(command)
+    command.set_defaults(run=_sample)
+
+
+def _add_sampling(command: argparse.ArgumentParser) -> None:
+    default = GenerateConfig()
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--steps", type=int, default=default.num_steps, help="(default: %(default)s)")
+    command.add_argument("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")
+    command.add_argument("--shift", type=float, default=default.shift, help="(default: %(default)s)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

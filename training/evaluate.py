@@ -1,0 +1,85 @@
+"""What a run is worth, in figures: on clips it has never seen, and for the shapes corpus in what its samples show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import islice, product
+from pathlib import Path
+
+import torch
+
+from training.config import TrainConfig
+from training.data.shapes import Shape
+from training.distributed import add_figures
+from training.dit import DitModule
+from training.generate import GenerateConfig
+from training.models.lora import without_lora
+from training.module import TrainModule
+from training.noise import SampleNoise
+from training.reward import RewardModule
+from training.runs import config_of, trained_module
+from training.sample import trained_shape, videos
+from training.shapes_corpus import DIRECTIONS, SHAPES, SPEEDS
+from training.shapes_truth import direction, dominant_color
+
+SAMPLES = 32
+"""Half for red, half for blue."""
+
+
+def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, object]:
+    """The figures of a run's newest checkpoint, with averaged weights; also written to RUN/evaluation.json.
+
+    Raises:
+        ValueError: there is no such run.
+    """
+    config, module = config_of(run), trained_module(run)
+    figures: dict[str, object] = {"run": run, "recipe": config.name, "date": date.today().isoformat()}
+    figures |= held_out(config, module)
+    if isinstance(module, RewardModule):
+        with without_lora(module.base.model):
+            before = held_out(config, module)
+        figures |= {name.replace("held_out/", "before_tuning/"): value for name, value in before.items()}
+    base = module.base if isinstance(module, RewardModule) else module
+    if isinstance(base, DitModule) and _names_shapes(config):
+        figures |= shapes_truth(base, trained_shape(config), sampling, seed=seed)
+    path = Path(run) / "evaluation.json"
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def held_out(config: TrainConfig, module: TrainModule) -> dict[str, float]:
+    """Means over the clips that were held out, as `held_out/psnr`."""
+    total: dict[str, tuple[float, float]] = {}
+    with torch.no_grad():
+        for batch in config.data.held_out(config, rank=0, world_size=1):
+            noise = SampleNoise(config.trainer.seed, 0, batch.clip_ids, stream="held_out")
+            add_figures(total, module.evaluate(batch, noise))
+    return {f"held_out/{name}": round(value / count, 4) for name, (value, count) in sorted(total.items()) if count}
+
+
+def shapes_truth(module: DitModule, shape: Shape, config: GenerateConfig, *, seed: int = 0) -> dict[str, float]:
+    """In how many of the samples the prompted colour dominates, and how many move the prompted way; from pixels."""
+    prompts = list(islice(_prompts(), SAMPLES))
+    films = videos(module, [" ".join(words) for words in prompts], shape, config, seed=seed)
+    colors = [dominant_color(film) == words[1] for film, words in zip(films, prompts, strict=True)]
+    figures = {"prompted_color_share": sum(colors) / SAMPLES}
+    if shape.frames > 1:
+        ways = [direction(film) == words[4] for film, words in zip(films, prompts, strict=True)]
+        figures["prompted_direction_share"] = sum(ways) / SAMPLES
+    return figures
+
+
+def _prompts() -> Iterator[Sequence[str]]:
+    """Words of `a red circle moving left slowly`, red and blue in turn, through the other words in turn."""
+    for speed, shape, way in product(SPEEDS, SHAPES, DIRECTIONS):
+        for color in ("red", "blue"):
+            yield ("a", color, shape, "moving", way, speed)
+
+
+def _names_shapes(config: TrainConfig) -> bool:
+    """Whether the run was trained on captions of the shapes corpus."""
+    for batch in config.data.held_out(config, rank=0, world_size=1):
+        return all(set(caption.split()) & set(SHAPES) for caption in batch.captions)
+    return False

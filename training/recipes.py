@@ -1,0 +1,127 @@
+"""Training recipes: each a function that returns the whole configuration. Copy one, change a field, name it in `NAMES`.
+
+The `tiny` ones train on two CPU cores in minutes, on the shapes corpus: 32 x 32 pixels, 9 frames, 4 frames a second.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from training.clips import ClipData
+from training.config import OptimizerConfig, TrainConfig, TrainerConfig
+from training.data.recipe import SamplerConfig
+from training.data.shapes import TokenGrid
+from training.dit import DitObjective
+from training.models.discriminator import DiscriminatorConfig
+from training.models.dit import DitConfig
+from training.models.text_bytes import ByteTextConfig
+from training.models.vae import VaeConfig
+from training.reward import RewardObjective
+from training.vae import VaeObjective
+
+TINY_LATENTS = 8
+"""Channels of the tiny autoencoder's latents."""
+
+
+def tiny_vae(manifest: str, out: str) -> TrainConfig:
+    """0.5 M weights: 4 x 8 x 8 pixels become 8 values."""
+    model = VaeConfig(
+        channels=(16, 32, 64),
+        pixel_patch=2,
+        latent_channels=TINY_LATENTS,
+        groups=8,
+        encoder_blocks=1,
+        decoder_blocks=1,
+    )
+    objective = VaeObjective(
+        model=model,
+        discriminator=DiscriminatorConfig(channels=(16, 32), groups=8),
+        l2_weight=3.0,
+        perceptual_weight=0.05,
+        kl_weight=1e-4,
+        adversarial_weight=0.02,
+        adversarial_start=2300,
+    )
+    return TrainConfig(
+        name="tiny_vae",
+        out=out,
+        objective=objective,
+        data=_tiny_data(manifest, samples=4),
+        trainer=TrainerConfig(steps=2400, ema_decay=0.99, eval_every=200, checkpoint_every=600),
+        optimizer=OptimizerConfig(learning_rate=2e-3, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.05),
+        other_optimizers={"discriminator": OptimizerConfig(learning_rate=1e-3, beta1=0.5, beta2=0.9)},
+    )
+
+
+def tiny_dit(manifest: str, out: str) -> TrainConfig:
+    """1.4 M weights; `--set objective.vae=RUN` names the autoencoder."""
+    model = DitConfig(
+        dim=96,
+        heads=6,
+        layers=6,
+        mmdit_layers=3,
+        text_dim=64,
+        time_dim=64,
+        latent_channels=TINY_LATENTS,
+        in_channels=2 * TINY_LATENTS + 1,
+        patch=2,
+        base_grid=None,
+    )
+    return TrainConfig(
+        name="tiny_dit",
+        out=out,
+        objective=DitObjective(vae="", model=model, text=ByteTextConfig()),
+        data=_tiny_data(manifest, samples=32),
+        trainer=TrainerConfig(steps=2000, ema_decay=0.995, eval_every=250, checkpoint_every=500),
+        optimizer=OptimizerConfig(learning_rate=1e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
+    )
+
+
+def tiny_reward(manifest: str, out: str) -> TrainConfig:
+    """LoRA of rank 8; `--set objective.base=RUN` names the transformer."""
+    return TrainConfig(
+        name="tiny_reward",
+        out=out,
+        objective=RewardObjective(base=""),
+        data=_tiny_data(manifest, samples=16),
+        trainer=TrainerConfig(steps=60, ema_decay=None, eval_every=15, checkpoint_every=30),
+        optimizer=OptimizerConfig(learning_rate=5e-4, warmup_steps=5, weight_decay=0.0),
+    )
+
+
+NAMES: dict[str, Callable[[str, str], TrainConfig]] = {
+    "tiny_vae": tiny_vae,
+    "tiny_dit": tiny_dit,
+    "tiny_reward": tiny_reward,
+}
+
+
+def by_name(name: str, *, manifest: str, out: str) -> TrainConfig:
+    """The recipe of that name for a manifest and a run's folder.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"no recipe {name!r}, there are {', '.join(NAMES)}{hint}")
+    return NAMES[name](manifest, out)
+
+
+def _tiny_data(manifest: str, *, samples: int) -> ClipData:
+    """`samples` videos of 12 tokens a step, or as many images as fill that; captions held out are never trained on."""
+    grid = TokenGrid(temporal_stride=4, spatial_stride=8, patch=2)
+    sampler = SamplerConfig(
+        grid=grid,
+        budget_tokens=12 * samples,
+        fps=4.0,
+        min_frames=9,
+        max_frames=9,
+        min_side=32,
+        max_side=32,
+        sides=1,
+        still_share=0.1,
+    )
+    return ClipData(manifest=manifest, sampler=sampler, held_out_share=0.12, held_out_by="caption")

@@ -1,0 +1,109 @@
+"""The objective of reward tuning: sample, judge, and pass the gradient back through the last K steps into a LoRA.
+
+EasyAnimate's method (arXiv 2405.18991, section 4.3) after DRaFT-K (arXiv 2309.17400). Unlike theirs, steps before the
+last K are not even recorded, several rewards are mixed, and one that is not tuned for is watched: when it falls while
+the others rise, the model has found a way around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from training.config import TrainConfig
+from training.dit import DitModule
+from training.generate import GenerateConfig, generate
+from training.models.lora import add_lora
+from training.module import Batch, Loss, TrainModule
+from training.noise import SampleNoise
+from training.rewards import reward
+from training.runs import trained_dit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardObjective:
+    """What is rewarded, and how much of the sampling learns from it."""
+
+    base: str
+    """Folder of the run that trained the transformer."""
+    rewards: Mapping[str, float] = field(default_factory=lambda: {"color": 1.0, "direction": 0.5})
+    """Weight of each reward, by its name in `training.rewards`."""
+    watched: str = "background"
+    """A reward that is measured on held-out prompts and not tuned for."""
+    last_steps: int = 2
+    """K, the steps that the gradient passes through. Memory grows with it."""
+    sampling: GenerateConfig = field(default_factory=lambda: GenerateConfig(num_steps=10, guidance=2.0))
+    rank: int = 8
+    alpha: float = 8.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.last_steps <= self.sampling.num_steps:
+            raise ValueError(
+                f"last_steps is {self.last_steps}, must be from 1 to {self.sampling.num_steps} (num_steps)"
+            )
+        if self.watched in self.rewards:
+            raise ValueError(f"watched is {self.watched!r}, which is tuned for: name another")
+        for name in (*self.rewards, self.watched):
+            reward(name)
+
+    def build(self, config: TrainConfig) -> RewardModule:
+        """The trained transformer with LoRA that changes nothing yet.
+
+        Raises:
+            ValueError: there is no trained transformer.
+        """
+        return RewardModule(self, trained_dit(self.base), seed=config.trainer.seed)
+
+
+class RewardModule(TrainModule):
+    """Trains the LoRA of `dit`. Batches give captions and shapes; their pixels are not looked at."""
+
+    def __init__(self, objective: RewardObjective, base: DitModule, *, seed: int = 0) -> None:
+        self.objective = objective
+        self.base = base
+        base.model.requires_grad_(False)
+        add_lora(base.model.dit, objective.rank, objective.alpha, seed=seed)
+        self.networks = base.networks
+        self.frozen = base.frozen
+        self.rewards = {name: reward(name) for name in (*objective.rewards, objective.watched)}
+
+    def wraps(self, network: str) -> Sequence[torch.nn.Module]:
+        """The transformer's blocks."""
+        return self.base.wraps(network)
+
+    def calls(self, network: str) -> Sequence[str]:
+        """As in flow matching."""
+        return self.base.calls(network)
+
+    def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
+        """Minus the mixture of rewards, summed over samples."""
+        figures = self.judged(batch, noise, graph_steps=self.objective.last_steps)
+        scalars = {f"reward/{name}": (float(each.detach().sum()), len(each)) for name, each in figures.items()}
+        return Loss(total=-figures["mixture"].sum(), weight=float(len(batch.captions)), scalars=scalars)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
+        """Every reward, their `mixture`, its negative as `loss`, and the watched one, on the batch's prompts."""
+        figures = self.judged(batch, noise, graph_steps=0)
+        figures["loss"] = -figures["mixture"]
+        return {name: (float(each.sum()), float(len(each))) for name, each in figures.items()}
+
+    def judged(self, batch: Batch, noise: SampleNoise, *, graph_steps: int) -> dict[str, torch.Tensor]:
+        """Each reward (B,) of videos sampled for the batch's captions; `watched/...` without a graph."""
+        latents = generate(
+            self.base,
+            batch.captions,
+            noise.normal(*self.base.latent_shape(batch)),
+            self.objective.sampling,
+            graph_steps=graph_steps,
+        )
+        video = self.base.decoded(latents)
+        figures = {name: self.rewards[name](video, batch.captions) for name in self.objective.rewards}
+        figures["mixture"] = sum(
+            (weight * figures[name] for name, weight in self.objective.rewards.items()), torch.zeros(len(video))
+        )
+        with torch.no_grad():
+            figures[f"watched/{self.objective.watched}"] = self.rewards[self.objective.watched](video, batch.captions)
+        return figures

@@ -1,0 +1,79 @@
+"""What an earlier run has trained, for the runs, samples and measurements that build on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from training.checkpoint import latest, read_networks, read_state
+from training.config import TrainConfig
+from training.models.vae import VideoVae
+from training.module import TrainModule
+from training.settings import override, settings
+
+if TYPE_CHECKING:
+    from training.dit import DitModule
+
+
+def config_of(run: str) -> TrainConfig:
+    """The recipe of a run's newest checkpoint, as it was set then.
+
+    Raises:
+        ValueError: there is no complete checkpoint, or its recipe or settings are no longer known.
+    """
+    from training import recipes  # which name objectives, which build on earlier runs
+
+    checkpoint = latest(run)
+    if checkpoint is None:
+        raise ValueError(f"{run!r}: no complete checkpoint in it; is it the --out of a `python -m training` run?")
+    kept = read_state(checkpoint)["settings"]
+    config = recipes.by_name(str(kept["name"]), manifest=str(kept["data.manifest"]), out=run)
+    now = settings(config)
+    changed = [
+        f"{key}={'none' if value is None else value}"
+        for key, value in kept.items()
+        if key != "out" and now.get(key) != value
+    ]
+    return override(config, changed)
+
+
+def trained_module(run: str) -> TrainModule:
+    """A run's module with the averaged weights of its newest checkpoint, on the CPU."""
+    config = config_of(run)
+    module = config.objective.build(config)
+    read_networks(run, module)
+    for network in module.networks.values():
+        network.requires_grad_(False).eval()
+    return module
+
+
+def trained_vae(run: str) -> VideoVae:
+    """The autoencoder that a run has trained.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    if not run:
+        raise ValueError("no run of an autoencoder is named: --set objective.vae=RUN")
+    vae = trained_module(run).networks.get("vae")
+    if not isinstance(vae, VideoVae):
+        raise ValueError(f"{run!r} is no run of an autoencoder")
+    return vae
+
+
+def trained_dit(run: str) -> DitModule:
+    """The transformer that a run has trained, with its autoencoder and text encoder; LoRA of reward tuning included.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    from training.dit import DitModule
+    from training.reward import RewardModule
+
+    if not run:
+        raise ValueError("no run of a transformer is named: --set objective.base=RUN")
+    module = trained_module(run)
+    if isinstance(module, RewardModule):
+        return module.base
+    if not isinstance(module, DitModule):
+        raise ValueError(f"{run!r} is no run of a transformer")
+    return module
