@@ -12,11 +12,11 @@ from preprocess.errors import MediaError
 from preprocess.probe import open_container, open_source, video_info, video_stream
 from preprocess.sources import list_sources
 
-MEGAPIXELS_PER_CPU_SECOND = 180.0
-"""Of decoded video, one core, all default scorers but OCR: 720p H.264 at about 200 frames a second
-(benchmarks/results)."""
-MANIFEST_BYTES_PER_HOUR = 600 * 10_000
-"""Up to 600 clips an hour, each about 10 kB with its preview."""
+MEGAPIXELS_PER_CPU_SECOND = 350.0
+"""Of decoded video, one core, all default scorers but OCR: 3,533 frames of 720p H.264 in 8.9 to 9.4 CPU seconds
+(benchmarks/results/2026-11-21.md)."""
+MANIFEST_BYTES_PER_HOUR = 760 * 8_400
+"""As on spliced film of five-second shots: 760 clips an hour, each 8.4 kB with its preview."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
