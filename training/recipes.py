@@ -25,7 +25,7 @@ TINY_LATENTS = 8
 
 
 def tiny_vae(manifest: str, out: str) -> TrainConfig:
-    """0.5 M weights: 4 x 8 x 8 pixels become 8 values."""
+    """1.7 M weights: 4 x 8 x 8 pixels become 8 values."""
     model = VaeConfig(
         channels=(16, 32, 64),
         pixel_patch=2,
