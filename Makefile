@@ -33,7 +33,7 @@ check: .venv/all
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv/core
 	$(BIN)/python -m benchmarks.curate $(or $(VIDEOS),demo/videos)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from filelock import FileLock
 
 # Two processes share the tests; threads of their own would only fight over the cores. Children inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file stay in one process, since they share what is dear to make; those with a cluster too, since
-    `--engine auto` joins any cluster on the machine."""
-    for item in items:
-        clustered = item.get_closest_marker("cluster") is not None
-        item.add_marker(pytest.mark.xdist_group("cluster" if clustered else os.fspath(item.path)))
+@pytest.fixture(autouse=True)
+def one_cluster_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`--engine auto` joins any cluster on the machine, so tests that start one take turns."""
+    if request.node.get_closest_marker("cluster") is None:
+        yield
+        return
+    with FileLock(tmp_path_factory.getbasetemp().parent / "cluster.lock"):
+        yield

@@ -50,7 +50,7 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     finally:
         os.killpg(head.pid, signal.SIGTERM)
         try:
-            head.wait(5)
+            head.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(head.pid, signal.SIGKILL)
 
