@@ -23,7 +23,7 @@ setup-all: .venv/all
 demo: .venv/core
 	$(BIN)/python -m pipelines demo demo $(if $(VIDEOS),--videos "$(VIDEOS)")
 
-# Films of moving shapes, curated, and three models trained on them in a quarter of an hour on two cores.
+# Films of moving shapes, curated, and three models trained on them.
 train-demo: .venv/all
 	$(BIN)/python -m training.demo demo/train
 
