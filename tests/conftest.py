@@ -20,3 +20,10 @@ def one_cluster_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pyte
         return
     with FileLock(tmp_path_factory.getbasetemp().parent / "cluster.lock"):
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that waits for its turn is not late."""
+    for item in items:
+        if item.get_closest_marker("cluster") is not None:
+            item.add_marker(pytest.mark.timeout(900))
