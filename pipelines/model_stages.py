@@ -89,18 +89,14 @@ class BatchStage(ModelStage):
         self._scorer.close()
 
 
-class EmbedStage(ModelStage):
-    """One forward pass of a tower over the frames of clips, for all scorers that read it."""
+class TowerStage(ModelStage):
+    """Holds a tower and the scorers that read it."""
 
-    def __init__(
-        self, tower: Tower, scorers: Sequence[EmbeddingScorer], gate: CurateConfig | None, *, keep: bool
-    ) -> None:
-        self.name = f"embed {tower.name}"  # type: ignore[misc]
+    def __init__(self, tower: Tower, scorers: Sequence[EmbeddingScorer], *, does: str) -> None:
+        self.name = f"{does} {tower.name}"  # type: ignore[misc]
         self.gpus = tower.gpus  # type: ignore[misc]
         self._tower = tower
         self._scorers = tuple(scorers)
-        self._gate = gate
-        self._keep = keep
         self._loaded: LoadedTower | None = None
 
     def setup(self) -> None:
@@ -108,6 +104,28 @@ class EmbedStage(ModelStage):
         self._loaded = self._tower.load()
         for scorer in self._scorers:
             scorer.setup()
+
+    def score(self, clip: PendingClip, embedded: Embedded) -> None:
+        """Fill the scorers' columns."""
+        for scorer in self._scorers:
+            clip.row |= checked(scorer, scorer.score(embedded))
+
+    def close(self) -> None:
+        """Release the tower and the heads."""
+        self._loaded = None
+        for scorer in self._scorers:
+            scorer.close()
+
+
+class EmbedStage(TowerStage):
+    """One forward pass of a tower over the frames of clips, for all scorers that read it."""
+
+    def __init__(
+        self, tower: Tower, scorers: Sequence[EmbeddingScorer], gate: CurateConfig | None, *, keep: bool
+    ) -> None:
+        super().__init__(tower, scorers, does="embed")
+        self._gate = gate
+        self._keep = keep
 
     def fill(self, clips: Sequence[PendingClip]) -> None:
         """Embed all frames, then score clip by clip."""
@@ -121,16 +139,9 @@ class EmbedStage(ModelStage):
         vectors = np.split(self._loaded.embed_images(np.concatenate(pixels)), ends[:-1])
         for (clip, (_, uniform)), its in zip(asked, vectors, strict=True):
             embedded = Embedded(frames=its, uniform=uniform)
-            for scorer in self._scorers:
-                clip.row |= checked(scorer, scorer.score(embedded))
+            self.score(clip, embedded)
             if self._keep:
                 clip.embedded[self._tower.name] = embedded
-
-    def close(self) -> None:
-        """Release the tower and the heads."""
-        self._loaded = None
-        for scorer in self._scorers:
-            scorer.close()
 
 
 class CaptionStage(ModelStage):
@@ -170,21 +181,11 @@ class CaptionStage(ModelStage):
         self._captioner.close()
 
 
-class AlignStage(ModelStage):
+class AlignStage(TowerStage):
     """Embed the captions with the same tower that saw the frames, and compare."""
 
     def __init__(self, tower: Tower, scorers: Sequence[EmbeddingScorer]) -> None:
-        self.name = f"align {tower.name}"  # type: ignore[misc]
-        self.gpus = tower.gpus  # type: ignore[misc]
-        self._tower = tower
-        self._scorers = tuple(scorers)
-        self._loaded: LoadedTower | None = None
-
-    def setup(self) -> None:
-        """Load the tower."""
-        self._loaded = self._tower.load()
-        for scorer in self._scorers:
-            scorer.setup()
+        super().__init__(tower, scorers, does="align")
 
     def fill(self, clips: Sequence[PendingClip]) -> None:
         """Embed the captions, then score clip by clip."""
@@ -195,14 +196,7 @@ class AlignStage(ModelStage):
         for (clip, seen), caption in zip(asked, captions, strict=True):
             said = None if caption is None else next(texts)
             embedded = Embedded(frames=seen.frames, uniform=seen.uniform, caption=said)
-            for scorer in self._scorers:
-                clip.row |= checked(scorer, scorer.score(embedded))
-
-    def close(self) -> None:
-        """Release the tower."""
-        self._loaded = None
-        for scorer in self._scorers:
-            scorer.close()
+            self.score(clip, embedded)
 
 
 def _passes(gate: CurateConfig | None, clip: PendingClip, step: int) -> bool:
