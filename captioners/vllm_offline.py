@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from captioners.base import Caption, Captioner, ClipToDescribe
 from captioners.chat_answer import Answer
-from captioners.conversation import DETAIL_LIMIT, Conversation, NoAnswer, described, messages
-from captioners.prompt import Prompt, load_prompt
+from captioners.conversation import DETAIL_LIMIT, Conversation, NoAnswer, messages
+from captioners.in_process import InProcessCaptioner
 from captioners.vlm_folder import vlm_folder
 from preprocess.settings import OPERATIONAL
 
 
 @dataclass(frozen=True, kw_only=True)
-class VllmCaptioner(Captioner):
+class VllmCaptioner(InProcessCaptioner):
     """Greedy answers of any model that vLLM serves, on `tensor_parallel_size` GPUs.
 
     The follow-up question repeats the frames, which costs little: vLLM keeps what it computed of the same beginning.
@@ -25,15 +23,6 @@ class VllmCaptioner(Captioner):
 
     name: ClassVar[str] = "vllm"
 
-    weights: str = "Qwen/Qwen2.5-VL-7B-Instruct"
-    """Folder or hub id."""
-    prompt: str = "detailed_v1"
-    short_prompt: str | None = "short_v1"
-    """Asked after the detailed answer, about the same frames; None for no short caption."""
-    num_frames: int = 8
-    long_side: int = 448
-    max_tokens: int = 512
-    """Longest answer; one that is cut off there is marked `truncated`."""
     max_model_len: int = 8192
     """Tokens of the longest conversation, both answers included; 8 frames of 448 x 448 are 2048 for Qwen2.5-VL."""
     gpu_memory_utilization: float = field(default=0.9, metadata=OPERATIONAL)
@@ -53,11 +42,6 @@ class VllmCaptioner(Captioner):
         """Whole GPUs; vLLM finds out by itself that there is none, and stops."""
         return float(self.tensor_parallel_size)
 
-    @property
-    def prompt_id(self) -> str:
-        """Names and content hashes of the prompts in use, in the order of their use."""
-        return " ".join(prompt.id for prompt in self._prompts)
-
     def check(self) -> None:
         """See that vLLM, the prompts and all files of the model are there.
 
@@ -71,29 +55,10 @@ class VllmCaptioner(Captioner):
                 "(it holds torch to another version), `make setup` and `.venv/bin/python -m pip install vllm`. The "
                 "captioners openai_chat, with a server anywhere, and transformers_vlm do without it"
             )
-        _ = self._prompts
-        vlm_folder(self.weights)
+        super().check()
 
-    def setup(self) -> None:
-        """Load the model and let vLLM reserve its memory; takes minutes for a large model."""
-        _ = self._engine
-
-    def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
-        """Two rounds over all clips: the detailed captions, then the short ones."""
-        texts = [prompt.text for prompt in self._prompts]
-        return described(self._engine.ask, clips, texts[0], texts[1] if len(texts) > 1 else None)
-
-    def close(self) -> None:
-        """Drop the engine, whose own process ends with it."""
-        self.__dict__.pop("_engine", None)
-
-    @cached_property
-    def _prompts(self) -> tuple[Prompt, ...]:
-        """Read once and carried to other processes, which may not have the user's files."""
-        return tuple(load_prompt(name) for name in (self.prompt, self.short_prompt) if name)
-
-    @cached_property
-    def _engine(self) -> _Engine:
+    def load(self) -> _Engine:
+        """The engine, which reserves its memory and ends with its own process."""
         from vllm import LLM, SamplingParams
 
         llm = LLM(

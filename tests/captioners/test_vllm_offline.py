@@ -60,7 +60,7 @@ def picture_of(part):
 
 def captioner_with(engine, **settings):
     captioner = VllmCaptioner(**settings)
-    captioner.__dict__["_engine"] = _Engine(llm=engine, sampling=None)
+    captioner.__dict__["_model"] = _Engine(llm=engine, sampling=None)
     return captioner
 
 
