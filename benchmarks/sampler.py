@@ -56,7 +56,13 @@ def main(rows: int, world_size: int, budget: int, image_share: float, epochs: in
 
 
 def figures_of(plan: EpochPlan, rows: int) -> dict[str, float]:
-    """What a plan is worth."""
+    """What a plan is worth.
+
+    Raises:
+        ValueError: it has no step.
+    """
+    if not plan.num_steps:
+        raise ValueError(f"{rows} rows make no step of {plan.world_size} ranks")
     tokens = plan.step_tokens()
     utilisation = tokens.mean(1) / tokens.max(1)
     return {

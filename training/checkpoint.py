@@ -1,12 +1,14 @@
 """Checkpoints by torch.distributed.checkpoint: whole or not there, and readable at any number of ranks.
 
-A checkpoint is a folder of safetensors shards, one a rank, and `state.json`. The shards are written to a folder of
-another name; `state.json` comes last, with the size of each shard, and then the folder gets its name. So what a crash
-leaves, or a disk that lost its last blocks, is never taken for a checkpoint. Nothing in it is pickled.
+A checkpoint is a folder of safetensors shards, one a rank, and `state.json`. It holds what is trained: a LoRA, and not
+the weights that it changes. The shards are written to a folder of another name; `state.json` comes last, with the size
+of each shard, and then the folder gets its name. So what a crash leaves, or a disk that lost its last blocks, is never
+taken for a checkpoint. Nothing in it is pickled.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +25,7 @@ import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 
 from training.distributed import World
-from training.module import TrainModule
+from training.module import TrainModule, give_memory, on_meta, saved_state
 
 STATE_FILE = "state.json"
 UNFINISHED = ".unfinished"
@@ -145,7 +147,7 @@ def read_tensors(checkpoint: Path, tensors: Mapping[str, torch.Tensor], *, group
 def read_networks(out: str, module: TrainModule, *, averaged: bool = True) -> int:
     """Fill a module's networks, on this process alone, from a run's newest checkpoint; the step it was made after.
 
-    `averaged` takes the moving average of the weights where one was kept.
+    Networks made on the meta device get memory on the CPU; what the checkpoint lacks has its first weights there.
 
     Raises:
         ValueError: there is no complete checkpoint, or it is one of other networks.
@@ -153,16 +155,34 @@ def read_networks(out: str, module: TrainModule, *, averaged: bool = True) -> in
     checkpoint = latest(out)
     if checkpoint is None:
         raise ValueError(f"{out}: no complete checkpoint in it")
-    state = read_state(checkpoint)
-    averages = state["averages"] if averaged else {}
-    tensors: dict[str, torch.Tensor] = {}
     for name, network in module.networks.items():
-        for key, tensor in network.state_dict().items():
-            kind = "average" if key in averages.get(name, ()) else "network"
-            tensors[f"{kind}.{name}.{key}"] = tensor
-    read_tensors(checkpoint, tensors)
+        if len(saved_state(network)) < len(network.state_dict()):
+            module.materialise(name, torch.device("cpu"))
+        elif on_meta(network):
+            give_memory(network, torch.device("cpu"))
+        read_weights(checkpoint, name, saved_state(network), averaged=averaged)
+    state = read_state(checkpoint)
     module.load_extra_state(state["extra"])
     return int(state["step"])
+
+
+def read_weights(checkpoint: Path, network: str, weights: Mapping[str, torch.Tensor], *, averaged: bool = True) -> None:
+    """Fill weights of a network, sharded or not, by their names in it; ranks need not do so together.
+
+    `averaged` takes the moving average of those of which one was kept.
+
+    Raises:
+        ValueError: a weight is missing from the checkpoint, or has another shape there.
+    """
+    averages = read_state(checkpoint)["averages"].get(network, ()) if averaged else ()
+    kinds = {key: "average" if key in averages else "network" for key in weights}
+    read_tensors(checkpoint, {f"{kinds[key]}.{network}.{key}": weight for key, weight in weights.items()})
+
+
+def identity(checkpoint: Path) -> str:
+    """Tells a checkpoint from any other, also of the same step: its name and a digest of its state."""
+    digest = hashlib.sha256((checkpoint / STATE_FILE).read_bytes()).hexdigest()
+    return f"{checkpoint.name}-{digest[:16]}"
 
 
 def _is_complete(checkpoint: Path) -> bool:

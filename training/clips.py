@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Literal
 
-import numpy as np
-
 from preprocess.settings import OPERATIONAL
 from training.config import TrainConfig
-from training.data.cache import Store
-from training.data.cached import CachedClips
+from training.data.cache import Store, weights_id
+from training.data.cached import CachedClips, CachedText, check_share
 from training.data.dataset import ClipDataset, DatasetConfig
-from training.data.hashing import draw_unit, keys_of
-from training.data.loader import ClipBatches, batches
+from training.data.hashing import draw_unit, keys_of_texts
+from training.data.loader import ClipBatches, StepSource, batches
 from training.data.recipe import SamplerConfig
 from training.data.sampler import PlannedBatches
 from training.data.table import ClipTable, read_table
+from training.dit import DitObjective
 from training.module import Batch
+from training.runs import trained_vae
+from training.vae import VaeObjective
+
+_FEW_LOST = 0.005
+"""Share of the clips that no epoch shows before it is told."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,8 @@ class ClipData:
     """Most batches of a rank that an evaluation takes."""
     cache: str = ""
     """Where `python -m training cache` has put latents, which are trained on instead of pixels; "" for none."""
+    text_cache: str = ""
+    """Where it has put the vectors of captions, beside the latents; "" for none."""
     num_workers: int = field(default=0, metadata=OPERATIONAL)
     """Processes that read, on each rank."""
 
@@ -48,8 +58,16 @@ class ClipData:
             raise ValueError(f"held_out_by is {self.held_out_by!r}, must be film or caption")
 
     def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> ClipBatches:
-        """Endless, in the order of the epochs' plans."""
+        """Endless, in the order of the epochs' plans.
+
+        Raises:
+            ValueError: there is no manifest, no kept clip in it, or a cache that is of no use to this run.
+        """
         table = self.table(held_out=False)
+        if not len(table):
+            raise ValueError(
+                f"all clips of {self.manifest!r} are held out, by {self.held_out_by}: none is left to train on"
+            )
         planned = PlannedBatches(
             table,
             self.sampler,
@@ -59,7 +77,17 @@ class ClipData:
             accumulation=config.trainer.accumulation,
         )
         clips = ClipDataset(table, self.sampler, self.reading)
-        return ClipBatches(planned, CachedClips(clips, Store(self.cache)) if self.cache else clips, self.num_workers)
+        told = [_lost(planned)]
+        source: StepSource = clips
+        if self.cache:
+            self._check_model(config)
+            text = CachedText(Store(self.text_cache)) if self.text_cache else None
+            source = cached = CachedClips(clips, Store(self.cache), text)
+            told.append(check_share(cached, planned, config.trainer.steps))
+        if rank == 0:
+            for line in filter(None, told):
+                logger.warning("%s", line)
+        return ClipBatches(planned, source, self.num_workers)
 
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> HeldOut:
         """The same batches each time they are gone through."""
@@ -74,8 +102,30 @@ class ClipData:
         table = read_table(self.manifest, self.sampler)
         assert table.clips is not None
         column = {"film": "source_id", "caption": "caption"}[self.held_out_by]
-        texts = [(text or "").encode() for text in table.clips[column].to_pylist()]
-        return table.take((draw_unit(keys_of(np.array(texts)), "held_out") < self.held_out_share) == held_out)
+        texts = [text or "" for text in table.clips[column].to_pylist()]
+        return table.take((draw_unit(keys_of_texts(texts), "held_out") < self.held_out_share) == held_out)
+
+    def _check_model(self, config: TrainConfig) -> None:
+        objective, made_by = config.objective, Store(self.cache).model
+        if isinstance(objective, VaeObjective):
+            raise ValueError("an autoencoder is trained on pixels: data.cache must be empty")
+        if isinstance(objective, DitObjective) and weights_id(trained_vae(objective.vae)) != made_by:
+            raise ValueError(
+                f"data.cache={self.cache}: its latents are not those of the autoencoder in {objective.vae}"
+            )
+
+
+def _lost(planned: PlannedBatches) -> str | None:
+    """What to say where many clips are in no step of an epoch."""
+    plan = planned.plan(planned.state)
+    unfit, dropped = len(plan.unfit), len(plan.dropped)
+    always = unfit + (dropped if dropped >= 2 * plan.world_size else 0)  # fewer are others each epoch
+    if not plan.num_steps or always <= _FEW_LOST * len(plan.table):
+        return None
+    return (
+        f"{unfit + dropped} of {len(plan.table)} clips are in no step of the first epoch: {unfit} too small for the "
+        f"sampler's shapes, {dropped} too few for a step, or of an aspect or length that none of them has"
+    )
 
 
 class HeldOut:
@@ -86,9 +136,12 @@ class HeldOut:
         self._rank = rank
         self._world_size = world_size
 
+    @cached_property
+    def _table(self) -> ClipTable:
+        return self._data.table(held_out=True)
+
     def __iter__(self) -> Iterator[Batch]:
-        data = self._data
-        table = data.table(held_out=True)
+        data, table = self._data, self._table
         if not len(table):
             return
         planned = PlannedBatches(table, data.sampler, seed=0, rank=self._rank, world_size=self._world_size)

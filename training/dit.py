@@ -14,6 +14,7 @@ from training.flow import draw_levels, noised, target, timesteps
 from training.models.dit import DitConfig, VideoDit
 from training.models.text import TextConfig, text_encoder
 from training.models.vae import VideoVae
+from training.models.weights import initialise
 from training.module import Batch, Loss, TrainModule
 from training.noise import SampleNoise
 from training.runs import trained_vae
@@ -46,7 +47,7 @@ class DitObjective:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be in [0, 1]")
 
     def build(self, config: TrainConfig) -> DitModule:
-        """The transformer with first weights from the run's seed, and the trained autoencoder.
+        """The transformer, on the meta device, and the trained autoencoder.
 
         Raises:
             ValueError: there is no trained autoencoder, or the scale has not been measured.
@@ -55,18 +56,26 @@ class DitObjective:
 
 
 class DitModule(TrainModule):
-    """Trains `dit`; the autoencoder and the text encoder are only used."""
+    """Trains `dit`, which is made on the meta device; the autoencoder and a large text encoder are only used."""
 
     def __init__(self, objective: DitObjective, vae: VideoVae, *, seed: int = 0) -> None:
         if objective.latent_scale is None:
             raise ValueError("latent_scale is none: measure it (`dit.measured_scale`) or set it")
         self.objective = objective
         self.scale = objective.latent_scale
+        self.seed = seed
         text: Any = text_encoder(objective.text, seed=seed)
         trained = any(weight.requires_grad for weight in text.parameters())
-        self.model = TextToVideo(VideoDit(objective.model, seed=seed), text if trained else None)
+        with torch.device("meta"):
+            self.model = TextToVideo(VideoDit(objective.model), text.to("meta") if trained else None)
         self.networks = {"dit": self.model}
         self.frozen = {"vae": vae.requires_grad_(False).eval()} | ({} if trained else {"text": text.eval()})
+
+    def first_weights(self, network: str) -> None:
+        """From the run's seed."""
+        initialise(self.model.dit, self.seed)
+        if self.model.text is not None:
+            initialise(self.model.text, self.seed)
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         """The transformer's blocks."""

@@ -51,14 +51,34 @@ class TrainModule(ABC):
     """
 
     networks: Mapping[str, torch.nn.Module]
-    """What is trained, saved, sharded and averaged, by name; each has an optimizer of its own. Weights are float32."""
+    """What is trained, sharded and averaged, by name; each has an optimizer of its own. Weights are float32.
+
+    A network may be made on the meta device, where it takes no memory: `first_weights` fills it once it is in shards.
+    """
     frozen: Mapping[str, torch.nn.Module]
-    """What is only used, and neither trained nor saved."""
+    """What is only used: neither trained nor sharded nor saved."""
 
     def prepare(self, device: torch.device) -> None:
-        """Move networks to the device; called once, before they are wrapped."""
-        for network in (*self.networks.values(), *self.frozen.values()):
+        """Move the frozen networks to the device, whole; called once, before any other use."""
+        for network in self.frozen.values():
             network.to(device)
+
+    def materialise(self, network: str, device: torch.device) -> None:
+        """Have a network on the device, in shards if it has been sharded, with its first weights.
+
+        Raises:
+            ValueError: a buffer was made on the meta device, so nobody knows what it held.
+        """
+        made = self.networks[network]
+        if on_meta(made):
+            give_memory(made, device)
+            self.first_weights(network)
+        else:
+            made.to(device)
+
+    def first_weights(self, network: str) -> None:
+        """Fill every weight of a network that was made on the meta device; of DTensors, each rank its own shard."""
+        raise NotImplementedError(f"{type(self).__name__} makes {network} on the meta device and cannot fill it")
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         """The blocks of a network that are sharded and checkpointed one by one."""
@@ -98,3 +118,34 @@ class TrainModule(ABC):
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most have nothing more to keep
         """Take back what `extra_state` gave."""
+
+
+def trained_weights(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The weights that learn, by name; those of LoRA, and not those that it changes."""
+    return {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+
+
+def saved_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What a checkpoint holds of a network, by name: all but the weights that never change."""
+    frozen = {name for name, weight in network.named_parameters() if not weight.requires_grad}
+    return {name: value for name, value in network.state_dict().items() if name not in frozen}
+
+
+def on_meta(network: torch.nn.Module) -> bool:
+    """Whether weights of the network have no memory yet."""
+    return any(weight.is_meta for weight in network.parameters())
+
+
+def give_memory(network: torch.nn.Module, device: torch.device) -> None:
+    """Allocate the weights of a network made on the meta device, sharded or not; buffers keep what they hold.
+
+    Raises:
+        ValueError: a buffer was made on the meta device too.
+    """
+    held = dict(network.named_buffers())
+    for name, buffer in held.items():
+        if buffer.is_meta:
+            raise ValueError(f"{name} is a buffer without values: compute it with device='cpu', where nothing is meta")
+    network.to_empty(device=device)
+    for name, buffer in network.named_buffers():
+        buffer.copy_(held[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import cast
@@ -50,11 +51,11 @@ class ParallelTurn:
         self.gradient_scale = 1.0
         _require_float32(name, module.networks[name])
         if config.activation_checkpointing:
-            for block in module.wraps(name):
-                block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+            recompute(module.wraps(name))
         if config.strategy == "fsdp2":
             _shard(module, name, config, world)
-        elif world.size > 1:
+        module.materialise(name, world.device)
+        if config.strategy == "ddp" and world.size > 1:
             # Text dropout or an image batch may leave weights unused, on one rank only: look for them.
             self.turn = DistributedDataParallel(self.turn, find_unused_parameters=True)
             self.gradient_scale = 1.0 / world.size
@@ -73,6 +74,12 @@ class ParallelTurn:
         if isinstance(self.turn, DistributedDataParallel) and not last:
             return cast(AbstractContextManager[None], self.turn.no_sync())
         return nullcontext()
+
+
+def recompute(blocks: Iterable[torch.nn.Module]) -> None:
+    """Keep only what enters each block, and compute the block again on the way back."""
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def reshard(network: torch.nn.Module) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
+from training.checkpoint import identity, latest, read_weights
 from training.config import TrainConfig
 from training.dit import DitModule
 from training.generate import GenerateConfig, generate
-from training.models.lora import add_lora
+from training.models.lora import add_lora, initialise_lora, lora_parameters
 from training.module import Batch, Loss, TrainModule
 from training.noise import SampleNoise
 from training.rewards import reward
-from training.runs import trained_dit
+from training.runs import config_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,25 +51,61 @@ class RewardObjective:
             reward(name)
 
     def build(self, config: TrainConfig) -> RewardModule:
-        """The trained transformer with LoRA that changes nothing yet.
+        """The transformer, on the meta device, with LoRA; `first_weights` has it as it was trained.
 
         Raises:
             ValueError: there is no trained transformer.
         """
-        return RewardModule(self, trained_dit(self.base), seed=config.trainer.seed)
+        if not self.base:
+            raise ValueError("no run of a transformer is named: --set objective.base=RUN")
+        recipe = config_of(self.base)
+        base = recipe.objective.build(recipe)
+        if not isinstance(base, DitModule):
+            raise ValueError(f"{self.base!r} is no run of a transformer")
+        return RewardModule(self, base, seed=config.trainer.seed)
 
 
 class RewardModule(TrainModule):
-    """Trains the LoRA of `dit`. Batches give captions and shapes; their pixels are not looked at."""
+    """Trains the LoRA of `dit`, and alone that is saved. Batches give captions and shapes; pixels are not looked at."""
 
     def __init__(self, objective: RewardObjective, base: DitModule, *, seed: int = 0) -> None:
         self.objective = objective
         self.base = base
-        base.model.requires_grad_(False)
+        self.seed = seed
+        self.tuned = ""
+        """Which checkpoint of the base is tuned; "" before it was read."""
+        base.model.requires_grad_(False).eval()
         add_lora(base.model.dit, objective.rank, objective.alpha, seed=seed)
         self.networks = base.networks
         self.frozen = base.frozen
         self.rewards = {name: reward(name) for name in (*objective.rewards, objective.watched)}
+
+    def first_weights(self, network: str) -> None:
+        """The base's newest weights, averaged where they were, and changes that are zero."""
+        checkpoint = latest(self.objective.base)
+        if checkpoint is None:
+            raise ValueError(f"{self.objective.base}: no complete checkpoint in it")
+        self.tuned = identity(checkpoint)
+        model = self.networks[network]
+        changes = lora_parameters(model)
+        weights = {name: weight for name, weight in model.state_dict().items() if name not in changes}
+        read_weights(checkpoint, network, weights)
+        initialise_lora(self.base.model.dit, self.seed)
+
+    def extra_state(self) -> dict[str, Any]:
+        """Which weights the LoRA belongs to."""
+        return {"tuned": self.tuned}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """See that the base has not changed meanwhile.
+
+        Raises:
+            ValueError: its newest checkpoint is another one than was tuned.
+        """
+        if state["tuned"] != self.tuned:
+            raise ValueError(
+                f"{self.objective.base}: its newest checkpoint is {self.tuned}, but the LoRA is one of {state['tuned']}"
+            )
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         """The transformer's blocks."""

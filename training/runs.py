@@ -8,17 +8,17 @@ from training.checkpoint import latest, read_networks, read_state
 from training.config import TrainConfig
 from training.models.vae import VideoVae
 from training.module import TrainModule
-from training.settings import override, settings
+from training.settings import restored
 
 if TYPE_CHECKING:
     from training.dit import DitModule
 
 
 def config_of(run: str) -> TrainConfig:
-    """The recipe of a run's newest checkpoint, as it was set then.
+    """The recipe of a run's newest checkpoint, as it was set then; see `settings.restored` for runs of older code.
 
     Raises:
-        ValueError: there is no complete checkpoint, or its recipe or settings are no longer known.
+        ValueError: there is no complete checkpoint, or its recipe is no longer known, or no longer makes its networks.
     """
     from training import recipes  # which name objectives, which build on earlier runs
 
@@ -26,14 +26,11 @@ def config_of(run: str) -> TrainConfig:
     if checkpoint is None:
         raise ValueError(f"{run!r}: no complete checkpoint in it; is it the --out of a `python -m training` run?")
     kept = read_state(checkpoint)["settings"]
-    config = recipes.by_name(str(kept["name"]), manifest=str(kept["data.manifest"]), out=run)
-    now = settings(config)
-    changed = [
-        f"{key}={'none' if value is None else value}"
-        for key, value in kept.items()
-        if key != "out" and now.get(key) != value
-    ]
-    return override(config, changed)
+    try:
+        recipe = recipes.by_name(str(kept["name"]), manifest=str(kept.get("data.manifest", "")), out=run)
+        return restored(recipe, kept)
+    except ValueError as error:
+        raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
 
 
 def trained_module(run: str) -> TrainModule:

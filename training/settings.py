@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from preprocess.settings import Settings, plain_fields, replace_fields
+from preprocess.settings import Setting, Settings, plain_fields, replace_fields
 from training.config import TrainConfig
+
+_NETWORKS = "training.models."
+"""Where the classes of networks are, and beside each the record that it is built from."""
+
+logger = logging.getLogger(__name__)
 
 
 def settings(config: TrainConfig) -> Settings:
@@ -38,6 +45,33 @@ def override(config: TrainConfig, assignments: Sequence[str]) -> TrainConfig:
     return config
 
 
+def restored(config: TrainConfig, kept: Settings) -> TrainConfig:
+    """The recipe with the settings that a run kept, which an older version of the code may have written.
+
+    A setting that is no longer known is left out, with a warning; one that came later has the recipe's value. Those of
+    networks say what their weights mean: none may be left out, and one that came later has its class's default.
+
+    Raises:
+        ValueError: a network's setting is no longer known, or came later without a default; or a value is refused.
+    """
+    now, networks = settings(config), _network_defaults(config)
+    gone, came = sorted(kept.keys() - now.keys()), sorted(networks.keys() - kept.keys())
+    records = {key.rpartition(".")[0] for key in networks}
+    unclear = [key for key in gone if key.rpartition(".")[0] in records]
+    unclear += [key for key in came if not isinstance(networks[key], Setting)]
+    if unclear:
+        raise ValueError(f"its networks were made with other settings than there are now: {', '.join(unclear)}")
+    if gone:
+        _warn_once(f"{config.out}: settings that are no longer known are left out: {', '.join(gone)}")
+    wanted = {key: networks[key] for key in came} | {key: kept[key] for key in now.keys() & kept.keys()}
+    assignments = [
+        f"{key}={'none' if value is None else value}"
+        for key, value in sorted(wanted.items())
+        if key not in ("name", "out") and now[key] != value
+    ]
+    return override(config, assignments)
+
+
 def difference(before: Settings, config: TrainConfig) -> list[str]:
     """A line such as `trainer.steps: 10 -> 20` for each setting that differs and has a say in the result."""
     after, free = settings(config), operational(config)
@@ -55,6 +89,22 @@ def operational(config: TrainConfig) -> set[str]:
         for prefix, record in _records(config)
         for field in dataclasses.fields(record)
         if field.metadata.get("operational")
+    }
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """A command asks for a run's recipe several times."""
+    logger.warning(message)
+
+
+def _network_defaults(config: TrainConfig) -> dict[str, Any]:
+    """The settings that say how networks are built, each with its class's default or `dataclasses.MISSING`."""
+    records = [each for each in _records(config) if type(each[1]).__module__.startswith(_NETWORKS)]
+    return {
+        key: type(record).__dataclass_fields__[key.rpartition(".")[2]].default
+        for prefix, record in records
+        for key in plain_fields(prefix, record)
     }
 
 

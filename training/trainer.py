@@ -103,7 +103,7 @@ class Trainer:
         seed_everything(trainer.seed, self.step, self._world.rank)
         started = time.monotonic()
         micro_batches = [next(batches) for _ in range(trainer.accumulation)]
-        self._tally.waited(time.monotonic() - started)
+        waited = time.monotonic() - started
         micro_batches = [_on(self._world.device, batch) for batch in micro_batches]
         figures: dict[str, float] = {}
         for name in self._module.turns(self.step):
@@ -112,8 +112,8 @@ class Trainer:
             figures |= {f"{what}/{name}": value for what, value in told.items()}
             self._guard(name, micro_batches, losses, told)
         own_tokens = sum(batch.tokens * len(batch.clip_ids) for batch in micro_batches)
-        tokens, signals = self._world.numbers(own_tokens, wish.signal or 0)
-        self._tally.stepped(figures, tokens)
+        tokens, signals, waits = self._world.numbers(own_tokens, wish.signal or 0, waited)
+        self._tally.stepped(figures, tokens, waits)
         self.step += 1
         return int(max(signals)) or None
 

@@ -11,7 +11,7 @@ import torch
 from training.config import TrainConfig
 from training.distributed import World
 from training.ema import Ema
-from training.module import Batch, Loss, TrainModule
+from training.module import Batch, Loss, TrainModule, saved_state, trained_weights
 from training.noise import SampleNoise
 from training.optimize import learning_rate, make_optimizer, scaled_norm
 from training.parallel import ParallelTurn, reshard
@@ -31,7 +31,7 @@ class NetworkTurn:
         self._network = module.networks[name]
         self._parallel = ParallelTurn(module, name, config.trainer, world)
         # Held from here on: FSDP2 puts gathered weights in their place while they are used.
-        self._trained = {key: weight for key, weight in self._network.named_parameters() if weight.requires_grad}
+        self._trained = trained_weights(self._network)
         self._settings = config.other_optimizers.get(name, config.optimizer)
         self._optimizer = make_optimizer(list(self._trained.values()), self._settings, world.device)
         decay = config.trainer.ema_decay if name in module.averages() else None
@@ -96,7 +96,7 @@ class NetworkTurn:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All that a checkpoint holds of it, by name; loading fills these."""
-        tensors = {f"network.{self._name}.{key}": value for key, value in self._network.state_dict().items()}
+        tensors = {f"network.{self._name}.{key}": value for key, value in saved_state(self._network).items()}
         for key, weight in self._trained.items():
             for slot, value in self._optimizer.state[weight].items():
                 tensors[f"optimizer.{self._name}.{key}.{slot}"] = value

@@ -9,6 +9,7 @@ from training.generate import GenerateConfig
 from training.models.lora import lora_parameters
 from training.module import Batch
 from training.noise import SampleNoise
+from training.parallel import recompute
 from training.reward import RewardModule, RewardObjective
 from training.rewards import BackgroundReward, ColorReward, DirectionReward, SaturationReward, reward
 from training.shapes_corpus import render, scenes
@@ -69,24 +70,49 @@ def test_only_lora_learns():
     assert all(weight.grad is None for weight in module.frozen["vae"].parameters())
 
 
+def _saved_bytes(module: RewardModule) -> int:
+    """What a loss keeps for the way back."""
+    kept = Counter()
+
+    def pack(tensor):
+        kept["bytes"] += tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        _loss(module)
+    return kept["bytes"]
+
+
 def test_memory_grows_with_the_last_steps_and_not_with_all():
     def saved(num_steps: int, last_steps: int) -> int:
-        kept = Counter()
-
-        def pack(tensor):
-            kept["bytes"] += tensor.numel() * tensor.element_size()
-            return tensor
-
-        module = _module(num_steps=num_steps, last_steps=last_steps)
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            _loss(module)
-        return kept["bytes"]
+        return _saved_bytes(_module(num_steps=num_steps, last_steps=last_steps))
 
     few, many, longer = saved(4, 1), saved(4, 3), saved(12, 1)
     assert longer == few
     assert many > few
     # Each further step saves as much as any other.
     assert saved(4, 3) - saved(4, 2) == saved(4, 2) - few
+
+
+def test_recomputed_blocks_keep_less_of_each_step_and_give_the_same_gradient():
+    def growth(*, recomputed: bool) -> int:
+        few, many = (_module(num_steps=4, last_steps=last_steps) for last_steps in (1, 3))
+        for module in (few, many) if recomputed else ():
+            recompute(module.wraps("dit"))
+        return _saved_bytes(many) - _saved_bytes(few)
+
+    def gradients(*, recomputed: bool) -> list[torch.Tensor]:
+        module = _module(num_steps=4, last_steps=3)
+        if recomputed:
+            recompute(module.wraps("dit"))
+        _loss(module).backward()
+        return [weight.grad for weight in lora_parameters(module.base.model).values() if weight.grad is not None]
+
+    assert growth(recomputed=True) < 0.5 * growth(recomputed=False)
+    plain, again = gradients(recomputed=False), gradients(recomputed=True)
+    assert any(gradient.any() for gradient in plain)
+    assert len(plain) == len(again)
+    assert all(map(torch.equal, plain, again))
 
 
 def test_a_mixture_is_the_weighted_sum_and_the_watched_reward_has_no_part_in_it():

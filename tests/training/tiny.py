@@ -1,5 +1,7 @@
 """Modules of a few thousand weights, made in no time."""
 
+import torch
+
 from training.dit import DitModule, DitObjective
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
@@ -27,6 +29,8 @@ def tiny_dit_module(*, seed: int = 0, **objective) -> DitModule:
     module = DitModule(
         DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0, **objective), VideoVae(VAE, seed=seed), seed=seed
     )
+    module.materialise("dit", torch.device("cpu"))
+    generator = torch.Generator().manual_seed(seed)
     for part in (module.model.dit.patches_out, *(block.norm1.linear for block in module.model.dit.blocks)):
-        part.weight.data.normal_(std=0.2)
+        part.weight.data.normal_(std=0.2, generator=generator)
     return module

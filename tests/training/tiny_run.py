@@ -185,10 +185,12 @@ def tiny_config(out: Path | str, *assignments: str) -> TrainConfig:
     return override(config, assignments)
 
 
-def run_ranks(ranks: int, out: Path, *assignments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_ranks(
+    ranks: int, out: Path, *assignments: str, check: bool = True, script: str = "tests.training.tiny_run"
+) -> subprocess.CompletedProcess[str]:
     """`train` in processes of its own: one, or several under torchrun."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", "-m"] if ranks > 1 else []
-    command = [sys.executable, *(launcher or ["-m"]), "tests.training.tiny_run", str(out), *assignments]
+    command = [sys.executable, *(launcher or ["-m"]), script, str(out), *assignments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0 or not check, done.stderr

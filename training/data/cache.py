@@ -70,6 +70,11 @@ class Store:
 
     location: str
 
+    @property
+    def model(self) -> str:
+        """`weights_id` of the model, by which the folder is named."""
+        return self.location.rstrip("/").rpartition("/")[2]
+
     @classmethod
     def latents(cls, cache: str, model: str) -> Store:
         """Of a VAE's weights."""

@@ -50,14 +50,21 @@ def fit(table: ClipTable, recipe: SamplerConfig, seed: int, epoch: int) -> Fit:
     """
     frames = np.floor(table.duration_seconds.astype(np.float64) * recipe.fps + 1e-4)
     frames = np.minimum(frames, recipe.max_frames).astype(np.int32)
-    still = (frames < recipe.min_frames) | (table.num_frames < recipe.min_frames) | (table.fps < _SLOW_FPS * recipe.fps)
+    fewest = max(recipe.min_frames, recipe.grid.frames(2))
+    still = (frames < fewest) | (table.num_frames < fewest) | (table.fps < _SLOW_FPS * recipe.fps)
     still |= draw_unit(table.keys, "still", seed, epoch) < recipe.still_share
     return Fit(
         frames=np.where(still, STILL_FRAMES, frames).astype(np.int32),
-        max_height=table.height.astype(np.float32) * recipe.max_upscale,
-        max_width=table.width.astype(np.float32) * recipe.max_upscale,
+        max_height=np.maximum(table.height, 0).astype(np.float32) * recipe.max_upscale,
+        max_width=np.maximum(table.width, 0).astype(np.float32) * recipe.max_upscale,
         aspect=aspect_bins(table.height, table.width),
     )
+
+
+def weights(table: ClipTable, recipe: SamplerConfig) -> npt.NDArray[np.float64]:
+    """(N,) how often clips are to be shown, relative to each other; 0 is never."""
+    kind = np.where(table.num_frames == 1, recipe.image_weight, recipe.video_weight)
+    return np.asarray(kind * table.source_weight.astype(np.float64))
 
 
 def aspect_counts(table: ClipTable) -> npt.NDArray[np.float64]:

@@ -74,7 +74,7 @@ class ClipDataset:
         self.table = table
         self.fps = Fraction(recipe.fps).limit_denominator(1001)
         """Frames a second of samples; 23.976 is 24000/1001."""
-        self._max_aspect_change = recipe.max_residue_aspect_change
+        self._recipe = recipe
         self._config = config
 
     def __len__(self) -> int:
@@ -154,9 +154,7 @@ class ClipDataset:
 
     def _substitutes(self, request: Request) -> Iterator[int]:
         """Other rows to show in this shape, in an order of their own for each clip and epoch."""
-        similar = similar_rows(
-            self.table, request.shape, fps=float(self.fps), max_aspect_change=self._max_aspect_change
-        )
+        similar = similar_rows(self.table, request.shape, self._recipe)
         others = similar[similar != request.row]
         order = shuffled(len(others), "substitute", request.seed)
         yield from (int(other) for other in others[order[: self._config.max_substitutes]])

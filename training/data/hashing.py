@@ -6,6 +6,8 @@ wrapping 64-bit integers, so a plan is the same on every machine and with every 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,16 @@ def keys_of(texts: npt.NDArray[Any]) -> Keys:
     for word in padded.view("<u8").T:
         # Zeros at the end are padding, which must not count: the same id is the same key in a wider column.
         keys = np.where(word == 0, keys, mix(keys ^ word))
+    return keys
+
+
+def keys_of_texts(texts: Sequence[str]) -> Keys:
+    """A key for each text of whatever length; as `keys_of` has it, without an array as wide as the longest."""
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    keys = np.zeros(len(texts), np.uint64)
+    for _, group in groupby(order, lambda index: len(texts[index]).bit_length()):
+        indices = list(group)
+        keys[indices] = keys_of(np.array([texts[index].encode() for index in indices]))
     return keys
 
 

@@ -46,8 +46,6 @@ class ClipBatches:
     """A rank's endless batches that know how far they are, as `training.config.Batches` wants them."""
 
     def __init__(self, planned: PlannedBatches, dataset: StepSource, num_workers: int = 0) -> None:
-        self.bad_clips = 0
-        """Clips replaced so far, of batches that were handed out."""
         self._dataset, self._num_workers = dataset, num_workers
         self._planned = planned
         self._state = planned.state
@@ -57,7 +55,6 @@ class ClipBatches:
         self._state = self._planned.state_after(0)
         for step, batch in _arrivals(self._planned, self._dataset, self._num_workers):
             self._state = self._planned.after(self._state, step)
-            self.bad_clips += len(batch.bad_clips)
             yield batch
 
     def state_dict(self) -> Mapping[str, Any]:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from training.data.choice import weights
 from training.data.crop import Box, choose_crop
 from training.data.frames import Span
 from training.data.hashing import draw_unit
 from training.data.plan import RankStep
+from training.data.recipe import SamplerConfig
 from training.data.shapes import Shape
 from training.data.table import CROP_COLUMNS, ClipTable
 
@@ -111,14 +113,22 @@ def caption_of(table: ClipTable, row: int, column: str) -> str:
     return next((text for text in texts if text and text.strip()), "")
 
 
-def similar_rows(table: ClipTable, shape: Shape, *, fps: float, max_aspect_change: float) -> np.ndarray[Any, Any]:
+def all_captions(table: ClipTable) -> list[str]:
+    """Every text that `caption_of` may give, but for the empty one."""
+    clips = _manifest(table)
+    columns = [name for name in ("caption", "caption_short") if name in clips.column_names]
+    texts = {text for name in columns for text in clips[name].unique().to_pylist()}
+    return sorted(text for text in texts if text and text.strip())
+
+
+def similar_rows(table: ClipTable, shape: Shape, recipe: SamplerConfig) -> np.ndarray[Any, Any]:
     """Rows of clips that can be shown in this shape too, in the table's order; int64."""
-    long_enough = np.floor(table.duration_seconds.astype(np.float64) * fps + 1e-4) >= shape.frames
+    long_enough = np.floor(table.duration_seconds.astype(np.float64) * recipe.fps + 1e-4) >= shape.frames
     known = (table.height > 0) & (table.width > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.abs(np.log(table.height / table.width) - np.log(shape.height / shape.width))
     large = (table.height * 2 >= shape.height) & (table.width * 2 >= shape.width)
-    fitting = known & (change <= max_aspect_change) & large
+    fitting = known & (change <= recipe.max_residue_aspect_change) & large & (weights(table, recipe) > 0)
     if shape.frames > 1:
         fitting &= long_enough
     return np.flatnonzero(fitting)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.choice import Rows, aspect_counts, choose, fit
+from training.data.choice import Rows, aspect_counts, choose, fit, weights
 from training.data.classes import AREA_BAND, shape_classes
 from training.data.hashing import Keys, draw, draw_unit, shuffled
 from training.data.packing import Packing, pack_classes
@@ -87,6 +87,7 @@ class EpochPlan:
         pack = self.steps[step, rank]
         rows = self.rows[self.starts[pack] : self.starts[pack + 1]]
         shape, keys = self.shapes[self.shape_of[pack]], self.table.keys[rows]
+        drawn = self.recipe.drawn_epoch(self.epoch)
         return RankStep(
             epoch=self.epoch,
             step=step,
@@ -95,8 +96,8 @@ class EpochPlan:
             shape=shape,
             tokens=self.recipe.grid.tokens(shape),
             captions=self._captions(rows),
-            seeds=draw(keys, "sample", self.seed, self.epoch),
-            starts=draw_unit(keys, "start", self.seed, self.epoch),
+            seeds=draw(keys, "sample", self.seed, drawn),
+            starts=draw_unit(keys, "start", self.seed, drawn),
         )
 
     def step_tokens(self) -> Ints:
@@ -164,25 +165,26 @@ def _plan(
     part: int,
 ) -> EpochPlan:
     """Plan the rows that are open; `part` tells the plans of one epoch apart."""
-    measured = fit(table, recipe, seed, epoch)
+    drawn = recipe.drawn_epoch(epoch)
+    measured = fit(table, recipe, seed, drawn)
     classes = shape_classes(recipe, aspect_counts(table))
     due = _due(table, recipe, seed, epoch)
-    chosen, last = choose(measured, classes, draw_unit(table.keys, "class", seed, epoch))
-    lots = draw(table.keys, "lot", seed, epoch, part)
+    chosen, last = choose(measured, classes, draw_unit(table.keys, "class", seed, drawn))
+    lots = draw(table.keys, "lot", seed, drawn, part)
     taken = due & open_rows
-    packing = Packing(world_size=world_size, salt=(seed, epoch, part))
+    packing = Packing(world_size=world_size, salt=(seed, drawn, part))
     left = pack_classes(packing, classes, measured, np.where(taken, chosen, -1).astype(np.int16), last, lots)
     too_small = measured.max_height * measured.max_width < AREA_BAND[0] * recipe.min_side**2
     odd = np.flatnonzero(taken & (chosen < 0) & ~too_small)
     dropped = pack_residue(packing, recipe, measured, np.concatenate([left, odd]), lots)
     unfit = np.flatnonzero(taken & (chosen < 0) & too_small)
-    return _sealed(packing, table, recipe, seed, epoch, (dropped, unfit), int((~due).sum()))
+    order = (seed, epoch, part, "steps")
+    return _sealed(packing, table, recipe, seed, epoch, order, (dropped, unfit), int((~due).sum()))
 
 
 def _due(table: ClipTable, recipe: SamplerConfig, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
     """(N,) whether a clip is shown in this epoch: with half the largest weight, each clip in every second epoch."""
-    kind = np.where(table.num_frames == 1, recipe.image_weight, recipe.video_weight)
-    weight = kind * table.source_weight.astype(np.float64)
+    weight = weights(table, recipe)
     share = weight / max(float(weight.max(initial=0.0)), np.finfo(np.float64).tiny)
     phase = draw_unit(table.keys, "due", seed)
     due: npt.NDArray[np.bool_] = np.floor(phase + share * (epoch + 1)) > np.floor(phase + share * epoch)
@@ -195,10 +197,11 @@ def _sealed(
     recipe: SamplerConfig,
     seed: int,
     epoch: int,
+    order: tuple[int | str, ...],
     lost: tuple[Rows, Rows],
     resting: int,
 ) -> EpochPlan:
-    """The packing as arrays, its steps in an order of chance."""
+    """The packing as arrays, its steps in the order that a salt decides."""
     batches = [batch for group in packing.groups for batch in group.batches]
     lengths = np.array([len(packs) for _, packs in batches], np.int64)
     sizes = np.repeat(np.array([packs.shape[1] for _, packs in batches], np.int64), lengths)
@@ -217,7 +220,7 @@ def _sealed(
         starts=np.concatenate([[0], np.cumsum(sizes[used])]),
         shapes=tuple(shape for shape, _ in batches),
         shape_of=np.repeat(np.arange(len(batches), dtype=np.int32), lengths)[used],
-        steps=(np.cumsum(used) - 1)[steps[shuffled(len(steps), *packing.salt, "steps")]],
+        steps=(np.cumsum(used) - 1)[steps[shuffled(len(steps), *order)]],
         dropped=lost[0],
         unfit=lost[1],
         resting=resting,

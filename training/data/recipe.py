@@ -45,6 +45,9 @@ class SamplerConfig:
     counts. A clip of the largest weight is shown in every epoch, one of half that weight in every second."""
     still_share: float = 0.0
     """Share of videos that an epoch shows as one frame, each time others."""
+    distinct_epochs: int = 0
+    """After how many epochs the same samples come again, in another order of steps, so that a cache of so many serves
+    all; 0: never. Weights go on choosing clips anew."""
     short_caption_share: float = 0.1
     """How often the short caption is shown to clips that have both."""
 
@@ -62,11 +65,16 @@ class SamplerConfig:
                 f"min_side {self.min_side}, sides {self.sides}, fps {self.fps}, max_upscale {self.max_upscale}: "
                 f"must be at least {self.grid.cell}, 1, above 0, and 1"
             )
+        for name, value in dataclasses.asdict(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}, must be a number")
         for name in ("still_share", "short_caption_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be in [0, 1]")
         if min(self.image_weight, self.video_weight) < 0:
             raise ValueError(f"image_weight {self.image_weight}, video_weight {self.video_weight}: negative")
+        if self.distinct_epochs < 0:
+            raise ValueError(f"distinct_epochs is {self.distinct_epochs}, must not be negative")
         self.weights_by_pattern()
 
     @property
@@ -74,6 +82,10 @@ class SamplerConfig:
         """12 hex digits that change whenever a setting does."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def drawn_epoch(self, epoch: int) -> int:
+        """The epoch by whose chances an epoch's samples are made."""
+        return epoch % self.distinct_epochs if self.distinct_epochs else epoch
 
     def latent_frame_counts(self) -> list[int]:
         """Latent frames of the shapes: 1 for images, then those of videos."""

@@ -10,6 +10,11 @@ from training.data.plan import EpochPlan, RankStep, plan_epoch
 from training.data.recipe import SamplerConfig
 from training.data.table import ClipTable
 
+_COUNTED_IN = ("clips", "sampler settings", "seed")
+"""What a state's fingerprint is made of."""
+_EMPTY_EPOCHS = 100
+"""How many epochs without a step are gone through: weights may leave too few clips in one, and enough in another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerState:
@@ -62,9 +67,11 @@ class PlannedBatches:
         self._packs = world_size * accumulation
         fingerprint = f"{table.fingerprint}-{recipe.fingerprint}-{seed}"
         if state is not None and state.fingerprint not in ("", fingerprint):
+            pairs = zip(_COUNTED_IN, state.fingerprint.split("-", 2), fingerprint.split("-", 2), strict=True)
+            other = ", ".join(f"other {what} ({before}, now {now})" for what, before, now in pairs if before != now)
             raise ValueError(
-                f"the state is of clips, recipe and seed {state.fingerprint}, these are {fingerprint}: what it has "
-                "consumed cannot be told; go on with what it was made with, or start anew"
+                f"the state was saved with {other}: what it has consumed cannot be told; go on with what it was made "
+                "with, or start anew"
             )
         self.state = replace(state or SamplerState(), fingerprint=fingerprint)
         self._plan: tuple[SamplerState, EpochPlan] | None = None
@@ -112,7 +119,7 @@ class PlannedBatches:
         Raises:
             ValueError: it was saved with other clips, another recipe or another seed.
         """
-        return PlannedBatches(
+        moved = PlannedBatches(
             self.table,
             self.recipe,
             seed=self.seed,
@@ -121,6 +128,8 @@ class PlannedBatches:
             accumulation=self.accumulation,
             state=state,
         )
+        moved._plan = self._plan
+        return moved
 
     def plan(self, state: SamplerState) -> EpochPlan:
         """The plan of a state's epoch, or of what other world sizes have left of it; the last one is kept."""
@@ -138,16 +147,23 @@ class PlannedBatches:
         return self._plan[1]
 
     def _next_epoch(self, state: SamplerState) -> SamplerState:
-        """Raises:
-        ValueError: there are too few clips for a single step.
+        """The start of the next epoch that has a step.
+
+        Raises:
+            ValueError: there are too few clips for a single step.
         """
-        plan = self.plan(state)
-        if not plan.num_steps and len(state.parts) == 1 and not plan.resting:
-            raise ValueError(
-                f"epoch {state.epoch} has no step: {len(self.table)} clips for {self._packs} packs a step, of which "
-                f"{len(plan.unfit)} are too small for {self.recipe.min_side}x{self.recipe.min_side} pixels"
-            )
-        return replace(state, epoch=state.epoch + 1, parts=((self._packs, 0),))
+        for epoch in range(state.epoch + 1, state.epoch + 1 + _EMPTY_EPOCHS):
+            following = replace(state, epoch=epoch, parts=((self._packs, 0),))
+            plan = self.plan(following)
+            if plan.num_steps:
+                return following
+            if plan.resting in (0, len(self.table)):
+                break  # the next ones are no better
+        raise ValueError(
+            f"epoch {epoch} has no step: {len(self.table)} clips for {self._packs} packs a step, of which "
+            f"{len(plan.unfit)} are too small for {self.recipe.min_side}x{self.recipe.min_side} pixels and "
+            f"{plan.resting} rest by their weight"
+        )
 
 
 def _part_of(state: SamplerState, packs: int) -> SamplerState:

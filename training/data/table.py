@@ -102,8 +102,9 @@ def table_of(clips: pa.Table, recipe: SamplerConfig) -> ClipTable:
 
 
 def _numbers(clips: pa.Table, name: str, kind: Any, where_null: float = 0) -> npt.NDArray[Any]:
-    """A column; a number that is missing fits no shape."""
-    return np.asarray(pc.fill_null(clips[name], where_null).to_numpy(), kind)
+    """A column; a number that is missing, or none (NaN, infinite), fits no shape."""
+    values = pc.fill_null(clips[name], where_null).to_numpy()
+    return np.where(np.isfinite(values), values, where_null).astype(kind)
 
 
 def _displayed(clips: pa.Table) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from training.models.dit_blocks import DitBlock, FinalNorm, TextProjection, TimeEmbedding, WideLayerNorm
 from training.models.rope import Rotation, axis_sizes, rotation_3d
@@ -158,10 +157,7 @@ class VideoDit(nn.Module):  # type: ignore[misc]
         mask: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         for block in self.blocks:
-            if block.checkpointed and torch.is_grad_enabled():
-                video, text = checkpoint(block, video, text, time, rotation, mask, use_reentrant=False)
-            else:
-                video, text = block(video, text, time, rotation, mask)
+            video, text = block(video, text, time, rotation, mask)
         return video, text
 
     def _latents(self, patches_BNP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:

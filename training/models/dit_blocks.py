@@ -130,9 +130,6 @@ class FeedForward(nn.Module):  # type: ignore[misc]
 class DitBlock(nn.Module):  # type: ignore[misc]
     """Attention over [text, video], then a feed-forward layer; each stream has its own weights unless `shared`."""
 
-    checkpointed = False
-    """Whether its activations are computed again in the backward pass, in place of being kept."""
-
     def __init__(self, dim: int, head_dim: int, time_dim: int, *, shared: bool) -> None:
         super().__init__()
         self.norm1 = AdaptiveNorm(dim, time_dim)

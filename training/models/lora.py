@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.models.weights import named_generator, uniform
+from training.models.weights import fill, named_generator, uniform
 
 _PARTS = ("lora_down", "lora_up")
 
@@ -29,10 +29,6 @@ class LoraLinear(nn.Linear):  # type: ignore[misc]
         self.lora_up = nn.Parameter(self.weight.new_zeros(self.out_features, rank))
         # In a tuple, where it is no parameter: the weight that `merge` put aside.
         self._unmerged: tuple[nn.Parameter, ...] = ()
-
-    def zero_start(self) -> None:
-        """Change nothing at first."""
-        nn.init.zeros_(self.lora_up)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in_features) to (..., out_features)."""
@@ -77,12 +73,21 @@ def add_lora(module: nn.Module, rank: int, alpha: float, *, seed: int = 0) -> No
     module.requires_grad_(False)
     for name, linear in linears:
         layer = LoraLinear(linear, rank, alpha)
-        if not layer.weight.is_meta:
-            with torch.no_grad():
-                generator = named_generator(seed, f"{name}.lora_down")
-                layer.lora_down.copy_(uniform(layer.lora_down.shape, layer.in_features, generator))
         parent, _, child = name.rpartition(".")
         setattr(module.get_submodule(parent), child, layer)
+    initialise_lora(module, seed)
+
+
+def initialise_lora(module: nn.Module, seed: int) -> None:
+    """Draw changes, which are zero, by name from `seed`: again after `to_empty`, where `add_lora` met a model on meta.
+
+    On meta nothing is done.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, LoraLinear) and not layer.lora_down.is_meta:
+            generator = named_generator(seed, f"{name}.lora_down")
+            fill(layer.lora_down, uniform(layer.lora_down.shape, layer.in_features, generator))
+            nn.init.zeros_(layer.lora_up)
 
 
 def lora_parameters(module: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,4 +1,7 @@
-"""First weights: each tensor is drawn by its own name, so the order in which a model is put together is no matter."""
+"""First weights: each tensor is drawn by its own name, so the order in which a model is put together is no matter.
+
+Nor is how it is sharded: a rank draws each tensor whole, one at a time, and keeps its own shard.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 
 @contextmanager
@@ -19,7 +23,7 @@ def own_randomness() -> Iterator[None]:
 
 
 def initialise(module: nn.Module, seed: int) -> None:
-    """Set every parameter of `module` from `seed` and its name; call it again after `to_empty` on a model made on meta.
+    """Set every parameter of `module` from `seed` and its name; again after `to_empty`, on a model made on meta.
 
     Matrices and kernels are uniform with the variance 1 / inputs, embeddings N(0, 0.02), biases 0, norms 1; then every
     submodule with a method `zero_start` sets to zero what must not disturb at first. On meta nothing is done.
@@ -43,14 +47,23 @@ def named_generator(seed: int, name: str) -> torch.Generator:
 def uniform(shape: torch.Size, inputs: int, generator: torch.Generator) -> torch.Tensor:
     """Float32 on the CPU, of variance 1 / inputs, so that a layer keeps the size of what passes through it."""
     bound = math.sqrt(3.0 / inputs)
-    return torch.rand(shape, generator=generator) * (2 * bound) - bound
+    # In place: 5 ns a weight, else 9; of a sharded network each rank draws them all.
+    return torch.rand(shape, generator=generator).mul_(2 * bound).sub_(bound)
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def fill(parameter: nn.Parameter, values: torch.Tensor) -> None:
+    """Copy the whole tensor's values into a parameter; where that is a DTensor, into this rank's shard of it."""
+    if isinstance(parameter, DTensor):
+        # No rank sends: all have drawn the same.
+        values = distribute_tensor(values, parameter.device_mesh, parameter.placements, src_data_rank=None)
+    parameter.copy_(values)
 
 
 def _fill(part: nn.Module, name: str, parameter: nn.Parameter, generator: torch.Generator) -> None:
-    with torch.no_grad():
-        if isinstance(part, nn.Embedding):
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
-        elif parameter.ndim > 1:
-            parameter.copy_(uniform(parameter.shape, parameter[0].numel(), generator))
-        else:  # one dimension: a bias, or the gain of a norm
-            parameter.fill_(0.0 if name == "bias" else 1.0)
+    if isinstance(part, nn.Embedding):
+        fill(parameter, torch.randn(parameter.shape, generator=generator) * 0.02)
+    elif parameter.ndim > 1:
+        fill(parameter, uniform(parameter.shape, math.prod(parameter.shape[1:]), generator))
+    else:  # one dimension: a bias, or the gain of a norm
+        nn.init.constant_(parameter, 0.0 if name == "bias" else 1.0)

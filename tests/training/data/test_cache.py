@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -20,8 +22,8 @@ from tests import videos
 from tests.training.clip_tables import RECIPE, counter_clips, table_of_rows
 from training.data.cache import Reader, Store, weights_id
 from training.data.cache_fill import Filled, fill_latents, fill_text, planned_requests
-from training.data.cached import CachedClips, CachedText
-from training.data.dataset import ClipDataset, DatasetConfig
+from training.data.cached import CachedClips, CachedText, check_share
+from training.data.dataset import ClipDataset, DatasetConfig, as_model_input
 from training.data.loader import batches
 from training.data.plan import plan_epoch
 from training.data.sampler import PlannedBatches
@@ -198,8 +200,53 @@ def test_new_clips_are_added_to_what_is_there(rows: list[dict[str, Any]], tmp_pa
 def test_models_do_not_read_each_others_latents(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     dataset = ClipDataset(table_of_rows(rows), RECIPE)
     fill(Store.latents(os.fspath(tmp_path), "one"), dataset)
-    with pytest.raises(ValueError, match="fill it by this recipe"):
-        taken(CachedClips(dataset, Store.latents(os.fspath(tmp_path), "other")), 1)
+    other = CachedClips(dataset, Store.latents(os.fspath(tmp_path), "other"))
+    with pytest.raises(ValueError, match=r"nothing of what this run shows.*--processes 1 and --epochs"):
+        check_share(other, PlannedBatches(dataset.table, RECIPE, seed=3, rank=0, world_size=1), 10)
+
+
+def test_past_what_was_cached_each_clip_is_still_shown(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """As latents where it was cached in this shape, and else from its video."""
+    dataset = ClipDataset(table_of_rows(rows), RECIPE)
+    store = Store.latents(os.fspath(tmp_path), "vae")
+    fill(store, dataset)
+    plans = [plan_epoch(dataset.table, RECIPE, seed=3, epoch=epoch, world_size=1) for epoch in range(4)]
+    cached = CachedClips(dataset, store)
+    steps = [plan.rank_step(step, 0) for plan in plans for step in range(plan.num_steps)]
+    kinds = []
+    for step in steps:
+        found, online = cached.batch(step), dataset.batch(step)
+        assert (found.clip_ids, found.captions, found.tokens) == (online.clip_ids, online.captions, online.tokens)
+        assert not found.bad_clips
+        kinds.append((step.epoch > 0, found.latent))
+        if not found.latent:
+            assert torch.equal(found.video, online.video)
+    assert set(kinds) == {(False, True), (True, True), (True, False)}
+    shares = [cached.share_of(plan) for plan in plans]
+    assert shares[0] == 1.0
+    assert 0 < min(shares) < 1
+    planned = PlannedBatches(dataset.table, RECIPE, seed=3, rank=0, world_size=1)
+    assert check_share(cached, planned, plans[0].num_steps) is None
+    told = check_share(cached, planned, sum(plan.num_steps for plan in plans))
+    assert told is not None
+    assert f"holds {np.mean(shares):.1%} of what this run shows" in told
+    assert "--epochs 4" in told
+
+
+def test_a_cache_of_the_distinct_epochs_serves_all(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    recipe = replace(RECIPE, distinct_epochs=2)
+    dataset = ClipDataset(table_of_rows(rows, recipe), recipe)
+    store = Store.latents(os.fspath(tmp_path), "vae")
+    plans = [plan_epoch(dataset.table, recipe, seed=3, epoch=epoch, world_size=2) for epoch in range(6)]
+    fill_latents(store, dataset, itertools.chain.from_iterable(map(planned_requests, plans[:2])), encode)
+    cached = CachedClips(dataset, store)
+    assert [cached.share_of(plan) for plan in plans] == [1.0] * 6
+    for plan in (plans[2], plans[5]):
+        for step in (plan.rank_step(number, rank) for number in range(plan.num_steps) for rank in (0, 1)):
+            found = cached.batch(step)
+            assert found.latent
+            for latents, frames in zip(found.video, dataset.batch(step).video, strict=True):
+                assert torch.equal(latents, encode(as_model_input(frames[None]))[0])
 
 
 def test_weights_id_tells_weights_apart() -> None:

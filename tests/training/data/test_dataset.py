@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,15 @@ def test_substitutes_are_long_enough_and_differ_by_clip(rows: list[dict[str, Any
     shown = {dataset.sample(request(seed=seed)).clip_id for seed in range(12)}
     assert len(shown) > 3
     assert not shown & {short["clip_id"], tall["clip_id"], gone["clip_id"]}
+
+
+def test_clips_that_are_never_to_be_shown_are_no_substitutes(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    gone = {**rows[0], "source_uri": os.fspath(tmp_path / "gone.mp4")}
+    recipe = replace(RECIPE, source_weights=f"{rows[-1]['source_uri']}=0")
+    dataset = ClipDataset(table_of_rows([gone, *rows[1:]], recipe), recipe)
+    shown = {dataset.sample(request(seed=seed)).clip_id for seed in range(30)}
+    assert len(shown) > 3
+    assert not shown & {row["clip_id"] for row in rows if row["source_uri"] == rows[-1]["source_uri"]}
 
 
 def test_if_all_fail_the_run_stops_and_says_why(rows: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -139,6 +139,18 @@ def test_another_seed_or_epoch_is_another_plan(other: dict[str, int]) -> None:
     assert len(dropped[0] & dropped[1]) < 0.5 * max(map(len, dropped))
 
 
+def test_distinct_epochs_come_again_in_another_order() -> None:
+    table = generated(3_000, 0.1, 9)
+    recipe = dataclasses.replace(TINY, distinct_epochs=2, still_share=0.2)
+    plans = [plan_epoch(table, recipe, seed=5, epoch=epoch, world_size=4) for epoch in range(4)]
+    stories = [story(plan) for plan in plans]
+    assert stories[0] != stories[2]
+    assert sorted(stories[0]) == sorted(stories[2])
+    assert sorted(stories[1]) == sorted(stories[3]) != sorted(stories[0])
+    whole = plan_epoch(table, dataclasses.replace(recipe, distinct_epochs=0), seed=5, epoch=1, world_size=4)
+    assert stories[1] == story(whole)
+
+
 @pytest.mark.parametrize("sizes", [(8, 4), (4, 8), (2, 16, 5), (16, 16)])
 def test_an_epoch_that_goes_on_at_other_world_sizes_shows_each_clip_once(sizes: tuple[int, ...]) -> None:
     table = generated(3_000, 0.1, 3)
@@ -226,6 +238,28 @@ def test_videos_slower_or_shorter_than_the_recipe_serve_as_images() -> None:
         one = plan.rank_step(step, 0)
         frames |= dict.fromkeys(one.rows.tolist(), one.shape.frames)
     assert {row for row, count in frames.items() if count == 1} == {*range(100), *range(300, 400)}
+
+
+def test_videos_too_short_for_any_video_serve_as_images_in_a_recipe_of_all_lengths() -> None:
+    table = generated(200, 0.0, 3)
+    short = np.arange(200) < 50
+    seconds = np.where(short, 0.4, table.duration_seconds).astype(np.float32)
+    table = dataclasses.replace(table, duration_seconds=seconds)
+    plan = plan_epoch(table, dataclasses.replace(TINY, min_frames=1), seed=1, epoch=0, world_size=1)
+    frames = np.repeat([plan.shapes[shape].frames for shape in plan.shape_of], np.diff(plan.starts))
+    assert (frames[short[plan.rows]] == 1).all()
+    assert (frames[~short[plan.rows]] > 1).all()
+    assert not len(plan.dropped)
+
+
+def test_impossible_sizes_are_unfit() -> None:
+    table = generated(200, 0.1, 3)
+    sizes = {"width": table.width.copy(), "height": table.height.copy()}
+    sizes["width"][:20] = -640
+    sizes["height"][10:30] = -360
+    sizes["height"][30:40] = 0
+    plan = plan_epoch(dataclasses.replace(table, **sizes), TINY, seed=1, epoch=0, world_size=1)
+    assert sorted(plan.unfit.tolist()) == [*range(40)]
 
 
 def test_fewer_clips_than_ranks_make_no_step() -> None:

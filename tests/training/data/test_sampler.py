@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,13 +110,37 @@ def test_the_state_can_be_told_step_by_step(table: ClipTable, accumulation: int)
 
 def test_a_state_of_other_clips_is_refused(table: ClipTable) -> None:
     state = planned(table).state_after(3)
-    with pytest.raises(ValueError, match="cannot be told"):
+    with pytest.raises(ValueError, match=r"with other clips \(\w+, now \w+\): what .* cannot be told"):
         planned(table.take(np.arange(CLIPS - 1)), state=state)
+    with pytest.raises(ValueError, match=r"with other sampler settings \(\w+, now \w+\), other seed \(3, now -1\)"):
+        PlannedBatches(table, replace(TINY, fps=7.0), seed=-1, rank=0, world_size=1, state=state)
 
 
 def test_too_few_clips_are_said_and_not_waited_for(table: ClipTable) -> None:
     with pytest.raises(ValueError, match="has no step: 3 clips for 8 packs"):
         next(iter(planned(table.take(np.arange(3)), 0, 8)))
+
+
+def test_weights_that_leave_too_few_clips_are_said_and_not_waited_for(table: ClipTable) -> None:
+    """Two clips of 40 an epoch for eight ranks; and none at all."""
+    few = table.take(np.arange(40))
+    seldom = replace(few, source_weight=np.where(np.arange(40) == 0, 1, 0.02).astype(np.float32))
+    with pytest.raises(ValueError, match=r"40 clips for 8 packs a step.* 3[789] rest by their weight"):
+        next(iter(planned(seldom, 0, 8)))
+    never = PlannedBatches(table, replace(TINY, image_weight=0.0, video_weight=0.0), seed=3, rank=0, world_size=1)
+    with pytest.raises(ValueError, match=f"{CLIPS} rest by their weight"):
+        next(iter(never))
+
+
+def test_an_epoch_in_which_too_many_rest_is_passed_over(table: ClipTable) -> None:
+    few = replace(table.take(np.arange(16)), source_weight=np.array([1.0, *[0.3] * 15], np.float32))
+    batches = planned(few, 0, 6)
+    steps = take(batches, 3)
+    assert all(len(step.rows) for step in steps)
+    empty = [
+        epoch for epoch in range(steps[-1].epoch) if not batches.plan(replace(batches.state, epoch=epoch)).num_steps
+    ]
+    assert empty
 
 
 def test_a_rank_that_is_none_is_refused(table: ClipTable) -> None:

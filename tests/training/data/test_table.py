@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from preprocess.manifest import CLIP_FIELDS, Manifest, clip_schema
-from training.data.hashing import keys_of
+from training.data.hashing import keys_of, keys_of_texts
+from training.data.plan import plan_epoch
 from training.data.recipe import SamplerConfig
 from training.data.table import read_table
 
@@ -85,6 +88,33 @@ def test_ids_of_any_length_have_keys_of_their_own() -> None:
     assert keys_of(ids.astype("S64")).tolist() == keys.tolist()
 
 
+def test_texts_of_any_length_have_keys_without_an_array_as_wide_as_the_longest() -> None:
+    texts = ["", "a dog", "猫", "a dog\0runs", *(f"{index:04d}" * (index % 90) for index in range(2000)), "x" * 100_000]
+    expected = [keys_of(np.array([text.encode()]))[0] for text in texts]
+    tracemalloc.start()
+    keys = keys_of_texts(texts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert keys.tolist() == expected
+    assert peak < 10_000_000  # that array would take 200 MB
+
+
+def test_numbers_that_are_none_fit_no_shape(tmp_path: Path) -> None:
+    rows = [row(0, duration_seconds=math.nan), row(1, fps=math.inf), row(2, duration_seconds=None), row(3, width=None)]
+    table = read_table(written(tmp_path, [*rows, row(4)]), SamplerConfig())
+    assert table.duration_seconds.tolist() == [0.0, 4.0, 0.0, 4.0, 4.0]
+    assert table.fps.tolist() == [24.0, 0.0, 24.0, 24.0, 24.0]
+    plan = plan_epoch(table, SamplerConfig(), seed=0, epoch=0, world_size=1)
+    frames = dict(zip(plan.rows.tolist(), np.repeat(plan.shape_of, np.diff(plan.starts)).tolist(), strict=True))
+    assert {row: plan.shapes[shape].frames > 1 for row, shape in frames.items()} == {
+        0: False,
+        1: False,
+        2: False,
+        4: True,
+    }
+    assert plan.unfit.tolist() == [3]
+
+
 def test_a_folder_without_clips_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="curate"):
         read_table(str(tmp_path), SamplerConfig())
@@ -98,6 +128,9 @@ def test_a_folder_without_clips_is_said(tmp_path: Path) -> None:
         ({"min_frames": 10}, "must be 4n"),
         ({"min_frames": 17, "max_frames": 9}, "empty range"),
         ({"fps": 0.0}, "fps 0"),
+        ({"fps": math.nan}, "fps is nan"),
+        ({"image_weight": math.inf}, "image_weight is inf"),
+        ({"distinct_epochs": -1}, "distinct_epochs is -1"),
         ({"still_share": 1.5}, "still_share"),
         ({"source_weights": "films"}, "pattern=weight"),
         ({"source_weights": "*=-1"}, "pattern=weight"),

@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from training.models import sizes
 from training.models.dit import DitConfig, VideoDit
 from training.models.weights import initialise, named_generator
+from training.parallel import recompute
 
 SMALL = DitConfig(
     dim=32,
@@ -132,14 +133,13 @@ def test_every_weight_has_a_gradient():
 def test_recomputed_activations_give_the_same_gradients():
     inputs = _inputs()
 
-    def gradients(*, checkpointed):
+    def gradients(*, recomputed):
         dit = _dit()
-        for block in list(dit.blocks)[::2]:
-            block.checkpointed = checkpointed
+        recompute(dit.blocks[:recomputed])
         dit(**inputs).square().sum().backward()
         return [parameter.grad for parameter in dit.parameters()]
 
-    assert all(map(torch.equal, gradients(checkpointed=True), gradients(checkpointed=False)))
+    assert all(map(torch.equal, gradients(recomputed=2), gradients(recomputed=0)))
 
 
 def test_blocks_of_shared_weights_have_one_set():
