@@ -38,8 +38,7 @@ class RayEngine:
         """Yield results as units end, in any order.
 
         Raises:
-            ValueError: the plan needs more than the cluster has.
-            ConnectionError: there is no cluster at `address`.
+            ValueError: no cluster answers at `address`, or the plan needs more than it has.
         """
         started_here = connect(
             address=self._address,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
 
 import ray
 import ray.train
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.connection import connect
 
@@ -25,6 +32,7 @@ def run_on_workers(
     working_dir: str,
     storage: str,
     restarts: int = 0,
+    told: Callable[[int], None] | None = None,
 ) -> None:
     """Call a function that pickles once in each of `workers` processes, where torch.distributed is set up.
 
@@ -32,8 +40,12 @@ def run_on_workers(
     a local one for the time of the call. `storage` is an absolute folder, which all nodes see, for Ray's own notes.
     After a worker was lost all are started again, up to `restarts` times: the function goes on from its checkpoints.
 
+    `told` is called in each worker, beside the function, with the number of a signal that this process heard: SIGTERM
+    or SIGINT. A second one of the same kind ends this process.
+
     Raises:
-        ValueError: `workers` is not positive, or the cluster has not what they need.
+        ValueError: `workers` is not positive, no cluster answers, it has not what they need, or the function raised it.
+        SystemExit: the functions did, which must be all of them.
         ray.train.TrainingFailedError: a worker failed more often than that; it tells with what.
     """
     if workers < 1:
@@ -44,8 +56,9 @@ def run_on_workers(
     try:
         _require(workers * CPUS_BOOKED, workers * gpus_per_worker)
         resources = {"CPU": CPUS_BOOKED} | ({"GPU": gpus_per_worker} if gpus_per_worker else {})
+        desk = _desk_here()
         trainer = TorchTrainer(
-            _Call(function),
+            _Call(function, desk, told),
             scaling_config=ScalingConfig(
                 num_workers=workers, use_gpu=gpus_per_worker > 0, resources_per_worker=resources
             ),
@@ -53,20 +66,106 @@ def run_on_workers(
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpus_per_worker else "gloo"),
             run_config=RunConfig(storage_path=storage, failure_config=FailureConfig(max_failures=restarts)),
         )
-        trainer.fit()
+        with _forwarded_signals(desk):
+            failure = _fit(trainer)
+        left_with = ray.get(desk.left_with.remote())
+        if isinstance(left_with, SystemExit):
+            raise left_with
+        if failure is not None:
+            raise left_with or failure
     finally:
         if started_here:
             ray.shutdown()
 
 
+def _fit(trainer: TorchTrainer) -> BaseException | None:
+    """Train in a thread, where Ray cannot put its own answer to Control-C, which is to end at once; what went wrong."""
+    failures: list[BaseException] = []
+
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=fit, daemon=True)
+    thread.start()
+    thread.join()
+    return failures[0] if failures else None
+
+
+@contextmanager
+def _forwarded_signals(desk: Any) -> Iterator[None]:
+    """Pass SIGTERM and SIGINT on to the workers; a thread that cannot hear them leaves them as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        desk.tell.remote(number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Desk:
+    """Where this process leaves a signal for its workers, and they leave with what they ended; an actor."""
+
+    def __init__(self) -> None:
+        self._signal: int | None = None
+        self._told = asyncio.Event()
+        self._left_with: BaseException | None = None
+
+    async def tell(self, number: int) -> None:
+        self._signal = number
+        self._told.set()
+
+    async def told(self) -> int | None:
+        """Waits for it."""
+        await self._told.wait()
+        return self._signal
+
+    async def leave(self, error: BaseException) -> None:
+        """The first that one came with is kept."""
+        self._left_with = self._left_with or error
+
+    async def left_with(self) -> BaseException | None:
+        return self._left_with
+
+
+def _desk_here() -> Any:
+    """On this process's node, so that it is there for as long as this process is."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Desk).remote()
+
+
 class _Call:
     """Ray Train asks for a function of its own kind, without arguments or with a dict."""
 
-    def __init__(self, function: Callable[[], None]) -> None:
+    def __init__(self, function: Callable[[], None], desk: Any, told: Callable[[int], None] | None) -> None:
         self._function = function
+        self._desk = desk
+        self._told = told
 
     def __call__(self) -> None:
-        self._function()
+        if self._told is not None:
+            threading.Thread(target=self._listen, args=(self._told,), daemon=True).start()
+        try:
+            self._function()
+        except SystemExit as error:  # to Ray it would be a failure
+            ray.get(self._desk.leave.remote(SystemExit(error.code)))
+        except ValueError as error:
+            ray.get(self._desk.leave.remote(ValueError(str(error))))
+            raise
+
+    def _listen(self, told: Callable[[int], None]) -> None:
+        with suppress(ray.exceptions.RayError):  # the run ended meanwhile
+            told(ray.get(self._desk.told.remote()))
 
 
 def _require(cpus: float, gpus: float) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,14 @@ from training.latents import cache_latents
 from training.launch import train
 from training.runs import trained_vae
 from training.sample import sample
-from training.settings import override
+from training.settings import override, settings
+from training.signals import tell
+from training.watch import shown
+
+LOCATIONS = ("data.manifest", "data.cache", "objective.vae", "objective.base")
+"""Settings that name a folder or bucket; Ray's workers have a working directory of their own."""
+FIRST_RANK_SECONDS = 2.0
+"""What all ranks refuse, the first one tells, and torchrun ends the others. What one refuses alone, it tells later."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except ValueError as error:
+        if os.environ.get("RANK", "0") != "0":
+            time.sleep(FIRST_RANK_SECONDS)
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -40,21 +50,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> None:
     config = recipes.by_name(options.recipe, manifest=options.manifest, out=absolute(options.out))
-    config = with_measured_scale(override(config, options.set))
+    config = with_measured_scale(located(override(config, options.set)))
     if options.launcher == "ray":
         from cluster.ray_train import run_on_workers  # Ray takes seconds to import
 
-        run_on_workers(
-            partial(train, config),
-            workers=options.workers,
-            gpus_per_worker=options.gpus_per_worker,
-            address=options.address,
-            working_dir=os.fspath(Path(__file__).parents[1]),
-            storage=os.fspath(Path(config.out) / "ray"),
-            restarts=options.restarts,
-        )
+        with shown(config.out, steps=config.trainer.steps):
+            run_on_workers(
+                partial(train, config),
+                workers=options.workers,
+                gpus_per_worker=options.gpus_per_worker,
+                address=options.address,
+                working_dir=os.fspath(Path(__file__).parents[1]),
+                storage=os.fspath(Path(config.out) / "ray"),
+                restarts=options.restarts,
+                told=tell,
+            )
     else:
         train(config)
+
+
+def located(config: TrainConfig) -> TrainConfig:
+    """The recipe with its locations absolute, for workers elsewhere and for whoever samples from the run later."""
+    now = settings(config)
+    return override(config, [f"{key}={absolute(str(now[key]))}" for key in LOCATIONS if now.get(key)])
 
 
 def with_measured_scale(config: TrainConfig) -> TrainConfig:
@@ -71,7 +89,8 @@ def with_measured_scale(config: TrainConfig) -> TrainConfig:
 
 def _cache(options: argparse.Namespace) -> None:
     config = recipes.by_name(options.recipe, manifest=options.manifest, out="")
-    print(cache_latents(override(config, options.set), options.out, epochs=options.epochs))
+    config = located(override(config, options.set))
+    print(cache_latents(config, options.out, epochs=options.epochs, processes=options.processes))
 
 
 def _sample(options: argparse.Namespace) -> None:
@@ -122,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--recipe", default="tiny_dit", help="(default: %(default)s)")
     command.add_argument("--out", required=True, metavar="CACHE", help="a folder or bucket; the same again resumes")
     command.add_argument("--epochs", type=int, default=1, help="how many places of each clip (default: %(default)s)")
+    command.add_argument("--processes", type=int, default=1, help="of the run to come (default: %(default)s)")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for dit")
     command.set_defaults(run=_cache)
     _add_sample(commands)

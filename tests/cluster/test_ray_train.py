@@ -1,8 +1,11 @@
-"""A function gets its process group from Ray Train, its failures come back, and what cannot run is refused."""
+"""A function gets its process group from Ray Train and hears signals; its failures come back; too much is refused."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -31,16 +34,37 @@ def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path:
     (tmp_path / "failed").unlink()
     call(partial(fail_once, str(tmp_path)), tmp_path, restarts=1)
 
+    with pytest.raises(ValueError, match=r"rank \d cannot read this"):
+        call(refuse, tmp_path)
+
+    threading.Thread(target=signal_once_there, args=(tmp_path / "listens0", tmp_path / "listens1")).start()
+    with pytest.raises(SystemExit) as stopped:
+        call(partial(wait_to_be_told, str(tmp_path)), tmp_path, told=hear)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL  # Ray's own is back
+
     with pytest.raises(ValueError, match=r"need 2\.7 CPUs and 0 GPUs, and there are 2 CPUs"):
         call(fail_once, tmp_path, workers=3)
     with pytest.raises(ValueError, match="0 workers"):
         call(fail_once, tmp_path, workers=0)
 
 
-def call(function: Callable[..., None], tmp_path: Path, *, workers: int = 2, restarts: int = 0) -> None:
-    storage = str(tmp_path / "ray")
+def call(
+    function: Callable[..., None],
+    tmp_path: Path,
+    *,
+    workers: int = 2,
+    restarts: int = 0,
+    told: Callable[[int], None] | None = None,
+) -> None:
     run_on_workers(
-        function, workers=workers, address=None, working_dir=str(Path.cwd()), storage=storage, restarts=restarts
+        function,
+        workers=workers,
+        address=None,
+        working_dir=str(Path.cwd()),
+        storage=str(tmp_path / "ray"),
+        restarts=restarts,
+        told=told,
     )
 
 
@@ -58,3 +82,24 @@ def fail_once(folder: str) -> None:
     if os.environ["RANK"] == "0" and not mark.exists():
         mark.touch()
         raise ArithmeticError("on purpose")
+
+
+def refuse() -> None:
+    raise ValueError(f"rank {os.environ['RANK']} cannot read this")
+
+
+def signal_once_there(*marks: Path) -> None:
+    while not all(mark.exists() for mark in marks):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def hear(number: int) -> None:
+    os.environ["HEARD"] = str(number)
+
+
+def wait_to_be_told(folder: str) -> None:
+    Path(folder, f"listens{os.environ['RANK']}").touch()
+    while "HEARD" not in os.environ:
+        time.sleep(0.05)
+    raise SystemExit(128 + int(os.environ["HEARD"]))
