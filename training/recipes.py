@@ -30,7 +30,7 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
         channels=(16, 32, 64),
         pixel_patch=2,
         latent_channels=TINY_LATENTS,
-        groups=8,
+        groups=None,
         encoder_blocks=1,
         decoder_blocks=1,
     )
@@ -41,15 +41,15 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
         perceptual_weight=0.05,
         kl_weight=1e-4,
         adversarial_weight=0.02,
-        adversarial_start=2300,
+        adversarial_start=1100,
     )
     return TrainConfig(
         name="tiny_vae",
         out=out,
         objective=objective,
         data=_tiny_data(manifest, samples=4),
-        trainer=TrainerConfig(steps=2400, ema_decay=0.99, eval_every=200, checkpoint_every=600),
-        optimizer=OptimizerConfig(learning_rate=2e-3, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.05),
+        trainer=TrainerConfig(steps=1200, ema_decay=0.99, eval_every=200, checkpoint_every=600),
+        optimizer=OptimizerConfig(learning_rate=5e-4, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.05),
         other_optimizers={"discriminator": OptimizerConfig(learning_rate=1e-3, beta1=0.5, beta2=0.9)},
     )
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 from training.config import TrainConfig
 from training.models.discriminator import Discriminator, DiscriminatorConfig
 from training.models.vae import Posterior, VaeConfig, VideoVae
+from training.models.weights import initialise
 from training.module import Batch, Loss, TrainModule
 from training.noise import SampleNoise
 from training.perceptual import RandomFeatures
@@ -46,11 +47,17 @@ class VaeModule(TrainModule):
 
     def __init__(self, objective: VaeObjective, *, seed: int = 0) -> None:
         self.objective = objective
-        self.networks = {
-            "vae": VideoVae(objective.model, seed=seed),
-            "discriminator": Discriminator(objective.discriminator, seed=seed),
-        }
+        self.seed = seed
+        with torch.device("meta"):
+            self.networks = {
+                "vae": VideoVae(objective.model),
+                "discriminator": Discriminator(objective.discriminator),
+            }
         self.frozen = {"features": RandomFeatures()}
+
+    def first_weights(self, network: str) -> None:
+        """From the run's seed."""
+        initialise(self.networks[network], self.seed)
 
     def turns(self, step: int) -> Sequence[str]:
         """The discriminator rests until it is listened to."""

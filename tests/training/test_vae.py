@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,14 @@ from training.quality import psnr, ssim
 from training.vae import VaeModule, VaeObjective, adaptive_weights, hinge_loss
 
 
+def _module(**settings: Any) -> VaeModule:
+    """With its first weights, as the trainer has it."""
+    module = VaeModule(VaeObjective(model=MODEL, discriminator=JUDGE, **settings))
+    for network in module.networks:
+        module.materialise(network, torch.device("cpu"))
+    return module
+
+
 def _batch(count: int = 2) -> Batch:
     video = torch.rand(count, 3, 5, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     return Batch(video=video, captions=[""] * count, clip_ids=[f"clip{i}" for i in range(count)], tokens=2)
@@ -22,10 +31,7 @@ def _loss(module: VaeModule, network: str, batch: Batch, step: int):
 
 
 def test_the_total_is_the_weighted_parts_over_all_pixels():
-    module, batch = (
-        VaeModule(VaeObjective(model=MODEL, discriminator=JUDGE, perceptual_weight=0.3, kl_weight=0.02)),
-        _batch(),
-    )
+    module, batch = _module(perceptual_weight=0.3, kl_weight=0.02), _batch()
     loss = _loss(module, "vae", batch, 0)
     mean = {name.removeprefix("loss/"): total / count for name, (total, count) in loss.scalars.items()}
     wanted = mean["l1"] + 0.1 * mean["l2"] + 0.3 * mean["perceptual"] + 0.02 * mean["kl"]
@@ -34,8 +40,7 @@ def test_the_total_is_the_weighted_parts_over_all_pixels():
 
 
 def test_samples_weigh_alike_in_one_batch_and_in_two():
-    objective = VaeObjective(model=MODEL, discriminator=JUDGE, adversarial_start=0)
-    module, both = VaeModule(objective), _batch()
+    module, both = _module(adversarial_start=0), _batch()
     ones = [Batch(video=both.video[i : i + 1], captions=[""], clip_ids=[both.clip_ids[i]], tokens=2) for i in range(2)]
     for network in ("vae", "discriminator"):
         whole = _loss(module, network, both, 3)
@@ -45,7 +50,7 @@ def test_samples_weigh_alike_in_one_batch_and_in_two():
 
 
 def test_the_discriminator_rests_until_it_is_listened_to():
-    module = VaeModule(VaeObjective(model=MODEL, discriminator=JUDGE, adversarial_start=5))
+    module = _module(adversarial_start=5)
     assert module.turns(4) == ("vae",)
     assert module.turns(5) == ("vae", "discriminator")
     batch = _batch()
@@ -54,7 +59,7 @@ def test_the_discriminator_rests_until_it_is_listened_to():
 
 
 def test_the_discriminator_learns_to_tell_and_leaves_the_autoencoder_alone():
-    module, batch = VaeModule(VaeObjective(model=MODEL, discriminator=JUDGE, adversarial_start=0)), _batch(4)
+    module, batch = _module(adversarial_start=0), _batch(4)
     judge = module.networks["discriminator"]
     optimizer = torch.optim.Adam(judge.parameters(), lr=1e-3)
     hinges = []
@@ -106,7 +111,7 @@ def test_psnr_and_ssim_of_known_errors():
 
 
 def test_it_learns_one_video_by_heart():
-    module = VaeModule(VaeObjective(model=MODEL, discriminator=JUDGE, perceptual_weight=0.0, kl_weight=0.0))
+    module = _module(perceptual_weight=0.0, kl_weight=0.0)
     ramp = torch.linspace(-0.8, 0.8, 16).expand(1, 3, 5, 16, 16).contiguous()
     batch = Batch(video=ramp, captions=[""], clip_ids=["clip"], tokens=2)
     optimizer = torch.optim.Adam(module.networks["vae"].parameters(), lr=5e-3)

@@ -14,8 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from training.models.causal import CausalConv3d, Memory
-from training.models.vae_blocks import Downsample, FrameGroupNorm, Middle, ResidualBlock, Upsample
+from training.models.vae_blocks import Downsample, Middle, ResidualBlock, Upsample, frame_norm
 from training.models.weights import initialise, own_randomness
+
+FIRST_LOGVAR = -6.0
+"""Of the posterior before training, whose deviation is then 0.05."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,11 @@ class VaeConfig:
     encoder_blocks: int = 2
     """Residual blocks of a level."""
     decoder_blocks: int = 3
-    groups: int = 32
+    groups: int | None = 32
+    """Of channels that are normalised together, over one frame; None normalises nothing.
+
+    A small network learns shapes on flat grounds much faster without: a frame's statistics are those of its ground.
+    """
 
     def __post_init__(self) -> None:
         steps = len(self.channels) - 1
@@ -45,7 +52,7 @@ class VaeConfig:
             )
         if self.temporal_stride not in [2**n for n in range(steps + 1)]:
             raise ValueError(f"temporal_stride is {self.temporal_stride}, must be a power of 2 up to {2**steps}")
-        if any(width % self.groups for width in self.channels):
+        if self.groups is not None and any(width % self.groups for width in self.channels):
             raise ValueError(f"channels are {self.channels}, must be multiples of groups ({self.groups})")
 
     def halves_time(self, step: int) -> bool:
@@ -82,6 +89,10 @@ class VideoVae(nn.Module):  # type: ignore[misc]
             self.post_quant = CausalConv3d(width, width, (1, 1, 1))
             self.decoder = Decoder(config)
         initialise(self, seed)
+
+    def zero_start(self) -> None:
+        """Draw latents close to their mean at first: the decoder has nothing to learn from noise."""
+        nn.init.constant_(self.quant.bias[self.config.latent_channels :], FIRST_LOGVAR)
 
     def encode(self, video_BCFHW: torch.Tensor) -> Posterior:
         """All frames at once.
@@ -152,7 +163,7 @@ class Encoder(nn.Module):  # type: ignore[misc]
             if level + 1 < len(widths):
                 self.layers.append(Downsample(width, temporal=config.halves_time(level)))
         self.middle = Middle(widths[-1], groups)
-        self.norm_out = FrameGroupNorm(groups, widths[-1], eps=1e-6)
+        self.norm_out = frame_norm(widths[-1], groups)
         self.conv_out = CausalConv3d(widths[-1], 2 * config.latent_channels)
 
     def forward(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
@@ -181,7 +192,7 @@ class Decoder(nn.Module):  # type: ignore[misc]
             inputs = widths[level]
             if level > 0:
                 self.layers.append(Upsample(inputs, temporal=config.halves_time(level - 1)))
-        self.norm_out = FrameGroupNorm(groups, widths[0], eps=1e-6)
+        self.norm_out = frame_norm(widths[0], groups)
         self.conv_out = CausalConv3d(widths[0], 3 * config.pixel_patch**2)
 
     def forward(self, latents_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
@@ -194,5 +205,5 @@ class Decoder(nn.Module):  # type: ignore[misc]
         return frames.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
 
 
-def _residuals(inputs: int, width: int, count: int, groups: int) -> list[ResidualBlock]:
+def _residuals(inputs: int, width: int, count: int, groups: int | None) -> list[ResidualBlock]:
     return [ResidualBlock(inputs if n == 0 else width, width, groups) for n in range(count)]

@@ -19,14 +19,19 @@ class FrameGroupNorm(nn.GroupNorm):  # type: ignore[misc]
         return frames.unflatten(0, (batch, -1)).transpose(1, 2)
 
 
+def frame_norm(channels: int, groups: int | None) -> nn.Module:
+    """`FrameGroupNorm`, or nothing where `groups` is None."""
+    return nn.Identity() if groups is None else FrameGroupNorm(groups, channels, eps=1e-6)
+
+
 class ResidualBlock(nn.Module):  # type: ignore[misc]
     """Two causal convolutions besides a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, groups: int) -> None:
+    def __init__(self, inputs: int, outputs: int, groups: int | None) -> None:
         super().__init__()
-        self.norm1 = FrameGroupNorm(groups, inputs, eps=1e-6)
+        self.norm1 = frame_norm(inputs, groups)
         self.conv1 = CausalConv3d(inputs, outputs)
-        self.norm2 = FrameGroupNorm(groups, outputs, eps=1e-6)
+        self.norm2 = frame_norm(outputs, groups)
         self.conv2 = CausalConv3d(outputs, outputs)
         self.shortcut = CausalConv3d(inputs, outputs, (1, 1, 1)) if inputs != outputs else nn.Identity()
 
@@ -40,13 +45,17 @@ class ResidualBlock(nn.Module):  # type: ignore[misc]
 class FrameAttention(nn.Module):  # type: ignore[misc]
     """Attention among the places of one frame, in one head."""
 
-    def __init__(self, channels: int, groups: int) -> None:
+    def __init__(self, channels: int, groups: int | None) -> None:
         super().__init__()
-        self.norm = FrameGroupNorm(groups, channels, eps=1e-6)
+        self.norm = frame_norm(channels, groups)
         self.q = nn.Linear(channels, channels)
         self.k = nn.Linear(channels, channels)
         self.v = nn.Linear(channels, channels)
         self.out = nn.Linear(channels, channels)
+
+    def zero_start(self) -> None:
+        """Add nothing at first: random sums over a frame would drown what is at a place."""
+        nn.init.zeros_(self.out.weight)
 
     def forward(self, x_BCTHW: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W), the same."""
@@ -61,7 +70,7 @@ class FrameAttention(nn.Module):  # type: ignore[misc]
 class Middle(nn.Module):  # type: ignore[misc]
     """What stands between encoder and latents, and between latents and decoder."""
 
-    def __init__(self, channels: int, groups: int) -> None:
+    def __init__(self, channels: int, groups: int | None) -> None:
         super().__init__()
         self.before = ResidualBlock(channels, channels, groups)
         self.attention = FrameAttention(channels, groups)
