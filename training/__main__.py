@@ -15,6 +15,7 @@ from pathlib import Path
 
 from preprocess.storage import absolute
 from training import recipes
+from training.checkpoint import latest, read_state
 from training.config import TrainConfig
 from training.data.shapes import Shape
 from training.dit import DitObjective, measured_scale
@@ -25,7 +26,8 @@ from training.launch import train
 from training.runs import trained_vae
 from training.sample import sample
 from training.settings import override, settings
-from training.signals import tell
+from training.signals import Interrupted, tell
+from training.turn import NonFiniteError
 from training.watch import shown
 
 LOCATIONS = ("data.manifest", "data.cache", "objective.vae", "objective.base")
@@ -40,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
         options.run(options)
-    except ValueError as error:
+    except (ValueError, NonFiniteError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise  # of no file that was named
         if os.environ.get("RANK", "0") != "0":
             time.sleep(FIRST_RANK_SECONDS)
         print(f"{options.command}: {error}", file=sys.stderr)
@@ -51,6 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> None:
     config = recipes.by_name(options.recipe, manifest=options.manifest, out=absolute(options.out))
     config = with_measured_scale(located(override(config, options.set)))
+    try:
+        _launch(config, options)
+    except Interrupted:
+        _tell_where(config)
+        raise
+    _tell_where(config)
+
+
+def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
     if options.launcher == "ray":
         from cluster.ray_train import run_on_workers  # Ray takes seconds to import
 
@@ -67,6 +80,14 @@ def _train(options: argparse.Namespace) -> None:
             )
     else:
         train(config)
+
+
+def _tell_where(config: TrainConfig) -> None:
+    """At which step the run is; alone of a finished one there is nothing else to say."""
+    checkpoint = latest(config.out)
+    if checkpoint is not None and os.environ.get("RANK", "0") == "0":
+        step = read_state(checkpoint)["step"]
+        logging.info("at step %d of %d: %s", step, config.trainer.steps, checkpoint)
 
 
 def located(config: TrainConfig) -> TrainConfig:
@@ -97,8 +118,16 @@ def _sample(options: argparse.Namespace) -> None:
     shape = None if options.shape is None else _shape(options.shape)
     config = GenerateConfig(num_steps=options.steps, guidance=options.guidance, shift=options.shift)
     out = Path(options.out)
+    image = None if options.image is None else Path(options.image)
     for path in sample(
-        options.run_folder, options.prompt, out, count=options.count, seed=options.seed, shape=shape, config=config
+        options.run_folder,
+        options.prompt,
+        out,
+        count=options.count,
+        seed=options.seed,
+        shape=shape,
+        image=image,
+        config=config,
     ):
         print(path)
 
@@ -156,7 +185,9 @@ def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command = commands.add_parser("sample", help="write videos for a prompt, and a sheet of their frames")
     command.add_argument("run_folder", metavar="RUN")
     command.add_argument("--prompt", required=True)
-    command.add_argument("--out", required=True, metavar="FILM", help="such as clip.mp4; the sheet is clip.png")
+    command.add_argument("--image", metavar="FILE", help="a picture to begin with; its middle, where it does not fit")
+    out = "such as clip.mp4; the sheet is clip.png. Or picture.png, with a shape of one frame"
+    command.add_argument("--out", required=True, metavar="FILM", help=out)
     command.add_argument("--count", type=int, default=1)
     command.add_argument("--shape", help="FRAMESxHEIGHTxWIDTH (default: the largest that was trained on)")
     _add_sampling(command)

@@ -138,7 +138,8 @@ def read_tensors(checkpoint: Path, tensors: Mapping[str, torch.Tensor], *, group
     for name, tensor in tensors.items():
         shape = tuple(held[name].size) if name in held else None
         if shape != tuple(tensor.shape):
-            raise ValueError(f"{checkpoint}: {name} is {shape or 'missing'}, expected {tuple(tensor.shape)}")
+            found = f"{name} is {shape or 'missing'}, expected {tuple(tensor.shape)}"
+            raise ValueError(f"{checkpoint}: of other networks than the recipe's: {found}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as a process alone wants it
         dcp.load(dict(tensors), storage_reader=reader, process_group=group, no_dist=group is None)

@@ -99,8 +99,8 @@ class TrainerConfig:
     """Of one device at this precision, for MFU; None looks the device up and leaves MFU out if it is unknown."""
 
     def __post_init__(self) -> None:
-        counts = ("accumulation", "skips_in_a_row", "checkpoint_every", "keep_checkpoints", "eval_every", "log_every")
-        for name in counts:
+        every = ("checkpoint_every", "eval_every", "log_every")
+        for name in ("steps", "accumulation", "skips_in_a_row", "keep_checkpoints", *every):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}, must be at least 1")
         words = {"precision": ("fp32", "bf16"), "strategy": ("ddp", "fsdp2"), "non_finite": ("stop", "skip")}

@@ -73,7 +73,7 @@ def world() -> Iterator[World]:
 
     A process group that is there already (Ray makes one) is used and left as it is.
     """
-    device = _device()
+    device = own_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     ours = not dist.is_initialized()
@@ -91,7 +91,8 @@ def world() -> Iterator[World]:
             dist.destroy_process_group()
 
 
-def _device() -> torch.device:
+def own_device() -> torch.device:
+    """The GPU of this process, or the CPU where there is none."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     # Ray shows a worker all GPUs of its node's workers, or just its own

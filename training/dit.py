@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from training.config import TrainConfig
-from training.flow import draw_levels, noised, target, timesteps
+from training.data.cache import weights_id
+from training.flow import check_shift, draw_levels, noised, target, timesteps
 from training.models.dit import DitConfig, VideoDit
 from training.models.text import TextConfig, text_encoder
 from training.models.vae import VideoVae
@@ -18,7 +18,7 @@ from training.models.weights import initialise
 from training.module import Batch, Loss, TrainModule
 from training.noise import SampleNoise
 from training.runs import trained_vae
-from training.text_to_video import Text, TextToVideo, first_frame_condition
+from training.text_to_video import Text, TextToVideo, blanked, first_frame_condition, without
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
@@ -45,6 +45,7 @@ class DitObjective:
         for name in ("text_dropout", "first_frame_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be in [0, 1]")
+        check_shift(self.shift)
 
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.
@@ -64,6 +65,8 @@ class DitModule(TrainModule):
         self.objective = objective
         self.scale = objective.latent_scale
         self.seed = seed
+        self.latents_by = weights_id(vae)
+        """Which autoencoder's latents it knows."""
         text: Any = text_encoder(objective.text, seed=seed)
         trained = any(weight.requires_grad for weight in text.parameters())
         with torch.device("meta"):
@@ -76,6 +79,23 @@ class DitModule(TrainModule):
         initialise(self.model.dit, self.seed)
         if self.model.text is not None:
             initialise(self.model.text, self.seed)
+
+    def extra_state(self) -> dict[str, Any]:
+        """Which autoencoder the latents are of."""
+        return {"latents_by": self.latents_by}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """See that the autoencoder has not changed meanwhile.
+
+        Raises:
+            ValueError: its newest weights are others than the transformer was trained with.
+        """
+        before = state.get("latents_by", self.latents_by)  # runs of older code did not keep it
+        if before != self.latents_by:
+            raise ValueError(
+                f"{self.objective.vae}: its autoencoder has been trained on: weights {self.latents_by}, but the "
+                f"transformer knows the latents of {before}"
+            )
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         """The transformer's blocks."""
@@ -94,7 +114,8 @@ class DitModule(TrainModule):
             f"loss/t_{number}": (float(means[bins == number].sum()), float((bins == number).sum()))
             for number in bins.unique().tolist()
         }
-        return Loss(total=squares_B.sum(), weight=float(clean.numel()), scalars=scalars)
+        flops = 3 * self.model.flops  # the way back costs twice that forward
+        return Loss(total=squares_B.sum(), weight=float(clean.numel()), scalars=scalars, flops=flops)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
@@ -104,10 +125,13 @@ class DitModule(TrainModule):
 
     def latents(self, batch: Batch) -> torch.Tensor:
         """The batch's clean latents (B, C, T, h, w) of about unit variance; the posterior's mean, without its noise."""
-        if batch.latent:
-            return batch.video * self.scale
-        with torch.no_grad():
-            return self.frozen["vae"].encode(batch.video).mean * self.scale
+        return batch.video.float() * self.scale if batch.latent else self.latents_of(batch.video)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def latents_of(self, video: torch.Tensor) -> torch.Tensor:
+        """The same of videos (B, 3, F, H, W); float32, also where the autoencoder computes in bfloat16."""
+        mean: torch.Tensor = self.frozen["vae"].encode(video).mean
+        return mean.float() * self.scale
 
     def latent_shape(self, batch: Batch) -> tuple[int, ...]:
         """(C, T, h, w) of a sample's latents."""
@@ -138,10 +162,12 @@ class DitModule(TrainModule):
         """What tells the transformer the first frame of each video.
 
         Raises:
-            ValueError: the model has no channels for it.
+            ValueError: the model has no channels for it, or was never shown one.
         """
         if not self.objective.model.condition_channels:
             raise ValueError("the model takes no first frame: it has no condition channels")
+        if not self.objective.first_frame_share:
+            raise ValueError("the model was never shown a first frame: objective.first_frame_share is 0")
         return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
 
     def _squares(
@@ -170,24 +196,6 @@ class DitModule(TrainModule):
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)
         return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
-
-
-def without(captions: Sequence[str], dropped_B: torch.Tensor) -> list[str]:
-    """The captions, "" where dropped."""
-    return ["" if dropped else text for text, dropped in zip(captions, dropped_B.tolist(), strict=True)]
-
-
-def blanked(text: Text, empty: Text, dropped_B: torch.Tensor) -> Text:
-    """Cached texts (B, L, D) with the empty caption's embedding (1, L', D) in place of dropped ones."""
-    short = text[0].shape[1] - empty[0].shape[1]
-    if short < 0:  # no longer than the empty caption: pad the others
-        text = _padded(text, -short)
-    blank, blank_mask = _padded(empty, max(short, 0))
-    return torch.where(dropped_B[:, None, None], blank, text[0]), torch.where(dropped_B[:, None], blank_mask, text[1])
-
-
-def _padded(text: Text, more: int) -> Text:
-    return functional.pad(text[0], (0, 0, 0, more)), functional.pad(text[1], (0, more))
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]

@@ -12,14 +12,14 @@ import torch
 
 from training.config import TrainConfig
 from training.data.shapes import Shape
-from training.distributed import add_figures
+from training.distributed import add_figures, own_device
 from training.dit import DitModule
 from training.generate import GenerateConfig
 from training.models.lora import without_lora
 from training.module import TrainModule
 from training.noise import SampleNoise
 from training.reward import RewardModule
-from training.runs import config_of, trained_module
+from training.runs import config_of, device_of, trained_module
 from training.sample import trained_shape, videos
 from training.shapes_corpus import DIRECTIONS, SHAPES, SPEEDS
 from training.shapes_truth import direction, dominant_color
@@ -34,7 +34,7 @@ def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, 
     Raises:
         ValueError: there is no such run.
     """
-    config, module = config_of(run), trained_module(run)
+    config, module = config_of(run), trained_module(run, own_device())
     figures: dict[str, object] = {"run": run, "recipe": config.name, "date": date.today().isoformat()}
     figures |= held_out(config, module)
     if isinstance(module, RewardModule):
@@ -52,10 +52,11 @@ def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, 
 def held_out(config: TrainConfig, module: TrainModule) -> dict[str, float]:
     """Means over the clips that were held out, as `held_out/psnr`."""
     total: dict[str, tuple[float, float]] = {}
+    device = device_of(module)
     with torch.no_grad():
         for batch in config.data.held_out(config, rank=0, world_size=1):
-            noise = SampleNoise(config.trainer.seed, 0, batch.clip_ids, stream="held_out")
-            add_figures(total, module.evaluate(batch, noise))
+            noise = SampleNoise(config.trainer.seed, 0, batch.clip_ids, device=device, stream="held_out")
+            add_figures(total, module.evaluate(batch.to(device), noise))
     return {f"held_out/{name}": round(value / count, 4) for name, (value, count) in sorted(total.items()) if count}
 
 

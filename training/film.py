@@ -1,4 +1,4 @@
-"""Writes frames as a film that any player opens."""
+"""Writes frames as a film that any player opens, or as a picture, and reads a picture."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+FILM_SUFFIXES = (".mp4", ".mov", ".mkv")
+PICTURE_SUFFIX = ".png"
+
 Frames = npt.NDArray[np.uint8]
 """RGB frames (N, H, W, 3)."""
+Picture = npt.NDArray[np.uint8]
+"""An RGB picture (H, W, 3)."""
 
 
 def write_film(path: Path, frames_NHWC: Frames, *, fps: float, crf: int = 12) -> None:
@@ -18,10 +24,12 @@ def write_film(path: Path, frames_NHWC: Frames, *, fps: float, crf: int = 12) ->
 
     Raises:
         ValueError: no frames, or sides that are not even, which 4:2:0 needs.
+        OSError: the file cannot be written.
     """
     if frames_NHWC.ndim != 4 or not len(frames_NHWC) or any(side % 2 for side in frames_NHWC.shape[1:3]):
         raise ValueError(f"frames of shape {frames_NHWC.shape}: expected (N, H, W, 3) with even sides")
     temporary = path.with_name(f".part-{path.name}")
+    temporary.touch()  # an error of FFmpeg's would not say which file cannot be written
     with av.open(str(temporary), "w") as container:
         rate = Fraction(fps).limit_denominator(1001)
         options = {"crf": str(crf), "preset": "veryfast"}
@@ -32,3 +40,26 @@ def write_film(path: Path, frames_NHWC: Frames, *, fps: float, crf: int = 12) ->
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
         container.mux(stream.encode())
     temporary.replace(path)
+
+
+def write_picture(path: Path, picture_HWC: Picture) -> None:
+    """Write a PNG file; it appears whole or not at all."""
+    temporary = path.with_name(f".part-{path.name}")
+    temporary.write_bytes(bytes(cv2.imencode(PICTURE_SUFFIX, picture_HWC[..., ::-1])[1]))
+    temporary.replace(path)
+
+
+def read_picture(path: Path) -> Picture:
+    """A picture of any kind that OpenCV reads, upright, without transparency.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it holds no picture.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # an empty file, or more pixels than OpenCV allows
+        pixels = None
+    if pixels is None:
+        raise ValueError(f"{path}: no picture that can be read; PNG, JPEG and WebP can")
+    return np.ascontiguousarray(pixels[..., ::-1], dtype=np.uint8)

@@ -6,6 +6,7 @@ told of s is the timestep 1000 s, one of 1 to 1000, as EasyAnimate v5.1 (arXiv 2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -31,6 +32,16 @@ def shifted(levels: torch.Tensor, shift: float) -> torch.Tensor:
     return shift * levels / (1 + (shift - 1) * levels)
 
 
+def check_shift(shift: float) -> None:
+    """See that it leaves levels in order, from 0 to 1.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    if not 0 < shift < math.inf:
+        raise ValueError(f"shift is {shift}, must be positive")
+
+
 def timesteps(levels_B: torch.Tensor) -> torch.Tensor:
     """What the model is told: 1000 s."""
     return levels_B * TIMESTEPS
@@ -38,7 +49,7 @@ def timesteps(levels_B: torch.Tensor) -> torch.Tensor:
 
 def noised(clean: torch.Tensor, eps: torch.Tensor, levels_B: torch.Tensor) -> torch.Tensor:
     """z_s for each sample's level; `clean` and `eps` are (B, C, T, H, W)."""
-    levels = levels_B.view(-1, *[1] * (clean.ndim - 1)).to(clean.dtype)
+    levels = levels_B.view(-1, *[1] * (clean.ndim - 1))
     return (1 - levels) * clean + levels * eps
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from training.flow import euler, sampling_levels
+from training.flow import check_shift, euler, sampling_levels
 
 if TYPE_CHECKING:
     from training.dit import DitModule
@@ -27,6 +28,9 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         if self.num_steps < 1:
             raise ValueError(f"num_steps is {self.num_steps}, must be at least 1")
+        if not math.isfinite(self.guidance):
+            raise ValueError(f"guidance is {self.guidance}, must be a number")
+        check_shift(self.shift)
 
 
 def generate(
@@ -60,7 +64,7 @@ def generate(
             return model(latents, told_B, encoded, condition)
         # Both in one batch: half as many calls.
         twice = None if condition is None else condition.repeat(2, 1, 1, 1, 1)
-        both = model(latents.repeat(2, 1, 1, 1, 1), told_B.repeat(2), encoded, twice)
+        both = model(latents.repeat(2, 1, 1, 1, 1), told_B.repeat(2), encoded, twice).float()
         with_text, without_text = both.chunk(2)
         return without_text + config.guidance * (with_text - without_text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -30,6 +30,11 @@ class Batch:
     bad_clips: Sequence[tuple[str, str]] = ()
     """(clip id, reason) of clips that should be in this batch, could not be read, and were replaced by others."""
 
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        text = None if self.text is None else (self.text[0].to(device), self.text[1].to(device))
+        return replace(self, video=self.video.to(device, non_blocking=True), text=text)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loss:
@@ -41,6 +46,8 @@ class Loss:
     """How many elements (latent values, pixels) it was summed over."""
     scalars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Other figures as (sum, count), such as loss by timestep bin: `loss/t_3`."""
+    flops: float | None = None
+    """Floating point operations of this batch's way forward and back, for MFU; None: `TrainModule.flops` guesses."""
 
 
 class TrainModule(ABC):
@@ -95,10 +102,14 @@ class TrainModule(ABC):
     def flops(self, network: str, batch: Batch) -> float:
         """Floating point operations of a turn's forward and backward pass, for MFU: 6 a weight and token.
 
-        Attention and convolutions are left out or wrong this way: a module that knows better says so.
+        Attention and convolutions are left out or wrong this way: a module that knows better says so in its `Loss`.
         """
         weights: int = sum(weight.numel() for weight in self.networks[network].parameters())
         return 6.0 * weights * batch.tokens * len(batch.clip_ids)
+
+    def skips_weights(self, network: str) -> bool:
+        """Whether a loss may leave out some of a network's weights; only then DDP looks for them, at each step."""
+        return False
 
     def turns(self, step: int) -> Sequence[str]:
         """The networks that step in this turn, in order; a GAN's discriminator follows its generator."""

@@ -60,7 +60,8 @@ class SampleNoise:
 
 def derived_seed(*parts: object) -> int:
     """63 bits that any change of a part changes; unlike `hash`, the same in every process."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    told = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")  # a prompt may hold what UTF-8 cannot say
+    digest = hashlib.blake2b(told, digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 

@@ -1,4 +1,4 @@
-"""Optimizers, and the step they take or leave out."""
+"""The optimizer, its rate, and the gradients that it steps on."""
 
 from __future__ import annotations
 

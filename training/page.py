@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.metrics import read_rows
+
 WIDTH, HEIGHT, MARGIN = 360, 200, 36
 """Of a curve's drawing, in pixels; the margin holds the ends of its axes."""
 
@@ -67,7 +69,7 @@ def curve(points: Sequence[tuple[float, float]], caption: str) -> str:
 def _section(section: Section) -> str:
     parts = [f"<h2>{html.escape(section.title)}</h2><p>{html.escape(section.text)}</p>"]
     if section.run is not None:
-        rows = _rows(section.run / "metrics.jsonl")
+        rows = read_rows(str(section.run))
         parts += [curve(_points(rows, name), name) for name in section.curves]
         parts.append(_figures(section.run / "evaluation.json"))
     for what, sheet in (section.sheets or {}).items():
@@ -75,10 +77,6 @@ def _section(section: Section) -> str:
         picture = f'<img src="data:image/png;base64,{data}" alt="{html.escape(what)}">'
         parts.append(f"<figure>{picture}<figcaption>{html.escape(what)}</figcaption></figure>")
     return "".join(parts)
-
-
-def _rows(path: Path) -> list[dict[str, float | None]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _points(rows: Sequence[Mapping[str, float | None]], name: str) -> list[tuple[float, float]]:

@@ -56,8 +56,7 @@ class ParallelTurn:
             _shard(module, name, config, world)
         module.materialise(name, world.device)
         if config.strategy == "ddp" and world.size > 1:
-            # Text dropout or an image batch may leave weights unused, on one rank only: look for them.
-            self.turn = DistributedDataParallel(self.turn, find_unused_parameters=True)
+            self.turn = DistributedDataParallel(self.turn, find_unused_parameters=module.skips_weights(name))
             self.gradient_scale = 1.0 / world.size
 
     def backward(self, batch: Batch, noise: SampleNoise, step: int, *, last: bool) -> Loss:

@@ -71,10 +71,10 @@ def tiny_dit(manifest: str, out: str) -> TrainConfig:
     return TrainConfig(
         name="tiny_dit",
         out=out,
-        objective=DitObjective(vae="", model=model, text=ByteTextConfig()),
+        objective=DitObjective(vae="", model=model, text=ByteTextConfig(stride=4), first_frame_share=0.5),
         data=_tiny_data(manifest, samples=32),
         trainer=TrainerConfig(steps=2000, ema_decay=0.995, eval_every=250, checkpoint_every=500),
-        optimizer=OptimizerConfig(learning_rate=1e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
+        optimizer=OptimizerConfig(learning_rate=4e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from training.checkpoint import identity, latest, read_weights
+from training.checkpoint import identity, latest, read_state, read_weights
 from training.config import TrainConfig
 from training.dit import DitModule
 from training.generate import GenerateConfig, generate
@@ -86,6 +86,7 @@ class RewardModule(TrainModule):
         if checkpoint is None:
             raise ValueError(f"{self.objective.base}: no complete checkpoint in it")
         self.tuned = identity(checkpoint)
+        self.base.load_extra_state(read_state(checkpoint)["extra"])
         model = self.networks[network]
         changes = lora_parameters(model)
         weights = {name: weight for name, weight in model.state_dict().items() if name not in changes}
@@ -119,7 +120,10 @@ class RewardModule(TrainModule):
         """Minus the mixture of rewards, summed over samples."""
         figures = self.judged(batch, noise, graph_steps=self.objective.last_steps)
         scalars = {f"reward/{name}": (float(each.detach().sum()), len(each)) for name, each in figures.items()}
-        return Loss(total=-figures["mixture"].sum(), weight=float(len(batch.captions)), scalars=scalars)
+        # Each step forward, and the last K back: to their inputs alone, since what they pass through is not trained.
+        flops = self.base.model.flops * (self.objective.sampling.num_steps + self.objective.last_steps)
+        total = -figures["mixture"].sum()
+        return Loss(total=total, weight=float(len(batch.captions)), scalars=scalars, flops=flops)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
@@ -140,7 +144,7 @@ class RewardModule(TrainModule):
         video = self.base.decoded(latents)
         figures = {name: self.rewards[name](video, batch.captions) for name in self.objective.rewards}
         figures["mixture"] = sum(
-            (weight * figures[name] for name, weight in self.objective.rewards.items()), torch.zeros(len(video))
+            (weight * figures[name] for name, weight in self.objective.rewards.items()), video.new_zeros(len(video))
         )
         with torch.no_grad():
             figures[f"watched/{self.objective.watched}"] = self.rewards[self.objective.watched](video, batch.captions)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from training.checkpoint import latest, read_networks, read_state
 from training.config import TrainConfig
 from training.models.vae import VideoVae
@@ -33,14 +35,20 @@ def config_of(run: str) -> TrainConfig:
         raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
 
 
-def trained_module(run: str) -> TrainModule:
-    """A run's module with the averaged weights of its newest checkpoint, on the CPU."""
+def trained_module(run: str, device: torch.device | str = "cpu") -> TrainModule:
+    """A run's module with the averaged weights of its newest checkpoint."""
     config = config_of(run)
     module = config.objective.build(config)
     read_networks(run, module)
+    module.prepare(torch.device(device))
     for network in module.networks.values():
-        network.requires_grad_(False).eval()
+        network.requires_grad_(False).eval().to(device)
     return module
+
+
+def device_of(module: TrainModule) -> torch.device:
+    """Where its networks are."""
+    return next(next(iter(module.networks.values())).parameters()).device
 
 
 def trained_vae(run: str) -> VideoVae:
@@ -57,7 +65,7 @@ def trained_vae(run: str) -> VideoVae:
     return vae
 
 
-def trained_dit(run: str) -> DitModule:
+def trained_dit(run: str, device: torch.device | str = "cpu") -> DitModule:
     """The transformer that a run has trained, with its autoencoder and text encoder; LoRA of reward tuning included.
 
     Raises:
@@ -67,8 +75,8 @@ def trained_dit(run: str) -> DitModule:
     from training.reward import RewardModule
 
     if not run:
-        raise ValueError("no run of a transformer is named: --set objective.base=RUN")
-    module = trained_module(run)
+        raise ValueError("no run of a transformer is named")
+    module = trained_module(run, device)
     if isinstance(module, RewardModule):
         return module.base
     if not isinstance(module, DitModule):

@@ -1,66 +1,103 @@
-"""Samples of a trained run, as films and as a sheet of pictures."""
+"""Samples of a trained run, as films and a sheet of their frames, or as pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from training.clips import ClipData
 from training.config import TrainConfig
+from training.data.crop import Box, choose_crop, cropped
+from training.data.dataset import as_model_input
 from training.data.shapes import Shape
+from training.distributed import own_device
 from training.dit import DitModule
-from training.film import Frames, write_film
+from training.film import (
+    FILM_SUFFIXES,
+    PICTURE_SUFFIX,
+    Frames,
+    Picture,
+    read_picture,
+    write_film,
+    write_picture,
+)
 from training.generate import GenerateConfig, generate
 from training.noise import SampleNoise
-from training.runs import config_of, trained_dit
+from training.runs import config_of, device_of, trained_dit
 
 SHEET_COLUMNS = 9
 """Most frames of a sample that a sheet shows, evenly spaced."""
 
 
 def sample(
-    run: str, prompt: str, out: Path, *, count: int = 1, seed: int = 0, shape: Shape | None, config: GenerateConfig
+    run: str,
+    prompt: str,
+    out: Path,
+    *,
+    count: int = 1,
+    seed: int = 0,
+    shape: Shape | None = None,
+    image: Path | None = None,
+    config: GenerateConfig,
 ) -> list[Path]:
     """Write `count` videos for a prompt (`clip.mp4`, or `clip_0.mp4`, ...) and a sheet of their frames (`clip.png`).
 
+    Where `out` is a PNG file, it is the picture that a shape of one frame makes, and there is no sheet.
+
     Args:
         run: folder of a run that trained a transformer, or tuned one.
-        prompt: what to show.
+        prompt: what to show; "" leaves it to the model.
         out: the film's path; its suffix names the container.
         count: how many.
         seed: the same seed and prompt give the same videos.
         shape: frames and pixels; None takes the largest that the run was trained on.
+        image: a picture to begin with, of which the largest part of the shape's aspect is taken, from the middle.
         config: steps and guidance.
 
     Raises:
-        ValueError: there is no such run, or the model makes no videos of that shape.
+        ValueError: there is no such run, the model makes no videos of that shape or from a first frame, or `out` or
+            `image` is no file of a kind that can be written or read.
+        OSError: `out` cannot be written or `image` cannot be opened.
     """
+    if count < 1:
+        raise ValueError(f"count is {count}, must be at least 1")
     recipe = config_of(run)
-    module = trained_dit(run)
-    films = videos(module, [prompt] * count, shape or trained_shape(recipe), config, seed=seed)
+    shape = shape or trained_shape(recipe)
+    pictures = _makes_pictures(out, shape)
+    first = None if image is None else fitted(read_picture(image), shape)
     out.parent.mkdir(parents=True, exist_ok=True)
+    films = videos(trained_dit(run, own_device()), [prompt] * count, shape, config, seed=seed, first=first)
     paths = [out if count == 1 else out.with_name(f"{out.stem}_{number}{out.suffix}") for number in range(count)]
+    if pictures:
+        for path, film in zip(paths, films, strict=True):
+            write_picture(path, film[0])
+        return paths
     fps = recipe.data.sampler.fps if isinstance(recipe.data, ClipData) else 8.0
     for path, film in zip(paths, films, strict=True):
         write_film(path, film, fps=fps)
-    sheet = out.with_suffix(".png")
-    sheet.write_bytes(sheet_png(films))
+    sheet = out.with_suffix(PICTURE_SUFFIX)
+    write_picture(sheet, sheet_of(films))
     return [*paths, sheet]
 
 
 def videos(
-    module: DitModule, captions: Sequence[str], shape: Shape, config: GenerateConfig, *, seed: int
+    module: DitModule,
+    captions: Sequence[str],
+    shape: Shape,
+    config: GenerateConfig,
+    *,
+    seed: int,
+    first: Picture | None = None,
 ) -> list[Frames]:
-    """One film (F, H, W, 3) for each caption.
+    """One film (F, H, W, 3) for each caption; with `first` (H, W, 3), each goes on from that picture.
 
     A sample's noise depends on the seed, its caption and how often that came before: other captions do not matter.
 
     Raises:
-        ValueError: the model makes no videos of that shape.
+        ValueError: the model makes no videos of that shape, or takes no first frame.
     """
     vae = module.frozen["vae"].config
     cell = vae.spatial_stride * module.objective.model.patch
@@ -72,12 +109,27 @@ def videos(
         shape.height // vae.spatial_stride,
         shape.width // vae.spatial_stride,
     )
+    if first is not None and shape.frames == 1:
+        raise ValueError(f"{shape}: nothing is left to make where the first frame is given")
+    device = device_of(module)
     with torch.no_grad():
+        known = None
+        if first is not None:
+            frames = torch.from_numpy(first)[None, None].repeat(len(captions), 1, 1, 1, 1)
+            known = module.latents_of(as_model_input(frames).to(device))
         ids = [f"{captions[:place].count(caption)} {caption}" for place, caption in enumerate(captions)]
-        noise = SampleNoise(seed, 0, ids, stream="sample").normal(*latent)
-        pixels = module.decoded(generate(module, captions, noise, config)).clamp(-1, 1)
-    frames = ((pixels + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous().numpy()
-    return list(frames)
+        noise = SampleNoise(seed, 0, ids, device=device, stream="sample").normal(*latent)
+        pixels = module.decoded(generate(module, captions, noise, config, first_frames=known)).clamp(-1, 1)
+    films = ((pixels + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
+    return list(films)
+
+
+def fitted(picture: Picture, shape: Shape) -> Picture:
+    """The largest part of a picture (H, W, 3) with the shape's aspect, from its middle, in the shape's size."""
+    height, width = picture.shape[:2]
+    whole = Box(left=0, top=0, right=width, bottom=height)
+    crop = choose_crop(whole, height=shape.height, width=shape.width, place=(0.5, 0.5))
+    return cropped(picture, crop, displayed=(height, width), height=shape.height, width=shape.width)
 
 
 def trained_shape(config: TrainConfig) -> Shape:
@@ -93,9 +145,24 @@ def trained_shape(config: TrainConfig) -> Shape:
     return Shape(recipe.max_frames, side, side)
 
 
-def sheet_png(films: Sequence[Frames], *, zoom: int = 3) -> bytes:
-    """A PNG file with a row of frames for each film (F, H, W, 3)."""
+def sheet_of(films: Sequence[Frames], *, zoom: int = 3) -> Picture:
+    """A picture with a row of frames for each film (F, H, W, 3)."""
     shown = np.linspace(0, len(films[0]) - 1, min(len(films[0]), SHEET_COLUMNS)).round().astype(int)
     rows = [np.concatenate(list(film[shown]), axis=1) for film in films]
-    sheet = np.concatenate(rows, axis=0).repeat(zoom, axis=0).repeat(zoom, axis=1)
-    return bytes(cv2.imencode(".png", sheet[..., ::-1])[1])
+    return np.concatenate(rows, axis=0).repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def _makes_pictures(out: Path, shape: Shape) -> bool:
+    """Whether `out` is to be a picture rather than a film.
+
+    Raises:
+        ValueError: it can be neither.
+    """
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder: name the film in it, such as {out / 'clip.mp4'}")
+    suffix = out.suffix.lower()
+    if suffix == PICTURE_SUFFIX and shape.frames > 1:
+        raise ValueError(f"{out}: {shape.frames} frames make no picture; a shape of one frame does, such as 1x32x32")
+    if suffix not in (*FILM_SUFFIXES, PICTURE_SUFFIX):
+        raise ValueError(f"{out}: must end in one of {', '.join(FILM_SUFFIXES)}, or {PICTURE_SUFFIX} for a picture")
+    return suffix == PICTURE_SUFFIX

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,14 +58,14 @@ class Trainer:
             NonFiniteError: a loss or a gradient is no number, and the recipe says to stop.
             ValueError: the checkpoint in the run's folder is of another seed or other networks.
         """
-        changed = self._resume()
+        told = self._resume()
         with ExitStack() as stack:
             wish = stack.enter_context(stop_wish())
             if self._world.first:
                 self._metrics = Metrics(self._config.out, step=self.step, steps=self._config.trainer.steps)
                 stack.callback(self._metrics.close)
-            for line in changed:
-                self._say(f"changed since the checkpoint: {line}")
+            for line in told:
+                self._say(line)
             self._take_steps(wish)
             self._checkpoints.finish()
 
@@ -104,7 +103,7 @@ class Trainer:
         started = time.monotonic()
         micro_batches = [next(batches) for _ in range(trainer.accumulation)]
         waited = time.monotonic() - started
-        micro_batches = [_on(self._world.device, batch) for batch in micro_batches]
+        micro_batches = [batch.to(self._world.device) for batch in micro_batches]
         figures: dict[str, float] = {}
         for name in self._module.turns(self.step):
             with self._resting(name):
@@ -123,7 +122,8 @@ class Trainer:
         if not told["skipped"]:
             self._skips_in_a_row = 0
             for batch, loss in zip(batches, losses, strict=True):
-                self._tally.took(name, batch, loss, self._module.flops(name, batch))
+                flops = self._module.flops(name, batch) if loss.flops is None else loss.flops
+                self._tally.took(name, batch, loss, flops)
             return
         broken = (b for b, loss in zip(batches, losses, strict=True) if not math.isfinite(loss.total.detach()))
         bad = [clip_id for batch in broken for clip_id in batch.clip_ids]
@@ -157,7 +157,7 @@ class Trainer:
             stack.enter_context(torch.autocast(self._world.device.type, torch.bfloat16, enabled=bf16))
             for batch in self._held_out:
                 noise = SampleNoise(seed, 0, batch.clip_ids, device=self._world.device, stream="held_out")
-                add_figures(total, self._module.evaluate(_on(self._world.device, batch), noise))
+                add_figures(total, self._module.evaluate(batch.to(self._world.device), noise))
         merged = self._world.merged(total)
         return {f"held_out/{name}": value / count for name, (value, count) in merged.items() if count}
 
@@ -176,7 +176,7 @@ class Trainer:
         self._checkpoints.save(self.step, tensors, state)
 
     def _resume(self) -> list[str]:
-        """Go on from the newest checkpoint; what was set otherwise when it was made."""
+        """Go on from the newest checkpoint; which that is, and what was set otherwise when it was made."""
         checkpoint = self._world.told(latest(self._config.out) if self._world.first else None)
         if checkpoint is None:
             return []
@@ -188,13 +188,9 @@ class Trainer:
         self.step, self._skips_in_a_row = state["step"], state["skips_in_a_row"]
         self._batches.load_state_dict(state["data"])
         self._module.load_extra_state(state["extra"])
-        return difference(state["settings"], self._config)
+        changed = [f"changed since then: {line}" for line in difference(state["settings"], self._config)]
+        return [f"goes on from {checkpoint}", *changed]
 
     def _say(self, message: str) -> None:
         if self._metrics is not None:
             self._metrics.say(message)
-
-
-def _on(device: torch.device, batch: Batch) -> Batch:
-    text = None if batch.text is None else (batch.text[0].to(device), batch.text[1].to(device))
-    return dataclasses.replace(batch, video=batch.video.to(device, non_blocking=True), text=text)

@@ -31,7 +31,8 @@ def one_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_two_ranks_train_as_one(one_rank: Path, tmp_path: Path, settings: tuple[str, ...]) -> None:
-    run_ranks(2, tmp_path, JUDGED, *settings)
+    done = run_ranks(2, tmp_path, JUDGED, *settings)
+    assert "Warning" not in done.stderr
     assert len(losses(tmp_path)) == 20
     for network in ("main", "judge"):
         assert losses(tmp_path, network) == pytest.approx(losses(one_rank, network), abs=1e-5)
@@ -64,6 +65,14 @@ def test_ranks_agree_to_leave_a_step_out(one_rank: Path, tmp_path: Path) -> None
     assert re.search(rf"step 6: main's loss or gradient is no number \(rank \d: [^;]*\b{clip}\b[^;]*\)", done.stderr)
     assert len(losses(tmp_path / "two")) == 19
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+
+
+def test_weights_that_a_loss_leaves_out_stop_no_rank(tmp_path: Path) -> None:
+    few = ("objective.spare=true", "trainer.steps=4")
+    train(tiny_config(tmp_path / "one", *few))
+    for strategy in ("ddp", "fsdp2"):
+        run_ranks(2, tmp_path / strategy, *few, f"trainer.strategy={strategy}")
+        assert losses(tmp_path / strategy) == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
 
 
 def told(out: Path, rank: int) -> list[tuple[int, str, float]]:

@@ -1,11 +1,14 @@
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.training.tiny import tiny_dit_module
-from training.dit import blanked, measured_scale, without
+from training.dit import measured_scale
+from training.flow import noised
 from training.generate import GenerateConfig, generate
 from training.module import Batch
 from training.noise import SampleNoise
+from training.text_to_video import blanked, without
 
 SHAPE = (4, 2, 2, 2)
 """C, T, h, w of the latents of 5 frames of 16 x 16 pixels."""
@@ -97,6 +100,31 @@ def test_latents_of_a_cache_are_those_of_the_pixels():
     cached = Batch(video=latents, captions=batch.captions, clip_ids=batch.clip_ids, tokens=2, latent=True)
     assert module.latent_shape(cached) == module.latent_shape(batch) == SHAPE
     assert torch.allclose(_loss(module, batch).total, _loss(module, cached).total, rtol=1e-5)
+
+
+def test_what_was_never_shown_a_first_frame_takes_none():
+    module = tiny_dit_module(first_frame_share=0.0)
+    first = module.latents(_batch(2))[:, :, :1]
+    with pytest.raises(ValueError, match="first_frame_share is 0"):
+        generate(module, ["a", "b"], _noise(), GenerateConfig(num_steps=1), first_frames=first)
+
+
+def test_latents_and_their_noise_are_float32_where_the_autoencoder_computes_in_bfloat16():
+    module, batch = tiny_dit_module(), _batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        clean = module.latents(batch)
+    assert clean.dtype == torch.float32
+    levels = torch.full((3,), 0.997)  # bfloat16 makes it 0.996
+    mixed = noised(clean.bfloat16(), torch.ones_like(clean), levels)
+    assert torch.allclose(mixed, 0.003 * clean.bfloat16().float() + 0.997, atol=1e-6)
+
+
+@pytest.mark.parametrize("frames", [1, 5])
+def test_operations_are_those_that_torch_counts(frames):
+    module, batch = tiny_dit_module(), _batch(frames=frames)
+    with FlopCounterMode(display=False) as counted:
+        loss = _loss(module, batch)
+    assert loss.flops == 3 * sum(counted.flop_counts["TextToVideo.dit"].values())
 
 
 def test_guidance_leads_away_from_the_velocity_without_text():

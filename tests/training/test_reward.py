@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.training.tiny import tiny_dit_module
 from training.generate import GenerateConfig
@@ -58,6 +59,15 @@ def test_the_gradient_is_that_of_a_chain_cut_before_the_last_steps():
     assert any(float(gradient.abs().max()) > 0 for gradient in gradients.values())
     assert not any(latents.requires_grad for latents in inputs[:5])
     assert inputs[5].requires_grad  # it comes out of a recorded step
+
+
+def test_operations_are_those_of_all_steps_forward_and_the_last_back():
+    module, batch = _module(num_steps=5, last_steps=2), _batch()
+    with FlopCounterMode(display=False) as counted:
+        loss = module.loss("dit", batch, SampleNoise(0, 0, batch.clip_ids), 0)
+    forward = sum(counted.flop_counts["TextToVideo.dit"].values())  # with the LoRA, which is not counted
+    assert loss.flops == pytest.approx(forward / 5 * (5 + 2), rel=0.2)
+    assert loss.flops <= forward / 5 * (5 + 2)
 
 
 def test_only_lora_learns():

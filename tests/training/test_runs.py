@@ -23,6 +23,8 @@ def made(out: Path, *assignments: str) -> TrainConfig:
     """A run of the tiny autoencoder with first weights, as the trainer leaves it."""
     config = override(recipes.tiny_vae("manifest", str(out)), assignments)
     module = config.objective.build(config)
+    for name in module.networks:
+        module.materialise(name, torch.device("cpu"))
     tensors = {
         f"network.{name}.{key}": value
         for name, network in module.networks.items()

@@ -1,6 +1,8 @@
 """From films to a tuned model by the commands that a user types, at a few steps each."""
 
 import json
+import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,17 +10,20 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from captioners.sidecar import SidecarCaptioner
 from pipelines import recipes as curation
 from pipelines.curate import curate
+from tests.training.tiny import tiny_dit_module
 from training.__main__ import main
 from training.data.shapes import Shape
 from training.evaluate import SAMPLES, shapes_truth
+from training.film import write_picture
 from training.generate import GenerateConfig
 from training.page import Section, curve, write_page
 from training.runs import config_of, trained_dit, trained_vae
-from training.sample import sheet_png, videos
+from training.sample import fitted, sheet_of, videos
 from training.shapes_corpus import write_corpus
 
 
@@ -102,6 +107,62 @@ def test_the_same_seed_gives_the_same_video_beside_any_other(runs):
     assert (videos(module, ["a blue square"], shape, config, seed=2)[0] != alone).any()
 
 
+def test_sample_takes_a_picture_to_begin_with(runs, tmp_path):
+    picture, out = tmp_path / "first.png", tmp_path / "clip.mkv"
+    write_picture(picture, np.full((40, 64, 3), 90, np.uint8))
+    command = ["sample", str(runs["reward"]), "--prompt", "", "--out", str(out), "--steps", "2"]
+    assert main([*command, "--image", str(picture), "--shape", "5x32x48"]) == 0
+    with av.open(str(out)) as film:
+        assert [(frame.width, frame.height) for frame in film.decode(video=0)] == [(48, 32)] * 5
+
+
+def test_films_know_the_picture_that_they_begin_with():
+    module, config = tiny_dit_module(), GenerateConfig(num_steps=2)
+    known = []
+    module.model.register_forward_pre_hook(lambda _, args: known.append(args[3]))
+    pictures = [np.full((16, 32, 3), color, np.uint8) for color in ((255, 0, 0), (0, 0, 255))]
+    red, blue = (videos(module, ["a", "b"], Shape(5, 16, 32), config, seed=1, first=picture) for picture in pictures)
+    pixels = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1, 1).expand(-1, -1, 1, 16, 32)
+    latent = module.frozen["vae"].encode(pixels).mean
+    for condition in known[:2]:  # both videos, with and without text
+        assert torch.equal(condition[:, 0], torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(4, -1, 2, 4))
+        torch.testing.assert_close(condition[:, 1:, :1], latent.expand(4, -1, -1, -1, -1))
+    assert all((one != other).any() for one, other in zip(red, blue, strict=True))
+
+
+def test_a_picture_is_taken_from_its_middle():
+    picture = np.zeros((20, 60, 3), np.uint8)
+    picture[:, 20:40] = (10, 20, 250)
+    assert (fitted(picture, Shape(5, 16, 16)) == (10, 20, 250)).all()
+
+
+def test_one_frame_is_a_picture(runs, tmp_path, capsys):
+    out = tmp_path / "new folder" / "red.png"
+    command = ["sample", str(runs["dit"]), "--prompt", "a red circle", "--steps", "2", "--shape", "1x32x48"]
+    assert main([*command, "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(out)]
+    assert cv2.imread(str(out)).shape == (32, 48, 3)
+    assert main([*command, "--out", str(out), "--count", "2"]) == 0
+    assert {path.name for path in out.parent.iterdir()} == {"red.png", "red_0.png", "red_1.png"}
+
+
+def test_a_prompt_may_hold_anything(runs, tmp_path):
+    for prompt in ("", "../<b>\x00\udcff" + "long " * 100):
+        out = tmp_path / "a.mp4"
+        shape = ["--shape", "1x16x16", "--steps", "1"]
+        assert main(["sample", str(runs["dit"]), "--prompt", prompt, "--out", str(out), *shape]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "a.png"}
+
+
+def test_a_finished_run_says_that_it_is(runs, manifest, caplog):
+    few = ["--set", "trainer.steps=2", "--set", "data.held_out_batches=1"]
+    before = (runs["vae"] / "metrics.jsonl").read_text()
+    with caplog.at_level(logging.INFO):
+        assert main(["vae", str(manifest), "--out", str(runs["vae"]), *few]) == 0
+    assert f"at step 2 of 2: {runs['vae'] / 'checkpoints' / 'step_00000002'}" in caplog.messages
+    assert (runs["vae"] / "metrics.jsonl").read_text() == before
+
+
 def test_the_measured_truth_of_a_model_that_knows_it(runs, monkeypatch):
     """Films rendered from the prompts score 1; those of the colour that was not asked for, 0 on colour."""
     from training import evaluate
@@ -150,6 +211,23 @@ def test_a_cache_of_latents_trains_as_the_videos_do(runs, manifest, tmp_path, ca
     assert traces[1] == pytest.approx(traces[0], rel=1e-4)
 
 
+def test_an_autoencoder_that_was_trained_on_is_refused(runs, manifest, tmp_path, capsys):
+    """The transformer, and a LoRA on it, know the latents of the autoencoder as it was."""
+    copies = {name: tmp_path / name for name in ("vae", "dit")}
+    shutil.copytree(runs["vae"], copies["vae"])
+    few = ["--set", "trainer.steps=2", "--set", "data.held_out_batches=1"]
+    with_vae = ["--set", f"objective.vae={copies['vae']}"]
+    dit = ["dit", str(manifest), "--out", str(copies["dit"]), *few]
+    assert main([*dit, *with_vae]) == 0
+    assert main(["vae", str(manifest), "--out", str(copies["vae"]), *few, "--set", "trainer.steps=3"]) == 0
+    capsys.readouterr()
+    sample = ["sample", str(copies["dit"]), "--prompt", "a", "--out", str(tmp_path / "a.mp4")]
+    reward = ["reward", str(manifest), "--out", str(tmp_path / "reward"), "--set", f"objective.base={copies['dit']}"]
+    for command in (sample, [*dit, *with_vae], [*reward, *few, "--set", "objective.sampling.num_steps=2"]):
+        assert main(command) == 1
+        assert "its autoencoder has been trained on" in capsys.readouterr().err
+
+
 def test_refuses_with_a_reason(runs, manifest, tmp_path, capsys):
     assert main(["eval", str(tmp_path)]) == 1
     assert "no complete checkpoint" in capsys.readouterr().err
@@ -165,9 +243,36 @@ def test_refuses_with_a_reason(runs, manifest, tmp_path, capsys):
     assert "frames must be" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--out", "clip"], "must end in one of .mp4, .mov, .mkv"),
+        (["--out", "."], "is a folder"),
+        (["--out", "clip.png"], "9 frames make no picture"),
+        (["--out", "taken/clip.mp4"], "taken"),
+        (["--count", "0"], "count is 0"),
+        (["--shift", "0"], "shift is 0.0"),
+        (["--guidance", "nan"], "guidance is nan"),
+        (["--image", "none.png"], "No such file"),
+        (["--image", "taken"], "no picture that can be read"),
+        (["--image", "words.png"], "no picture that can be read"),
+        (["--image", "grey.png", "--shape", "1x32x32"], "nothing is left to make"),
+    ],
+)
+def test_sample_refuses_with_a_reason(runs, tmp_path, monkeypatch, capsys, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    Path("taken").touch()
+    Path("words.png").write_text("no picture")
+    write_picture(Path("grey.png"), np.full((32, 32, 3), 90, np.uint8))
+    command = ["sample", str(runs["dit"]), "--prompt", "a", "--out", "clip.mp4", "--steps", "1"]
+    assert main([*command, *arguments]) == 1
+    assert reason in capsys.readouterr().err
+    assert not Path("clip.mp4").exists()
+
+
 def test_the_page_holds_curves_figures_and_samples_and_trusts_no_name(runs, tmp_path):
     sheet = tmp_path / "sheet.png"
-    sheet.write_bytes(sheet_png([np.zeros((3, 8, 8, 3), np.uint8)]))
+    write_picture(sheet, sheet_of([np.zeros((3, 8, 8, 3), np.uint8)]))
     section = Section(
         title="<b>", text="a & b", run=runs["vae"], curves=("loss/l1", "held_out/psnr", "none"), sheets={"<i>": sheet}
     )

@@ -59,8 +59,10 @@ def test_shards_have_the_first_weights_of_a_whole_network(base: Path, tmp_path: 
     assert max(halves) < 0.55 * sum(halves)
 
 
-def test_two_ranks_train_shards_as_one_rank_trains_a_whole_network(base: Path, tmp_path: Path) -> None:
-    run_ranks(2, tmp_path, SHARDED, script=SCRIPT)
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_two_ranks_train_as_one_rank_trains_a_whole_network(base: Path, tmp_path: Path, strategy: str) -> None:
+    done = run_ranks(2, tmp_path, f"trainer.strategy={strategy}", script=SCRIPT)
+    assert "Warning" not in done.stderr
     assert len(losses(tmp_path, "dit")) == 8
     assert losses(tmp_path, "dit") == pytest.approx(losses(base, "dit"), abs=1e-6)
     averages = [_weights(run) for run in (tmp_path, base)]
@@ -73,6 +75,8 @@ def test_a_lora_on_shards_trains_as_one_on_a_whole_network(base: Path, tuned: Pa
     assert losses(tuned, "dit") == losses(tmp_path / "whole", "dit")
     run_ranks(2, tmp_path / "shards", setting, SHARDED, "trainer.activation_checkpointing=true", script=SCRIPT)
     assert losses(tmp_path / "shards", "dit") == pytest.approx(losses(tuned, "dit"), abs=1e-5)
+    run_ranks(2, tmp_path / "copies", setting, script=SCRIPT)
+    assert losses(tmp_path / "copies", "dit") == pytest.approx(losses(tuned, "dit"), abs=1e-5)
 
 
 def test_a_checkpoint_of_a_lora_holds_the_lora_alone(base: Path, tuned: Path) -> None:

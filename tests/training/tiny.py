@@ -21,7 +21,7 @@ DIT = DitConfig(
     in_channels=9,
     base_grid=None,
 )
-TEXT = ByteTextConfig(dim=16, layers=1, heads=2)
+TEXT = ByteTextConfig(dim=16, trainable=True)
 
 
 def tiny_dit_module(*, seed: int = 0, **objective) -> DitModule:

@@ -57,6 +57,8 @@ class TinyModule(TrainModule):
     def __init__(self, objective: TinyObjective, out: str) -> None:
         self.objective, self.out = objective, Path(out)
         self.networks = {"main": Blocks()} | ({"judge": Blocks()} if objective.judged else {})
+        if objective.spare:
+            self.networks["main"].spare = torch.nn.Linear(2, 2)
         self.frozen = {}
         self.calls_made = 0
 
@@ -68,6 +70,9 @@ class TinyModule(TrainModule):
 
     def averages(self) -> Sequence[str]:
         return ("main",)
+
+    def skips_weights(self, network: str) -> bool:
+        return self.objective.spare
 
     def turns(self, step: int) -> Sequence[str]:
         return ("main", "judge") if self.objective.judged and step >= 3 else ("main",)
@@ -117,6 +122,8 @@ class TinyObjective:
     """The module, and the mishaps that tests want."""
 
     judged: bool = False
+    spare: bool = False
+    """`main` has a layer that no loss asks for."""
     broken_clip: str = ""
     broken_step: int = -1
     dies_at_step: int = -1

@@ -164,7 +164,8 @@ class VideoDit(nn.Module):  # type: ignore[misc]
         """(B, N, C * patch * patch) to (B, C, T, h, w)."""
         patch = self.config.patch
         latents = patches_BNP.unflatten(-1, (-1, patch, patch)).unflatten(1, grid)  # B T h w C p p
-        return latents.permute(0, 4, 1, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
+        # A tensor of its own: who changed a view in place would undo FSDP's hooks on it.
+        return latents.permute(0, 4, 1, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4).clone()
 
 
 def _attention_mask(text_mask_BL: torch.Tensor, video_tokens: int) -> torch.Tensor | None:

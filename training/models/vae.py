@@ -202,7 +202,8 @@ class Decoder(nn.Module):  # type: ignore[misc]
             x = layer(x, memory)
         x = self.conv_out(functional.silu(self.norm_out(x)), memory)
         frames = functional.pixel_shuffle(x.transpose(1, 2).flatten(0, 1), self.pixel_patch)
-        return frames.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
+        # A tensor of its own: who changed a view in place would undo FSDP's hooks on it.
+        return frames.unflatten(0, (x.shape[0], -1)).transpose(1, 2).clone()
 
 
 def _residuals(inputs: int, width: int, count: int, groups: int | None) -> list[ResidualBlock]:

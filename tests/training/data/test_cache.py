@@ -50,7 +50,7 @@ def encode(video: torch.Tensor) -> torch.Tensor:
 
 
 def text_encoder() -> ByteTextEncoder:
-    return ByteTextEncoder(ByteTextConfig(dim=16, layers=1, heads=2), seed=1)
+    return ByteTextEncoder(ByteTextConfig(dim=16), seed=1)
 
 
 def fill(store: Store, dataset: ClipDataset, epochs: int = 1, **options: Any) -> Filled:
