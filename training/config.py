@@ -89,6 +89,8 @@ class TrainerConfig:
     strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
+    threads: int | None = field(default=None, metadata=OPERATIONAL)
+    """Of an operation on the CPU, for which a small model's tensors can be too small; None leaves it to torch."""
     checkpoint_every: int = field(default=500, metadata=OPERATIONAL)
     keep_checkpoints: int = field(default=3, metadata=OPERATIONAL)
     async_checkpoints: bool = field(default=False, metadata=OPERATIONAL)
@@ -100,8 +102,8 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         every = ("checkpoint_every", "eval_every", "log_every")
-        for name in ("steps", "accumulation", "skips_in_a_row", "keep_checkpoints", *every):
-            if getattr(self, name) < 1:
+        for name in ("steps", "accumulation", "threads", "skips_in_a_row", "keep_checkpoints", *every):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} is {getattr(self, name)}, must be at least 1")
         words = {"precision": ("fp32", "bf16"), "strategy": ("ddp", "fsdp2"), "non_finite": ("stop", "skip")}
         for name, allowed in words.items():

@@ -23,6 +23,8 @@ PROMPTS = (
     "a blue square moving up quickly",
     "a yellow triangle moving left slowly",
 )
+WATCHED_LOSS = 0.1
+"""What the watched reward may lose."""
 
 _CURATE = (
     "rules.short_side.min=none",  # 64 pixels, as no film that is filmed has
@@ -84,15 +86,17 @@ def _sections(vae: Path, dit: Path, reward: Path, sheets: dict[Path, dict[str, P
         ),
         Section(
             title="Transformer",
-            text="Flow matching from captions. prompted_color_share: of 32 samples, how many are mostly of the colour "
-            "that was asked for, red or blue, by their pixels.",
+            text="Flow matching from captions. Of 32 samples, judged by their pixels, prompted_color_share are mostly "
+            "of the colour that was asked for, red or blue, and prompted_direction_share move the way that was asked "
+            "for; a quarter would by chance.",
             run=dit,
             curves=("loss/dit", "held_out/loss"),
             sheets=sheets[dit],
         ),
         Section(
             title="Reward tuning",
-            text="Colour and direction are tuned for by a LoRA, on held-out prompts here; background is only watched.",
+            text="Colour and direction are tuned for by a LoRA, on held-out prompts here. The share of background is "
+            f"only watched: it may fall by {WATCHED_LOSS:g}, or the tuning has begun to paint the reward.",
             run=reward,
             curves=("held_out/mixture", "held_out/color", "held_out/direction", "held_out/watched/background"),
             sheets=sheets[reward],

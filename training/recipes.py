@@ -48,7 +48,7 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=objective,
         data=_tiny_data(manifest, samples=4),
-        trainer=TrainerConfig(steps=1200, ema_decay=0.99, eval_every=200, checkpoint_every=600),
+        trainer=TrainerConfig(steps=1200, threads=1, ema_decay=0.99, eval_every=200, checkpoint_every=600),
         optimizer=OptimizerConfig(learning_rate=5e-4, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.05),
         other_optimizers={"discriminator": OptimizerConfig(learning_rate=1e-3, beta1=0.5, beta2=0.9)},
     )
@@ -73,7 +73,7 @@ def tiny_dit(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=DitObjective(vae="", model=model, text=ByteTextConfig(stride=4), first_frame_share=0.5),
         data=_tiny_data(manifest, samples=32),
-        trainer=TrainerConfig(steps=2000, ema_decay=0.995, eval_every=250, checkpoint_every=500),
+        trainer=TrainerConfig(steps=2000, threads=1, ema_decay=0.995, eval_every=250, checkpoint_every=500),
         optimizer=OptimizerConfig(learning_rate=4e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
     )
 
@@ -85,7 +85,7 @@ def tiny_reward(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=RewardObjective(base=""),
         data=_tiny_data(manifest, samples=16),
-        trainer=TrainerConfig(steps=60, ema_decay=None, eval_every=15, checkpoint_every=30),
+        trainer=TrainerConfig(steps=60, threads=1, ema_decay=None, eval_every=15, checkpoint_every=30),
         optimizer=OptimizerConfig(learning_rate=5e-4, warmup_steps=5, weight_decay=0.0),
     )
 

@@ -166,7 +166,6 @@ class Trainer:
         state = {
             "step": self.step,
             "seed": self._config.trainer.seed,
-            "world_size": self._world.size,
             "skips_in_a_row": self._skips_in_a_row,
             "averages": {name: turn.averaged_names() for name, turn in self._turns.items()},
             "data": dict(self._batches.state_dict()),

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,3 +185,16 @@ def newest(out: Path) -> Path:
 
 def held_out(out: Path) -> dict[int, float]:
     return {row["step"]: row["held_out/error"] for row in read_rows(str(out)) if "held_out/error" in row}
+
+
+def test_threads_are_for_the_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, loss, used = torch.get_num_threads(), Blocks.loss, set()
+
+    def watched(self: Blocks, *arguments: Any) -> Any:
+        used.add(torch.get_num_threads())
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(Blocks, "loss", watched)
+    train(tiny_config(tmp_path, f"trainer.threads={before + 1}", "trainer.steps=1"))
+    assert used == {before + 1}
+    assert torch.get_num_threads() == before

@@ -5,7 +5,7 @@ They are parameters of the model itself, so whatever trains, shards or saves the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -27,34 +27,14 @@ class LoraLinear(nn.Linear):  # type: ignore[misc]
         self.rank, self.alpha, self.enabled = rank, alpha, True
         self.lora_down = nn.Parameter(self.weight.new_empty(rank, self.in_features))
         self.lora_up = nn.Parameter(self.weight.new_zeros(self.out_features, rank))
-        # In a tuple, where it is no parameter: the weight that `merge` put aside.
-        self._unmerged: tuple[nn.Parameter, ...] = ()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in_features) to (..., out_features)."""
         y = functional.linear(x, self.weight, self.bias)
-        if self._unmerged or not self.enabled:
+        if not self.enabled:
             return y
         low = functional.linear(x, self.lora_down)
         return y + functional.linear(low, self.lora_up) * (self.alpha / self.rank)
-
-    def merge(self) -> None:
-        """Add the change to the weight, in float32 at least; the old weight is kept beside it."""
-        if self._unmerged:
-            return
-        wide = torch.promote_types(self.weight.dtype, torch.float32)
-        with torch.no_grad():
-            change = self.lora_up.to(wide) @ self.lora_down.to(wide) * (self.alpha / self.rank)
-            merged = (self.weight.to(wide) + change).to(self.weight.dtype)
-        self._unmerged = (self.weight,)
-        self.weight = nn.Parameter(merged, requires_grad=False)
-
-    def unmerge(self) -> None:
-        """Put the old weight back. Subtracting would leave a rounding error, which adds up in bfloat16."""
-        for weight in self._unmerged:
-            weight.data = weight.data.to(self.weight.device)
-            self.weight = weight
-        self._unmerged = ()
 
 
 def add_lora(module: nn.Module, rank: int, alpha: float, *, seed: int = 0) -> None:
@@ -95,49 +75,10 @@ def lora_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: value for name, value in module.named_parameters() if name.rpartition(".")[2] in _PARTS}
 
 
-def lora_state(module: nn.Module) -> dict[str, torch.Tensor]:
-    """The changes alone, for a file of their own."""
-    return {name: value.detach() for name, value in lora_parameters(module).items()}
-
-
-def load_lora_state(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-    """Take changes into a module that `add_lora` prepared with the same rank.
-
-    Raises:
-        ValueError: they are of other layers or of another rank.
-    """
-    parameters = lora_parameters(module)
-    wrong = sorted(parameters.keys() ^ state.keys())
-    wrong = wrong or [name for name, value in parameters.items() if value.shape != state[name].shape]
-    if wrong:
-        raise ValueError(f"{len(wrong)} of {len(parameters)} LoRA weights do not fit, the first is {wrong[0]}")
-    with torch.no_grad():
-        for name, value in parameters.items():
-            value.copy_(state[name])
-
-
-def merge(module: nn.Module) -> None:
-    """Add the changes to the weights, for inference; a state dict taken meanwhile has the sums under the old names."""
-    for layer in _layers(module):
-        layer.merge()
-
-
-def unmerge(module: nn.Module) -> None:
-    """Undo `merge`, to the last bit."""
-    for layer in _layers(module):
-        layer.unmerge()
-
-
 @contextmanager
 def without_lora(module: nn.Module) -> Iterator[None]:
-    """The model as it was before LoRA, such as for a penalty on leaving it.
-
-    Raises:
-        ValueError: the changes are merged into the weights.
-    """
+    """The model as it was before LoRA."""
     layers = list(_layers(module))
-    if any(layer._unmerged for layer in layers):
-        raise ValueError("LoRA is merged into the weights: unmerge it first")
     for layer in layers:
         layer.enabled = False
     try:

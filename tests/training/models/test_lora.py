@@ -7,16 +7,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tests.training.models.test_dit_model import SMALL
 from training.models.dit import VideoDit
-from training.models.lora import (
-    LoraLinear,
-    add_lora,
-    load_lora_state,
-    lora_parameters,
-    lora_state,
-    merge,
-    unmerge,
-    without_lora,
-)
+from training.models.lora import LoraLinear, add_lora, lora_parameters, without_lora
 from training.models.weights import named_generator
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -40,6 +31,10 @@ def _adapted(seed: int = 2) -> VideoDit:
     add_lora(dit, 4, 2.0)
     _noisy(dit, seed, only="lora_up")
     return dit
+
+
+def _state(dit: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach() for name, value in lora_parameters(dit).items()}
 
 
 def _answer(dit: VideoDit) -> torch.Tensor:
@@ -66,37 +61,6 @@ def test_base_weights_keep_their_names():
     assert all(torch.equal(value, base[name]) for name, value in plain.state_dict().items())
 
 
-def test_merged_answers_as_before_and_unmerged_weights_are_the_same_bits():
-    dit = _adapted()
-    before = {name: value.clone() for name, value in dit.state_dict().items()}
-    wanted = _answer(dit)
-    for _ in range(3):
-        merge(dit)
-        merge(dit)  # twice is once
-        assert not torch.equal(dit.get_parameter("patches_out.weight"), before["patches_out.weight"])
-        torch.testing.assert_close(_answer(dit), wanted, **TOLERANCE)
-        unmerge(dit)
-    after = dit.state_dict()
-    assert after.keys() == before.keys()
-    assert all(torch.equal(after[name], before[name]) for name in before)
-    assert torch.equal(_answer(dit), wanted)
-
-
-def test_unmerge_is_exact_in_bfloat16():
-    dit = _adapted().bfloat16()
-    before = {name: value.clone() for name, value in dit.state_dict().items()}
-    merge(dit)
-    unmerge(dit)
-    assert all(torch.equal(value, before[name]) for name, value in dit.state_dict().items())
-
-
-def test_merged_weights_are_those_of_a_model_without_lora():
-    dit, plain = _adapted(), _dit()
-    merge(dit)
-    plain.load_state_dict({name: value for name, value in dit.state_dict().items() if "lora" not in name})
-    torch.testing.assert_close(_answer(plain), _answer(dit), **TOLERANCE)
-
-
 def test_the_change_is_alpha_over_rank_times_up_down():
     layer = LoraLinear(torch.nn.Linear(6, 5), rank=3, alpha=1.5)
     with torch.no_grad():
@@ -112,25 +76,6 @@ def test_without_lora_is_the_model_as_it_was():
     with without_lora(dit):
         assert torch.equal(_answer(dit), wanted)
     assert not torch.allclose(_answer(dit), wanted, atol=1e-3)
-    merge(dit)
-    with pytest.raises(ValueError, match="unmerge"), without_lora(dit):
-        pass
-
-
-def test_state_of_lora_alone_moves_to_another_model():
-    dit, other = _adapted(), _adapted(seed=5)
-    assert not torch.allclose(_answer(other), _answer(dit), atol=1e-3)
-    load_lora_state(other, lora_state(dit))
-    assert torch.equal(_answer(other), _answer(dit))
-
-
-def test_state_that_does_not_fit_is_refused():
-    dit, wider = _adapted(), _dit()
-    add_lora(wider, 8, 2.0)
-    with pytest.raises(ValueError, match=r"do not fit, the first is blocks\.0\.attention\.k\.lora_down"):
-        load_lora_state(dit, {name: value for name, value in lora_state(dit).items() if "attention.k" not in name})
-    with pytest.raises(ValueError, match=r"do not fit, the first is \S+lora_"):
-        load_lora_state(wider, lora_state(dit))
 
 
 def test_misuse_is_refused():
@@ -149,7 +94,7 @@ def test_first_values_depend_on_the_seed_alone():
     torch.manual_seed(9)
     add_lora(two, 4, 2.0, seed=1)
     add_lora(other, 4, 2.0, seed=2)
-    states = [lora_state(dit) for dit in (one, two, other)]
+    states = [_state(dit) for dit in (one, two, other)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     name = "patches_out.lora_down"
     assert not torch.equal(states[0][name], states[2][name])
@@ -165,7 +110,7 @@ def _trained(dit: torch.nn.Module, model: torch.nn.Module, mine: slice) -> dict[
         optimizer.zero_grad()
         (velocity - 1).square().mean().backward()
         optimizer.step()
-    return lora_state(dit)
+    return _state(dit)
 
 
 def _train_half(rank: int, port: int, folder: str) -> None:
@@ -184,7 +129,7 @@ def test_two_ranks_train_as_one(tmp_path):
         port = free.getsockname()[1]
     torch.multiprocessing.spawn(_train_half, (port, str(tmp_path)), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    alone, started = _adapted(), lora_state(_adapted())
+    alone, started = _adapted(), _state(_adapted())
     for name, value in _trained(alone, alone, slice(4)).items():
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], value, rtol=0, atol=1e-4)
