@@ -30,7 +30,7 @@ from training.signals import Interrupted, tell
 from training.turn import NonFiniteError
 from training.watch import shown
 
-LOCATIONS = ("data.manifest", "data.cache", "objective.vae", "objective.base")
+LOCATIONS = ("data.manifest", "data.cache", "data.text_cache", "objective.vae", "objective.base")
 """Settings that name a folder or bucket; Ray's workers have a working directory of their own."""
 FIRST_RANK_SECONDS = 2.0
 """What all ranks refuse, the first one tells, and torchrun ends the others. What one refuses alone, it tells later."""
@@ -187,7 +187,7 @@ def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--prompt", required=True)
     command.add_argument("--image", metavar="FILE", help="a picture to begin with; its middle, where it does not fit")
     out = "such as clip.mp4; the sheet is clip.png. Or picture.png, with a shape of one frame"
-    command.add_argument("--out", required=True, metavar="FILM", help=out)
+    command.add_argument("--out", default="sample.mp4", metavar="FILM", help=f"{out} (default: %(default)s)")
     command.add_argument("--count", type=int, default=1)
     command.add_argument("--shape", help="FRAMESxHEIGHTxWIDTH (default: the largest that was trained on)")
     _add_sampling(command)

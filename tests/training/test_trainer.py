@@ -188,13 +188,13 @@ def held_out(out: Path) -> dict[int, float]:
 
 
 def test_threads_are_for_the_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, loss, used = torch.get_num_threads(), Blocks.loss, set()
+    before, forward, used = torch.get_num_threads(), Blocks.forward, set()
 
     def watched(self: Blocks, *arguments: Any) -> Any:
         used.add(torch.get_num_threads())
-        return loss(self, *arguments)
+        return forward(self, *arguments)
 
-    monkeypatch.setattr(Blocks, "loss", watched)
+    monkeypatch.setattr(Blocks, "forward", watched)
     train(tiny_config(tmp_path, f"trainer.threads={before + 1}", "trainer.steps=1"))
     assert used == {before + 1}
     assert torch.get_num_threads() == before

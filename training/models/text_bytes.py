@@ -63,7 +63,8 @@ class ByteTextEncoder(nn.Module):  # type: ignore[misc]
         bytes_BLD = self.tokens(ids_BL) * mask_BL[..., None]  # padding is what stands beyond a caption's end
         words_BLD = functional.gelu(self.words(bytes_BLD.transpose(1, 2)).transpose(1, 2))
         vectors_BLD = self.norm(bytes_BLD + words_BLD + self.positions.weight[: ids_BL.shape[1]])
-        return vectors_BLD[:, :: self.config.stride], mask_BL[:, :: self.config.stride]
+        # A tensor of its own: who changed a view in place would undo FSDP's hooks on it.
+        return vectors_BLD[:, :: self.config.stride].clone(), mask_BL[:, :: self.config.stride]
 
 
 def byte_tokens(captions: Sequence[str], max_bytes: int) -> torch.Tensor:
