@@ -90,7 +90,7 @@ class DitModule(TrainModule):
         Raises:
             ValueError: its newest weights are others than the transformer was trained with.
         """
-        before = state.get("latents_by", self.latents_by)  # runs of older code did not keep it
+        before = state["latents_by"]
         if before != self.latents_by:
             raise ValueError(
                 f"{self.objective.vae}: its autoencoder has been trained on: weights {self.latents_by}, but the "

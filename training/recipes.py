@@ -55,7 +55,7 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
 
 
 def tiny_dit(manifest: str, out: str) -> TrainConfig:
-    """1.4 M weights; `--set objective.vae=RUN` names the autoencoder."""
+    """1.5 M weights; `--set objective.vae=RUN` names the autoencoder."""
     model = DitConfig(
         dim=96,
         heads=6,
