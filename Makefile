@@ -25,7 +25,7 @@ demo: .venv/core
 
 # Films of moving shapes, curated, and three models trained on them.
 train-demo: .venv/all
-	$(BIN)/python -m training.demo demo/train
+	$(BIN)/python -m training.shapes.demo demo/train
 
 check: .venv/all
 	$(BIN)/ruff format --check .

@@ -21,11 +21,11 @@ import av
 import cv2
 
 from cluster.stage import Chain
-from pipelines import recipes
-from pipelines.config import CurateConfig
-from pipelines.decisions import FRAMES, rules_of, step_of
-from pipelines.model_stages import model_stages
-from pipelines.stages import MeasureStage
+from pipelines.clips.decisions import FRAMES, rules_of, step_of
+from pipelines.clips.model_stages import model_stages
+from pipelines.clips.stages import MeasureStage
+from pipelines.recipe import recipes
+from pipelines.recipe.config import CurateConfig
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.observe import Window

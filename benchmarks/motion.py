@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from filters.motion import MotionScorer
-from pipelines import recipes
+from pipelines.recipe import recipes
 from preprocess.clip import Clip, Source
 from preprocess.decode import Frame, Video
 from preprocess.errors import MediaError

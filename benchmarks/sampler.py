@@ -18,9 +18,9 @@ import time
 
 import numpy as np
 
-from training.data.plan import EpochPlan, plan_epoch
-from training.data.recipe import SamplerConfig
-from training.data.table import ClipTable
+from training.data.plan.config import SamplerConfig
+from training.data.plan.plan import EpochPlan, plan_epoch
+from training.data.plan.table import ClipTable
 
 SIZES = (
     ((1920, 1080), 0.30),

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from pipelines import recipes
 from pipelines.curate import curate
+from pipelines.recipe import recipes
 from preprocess.clip import Source
 from preprocess.decode import Video
-from preprocess.shots import ShotDetector, Transition
+from preprocess.shots.detector import ShotDetector, Transition
 
 TOLERANCE_FRAMES = 1
 

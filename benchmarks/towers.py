@@ -2,7 +2,7 @@
 
     python -m benchmarks.towers [--models ViT-B-32 ViT-L-14] [--seconds 30]
 
-Random weights of the full size, in the layout of a hub, loaded by `filters.tower`. The stage takes uint8 frames:
+Random weights of the full size, in the layout of a hub, loaded by `filters.towers.tower`. The stage takes uint8 frames:
 normalising, copying to the device and back are in its time. Both take turns, batch by batch, so that a noisy machine
 disturbs both alike; `ratio` is the median, over the pairs of turns, of the stage's speed to that of the bare loop.
 The last line is JSON.
@@ -23,7 +23,7 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-from filters.tower import LoadedTower, Tower
+from filters.towers.tower import LoadedTower, Tower
 
 CPU_BATCH, GPU_BATCH = 4, 256
 LEAST_PAIRS = 5

@@ -12,15 +12,22 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from captioners.base import NO_TEXT, Caption, Captioner, ClipToDescribe
-from captioners.chat_answer import Answer
-from captioners.chat_client import served_models
-from captioners.chat_server import DETAIL_LIMIT, NO_KEY, ChatServer, RequestFailedError
-from captioners.checks import clean, outcome
-from captioners.conversation import Message, messages
-from captioners.loop_thread import LoopThread
+from captioners.chat.answer import Answer
+from captioners.chat.client import served_models
+from captioners.chat.conversation import Message, messages
+from captioners.chat.loop_thread import LoopThread
+from captioners.chat.rewrite import (
+    ATTEMPTS,
+    RESPONSE_FORMAT,
+    InvalidRewriteError,
+    correction,
+    read_rewrite,
+    rewrite_request,
+)
+from captioners.chat.server import DETAIL_LIMIT, NO_KEY, ChatServer, RequestFailedError
+from captioners.judge.checks import clean, outcome
 from captioners.prompt import Prompt, load_prompt
-from captioners.rewrite import ATTEMPTS, RESPONSE_FORMAT, InvalidRewriteError, correction, read_rewrite, rewrite_request
-from preprocess.settings import OPERATIONAL
+from preprocess.io.settings import OPERATIONAL
 
 
 @dataclass(frozen=True, kw_only=True)

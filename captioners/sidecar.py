@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from captioners.base import Caption, Captioner, ClipToDescribe
-from preprocess import storage
+from preprocess.io import storage
 
 
 @dataclass(frozen=True, slots=True)

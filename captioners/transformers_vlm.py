@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from captioners.in_process import InProcessCaptioner
-from captioners.vlm_folder import vlm_folder
-from preprocess.settings import OPERATIONAL
+from captioners.local.folder import vlm_folder
+from captioners.local.in_process import InProcessCaptioner
+from preprocess.io.settings import OPERATIONAL
 
 if TYPE_CHECKING:
-    from captioners.local_vlm import LocalVlm
+    from captioners.local.vlm import LocalVlm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,6 @@ class TransformersVlmCaptioner(InProcessCaptioner):
 
     def load(self) -> LocalVlm:
         """The model on the GPU, or on the CPU where there is none."""
-        from captioners.local_vlm import LocalVlm
+        from captioners.local.vlm import LocalVlm
 
         return LocalVlm(vlm_folder(self.weights), max_tokens=self.max_tokens, batch_size=self.batch_size)

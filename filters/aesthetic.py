@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from filters.aesthetic_head import AestheticHead, load_head
 from filters.base import ColumnType, Embedded, EmbeddingScorer, Score
-from preprocess.weights import MissingWeightsError, find_file
+from filters.towers.aesthetic_head import AestheticHead, load_head
+from preprocess.io.weights import MissingWeightsError, find_file
 
 
 class _HeadScorer(EmbeddingScorer):
@@ -57,7 +57,7 @@ class AestheticScorer(_HeadScorer):
     tower: str = "clip"
     head: str = "trl-lib/ddpo-aesthetic-predictor:aesthetic-model.pth"
     """The hub's copy of sac+logos+ava1-l14-linearMSE.pth from christophschuhmann/improved-aesthetic-predictor. Heads of
-    the other layouts (`filters.aesthetic_head`) do as well, on the tower that they were trained on."""
+    the other layouts (`filters.towers.aesthetic_head`) do as well, on the tower that they were trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)

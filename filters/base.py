@@ -1,8 +1,8 @@
 """The contract of a filter: measure one thing about a clip, and leave the deciding to `filters.rules`.
 
 There are three kinds. A `Scorer` looks at one clip's frames, on the CPU that decoded them. A `BatchScorer` runs a model
-over a few frames of many clips. An `EmbeddingScorer` looks at what an image tower (`filters.tower`) made of the frames:
-all that name the same tower share its one forward pass.
+over a few frames of many clips. An `EmbeddingScorer` looks at what an image tower (`filters.towers.tower`) made of the
+frames: all that name the same tower share its one forward pass.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Measurement(ABC):
     """What all kinds have in common. Subclasses are frozen dataclasses whose fields are their parameters; they know no
     thresholds.
 
-    A new filter is one file with one subclass, named in a recipe by import (`pipelines/recipes.py`).
+    A new filter is one file with one subclass, named in a recipe by import (`pipelines/recipe/recipes.py`).
     """
 
     name: ClassVar[str]

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from filters.base import Score, Scorer
-from filters.camera import STILL, Field, GlobalMotion, camera_word, explains, fit_global, smoothed, still, undone
+from filters.flow.camera import STILL, Field, GlobalMotion, camera_word, explains, fit_global, smoothed, still, undone
 from preprocess.frames import SAMPLES_PER_SECOND, FrameSignals, FrameView, Plane, Sample
 
 CELL = 4

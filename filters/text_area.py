@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.base import Score, Scorer
-from filters.text_boxes import Box, counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
+from filters.text.boxes import Box, counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
 from preprocess.frames import FrameView
 
 DETECTION_LONG_SIDE = 640

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from filters.base import BatchScorer, ColumnType, Score
-from filters.easyocr_detector import DETECTOR_FILE, Detector, Frame, TextBox
-from filters.easyocr_recogniser import RECOGNISERS, Gray, Reading, Recogniser, recogniser_for
-from filters.text_boxes import counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
+from filters.text.boxes import counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
+from filters.text.easyocr_detector import DETECTOR_FILE, Detector, Frame, TextBox
+from filters.text.easyocr_recogniser import RECOGNISERS, Gray, Reading, Recogniser, recogniser_for
 from preprocess.frames import FrameView
-from preprocess.settings import OPERATIONAL
-from preprocess.weights import MissingWeightsError, find_folder
+from preprocess.io.settings import OPERATIONAL
+from preprocess.io.weights import MissingWeightsError, find_folder
 
 SETTING = "scorers.text_area_easyocr.weights"
 PUBLISHED = "https://www.jaided.ai/easyocr/modelhub"

@@ -9,18 +9,18 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines import recipes
 from pipelines.caption import run_caption
-from pipelines.config import override
 from pipelines.curate import ENGINES, curate
 from pipelines.decide import decide
 from pipelines.demo import demo
 from pipelines.filter import run_filter
 from pipelines.plan import print_plan
-from pipelines.plugins import with_captioner
 from pipelines.progress import print_summary
+from pipelines.recipe import recipes
+from pipelines.recipe.config import override
+from pipelines.recipe.plugins import with_captioner
 from pipelines.report.write import write_report
-from preprocess import storage
+from preprocess.io import storage
 from preprocess.manifest import Manifest
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pyarrow as pa
 
 from filters.base import EmbeddingScorer
-from pipelines.checks import check_models, refuse_mixed_towers
-from pipelines.config import CurateConfig, difference, fingerprint, override
+from pipelines.clips.decisions import CAPTIONED, broken_rules, step_of
+from pipelines.clips.revisit import revisit_clips, with_values
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
-from pipelines.decisions import CAPTIONED, broken_rules, step_of
-from pipelines.plugins import with_captioner
-from pipelines.recorded import load, recorded_config
-from pipelines.revisit import revisit_clips, with_values
-from preprocess import storage
+from pipelines.recipe.checks import check_models, refuse_mixed_towers
+from pipelines.recipe.config import CurateConfig, difference, fingerprint, override
+from pipelines.recipe.plugins import with_captioner
+from pipelines.recipe.recorded import load, recorded_config
+from preprocess.io import storage
 from preprocess.manifest import CAPTION_FIELDS, Manifest, Row, score_fields
 
 

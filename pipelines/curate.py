@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from cluster.engine import Engine, LocalEngine
-from pipelines.checks import check_models
-from pipelines.config import CurateConfig, difference, fingerprint
-from pipelines.model_stages import model_stages
+from pipelines.clips.model_stages import model_stages
+from pipelines.clips.stages import MeasureStage, WriteStage
 from pipelines.progress import Progress
-from pipelines.recorded import recorded_config, run_of, with_added
+from pipelines.recipe.checks import check_models
+from pipelines.recipe.config import CurateConfig, difference, fingerprint
+from pipelines.recipe.recorded import recorded_config, run_of, with_added
 from pipelines.report.write import write_report
-from pipelines.stages import MeasureStage, WriteStage
-from preprocess import storage
 from preprocess.clip import Source
 from preprocess.errors import MediaError
+from preprocess.io import storage
 from preprocess.manifest import Manifest
 from preprocess.probe import header_seconds
 from preprocess.sources import list_sources

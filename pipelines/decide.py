@@ -7,14 +7,14 @@ from typing import Any
 import pyarrow as pa
 
 from captioners.base import ClipToDescribe
-from pipelines import recipes
-from pipelines.config import CurateConfig, difference, override
-from pipelines.decisions import CAPTIONED, broken_rules, describe, no_caption
-from pipelines.decisions import decide as decide_row
-from pipelines.plugins import with_captioner
-from pipelines.recorded import load, recorded_config, run_of, with_added
+from pipelines.clips.decisions import CAPTIONED, broken_rules, describe, no_caption
+from pipelines.clips.decisions import decide as decide_row
+from pipelines.recipe import recipes
+from pipelines.recipe.config import CurateConfig, difference, override
+from pipelines.recipe.plugins import with_captioner
+from pipelines.recipe.recorded import load, recorded_config, run_of, with_added
 from pipelines.report.write import write_report
-from preprocess import storage
+from preprocess.io import storage
 from preprocess.manifest import Manifest, Row
 
 

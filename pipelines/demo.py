@@ -6,9 +6,9 @@ import logging
 import os
 from pathlib import Path
 
-from pipelines import recipes
+from examples.demo_films.videos import make_demo_videos
 from pipelines.curate import curate
-from pipelines.demo_videos import make_demo_videos
+from pipelines.recipe import recipes
 from preprocess.manifest import Manifest
 
 _log = logging.getLogger("clipmill")

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.stages import UnitSummary
-from preprocess import storage
+from pipelines.clips.stages import UnitSummary
+from preprocess.io import storage
 from preprocess.manifest import Manifest
 from preprocess.sources import Listing
 from preprocess.units import WorkUnit

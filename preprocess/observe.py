@@ -21,7 +21,7 @@ import numpy.typing as npt
 from preprocess.clip import Clip, VideoInfo
 from preprocess.decode import Frame, Shrunk, Video
 from preprocess.frames import PAIR_SECONDS, SAMPLES_PER_SECOND, FrameSignals, FrameView, Plane, Sample
-from preprocess.shots import Shot, ShotConfig, ShotDetector
+from preprocess.shots.detector import Shot, ShotConfig, ShotDetector
 
 CONTEXT_SECONDS = 6.0
 """Decoded on both sides of a window, so that a transition across its edge is seen from both."""

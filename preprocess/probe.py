@@ -13,7 +13,7 @@ from av.stream import Disposition
 
 from preprocess.clip import Source, VideoInfo
 from preprocess.errors import MediaError
-from preprocess.storage import filesystem, is_remote, local_path
+from preprocess.io.storage import filesystem, is_remote, local_path
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,mxf,gxf,rm,nut,dv,ivf,h264,"

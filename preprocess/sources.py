@@ -14,7 +14,7 @@ import pyarrow.fs as pafs
 from natsort import natsort_keygen
 
 from preprocess.clip import Source
-from preprocess.storage import absolute, filesystem, is_remote
+from preprocess.io.storage import absolute, filesystem, is_remote
 
 _SIDE = "ass cfg csv db html ini json jsonl log md nfo parquet py sha256 srt sub toml tsv txt vtt xml yaml yml"
 SIDE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SIDE.split(" "))

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "filters": {"preprocess"},
     "captioners": {"preprocess"},
     "training": {"preprocess", "cluster"},
-    "pipelines": {"preprocess", "filters", "captioners", "cluster"},
+    "pipelines": {"preprocess", "filters", "captioners", "cluster", "examples"},
+    "examples": {"preprocess"},
 }
 
 
@@ -58,7 +59,7 @@ def test_plug_in_packages_import_nothing_by_themselves() -> None:
 
 def test_default_recipe_imports_no_torch() -> None:
     code = (
-        "import sys; from pipelines import __main__, recipes; config = recipes.default();"
+        "import sys; from pipelines import __main__; from pipelines.recipe import recipes; config = recipes.default();"
         "[s.setup() for s in config.scorers]; config.captioner.setup(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from av.stream import Disposition
 
-from pipelines.demo_encode import write_video
-from pipelines.demo_landscapes import Image, Scene, SceneMaker, Size, fractal_noise
-from pipelines.demo_scenes import cyclic, window
-from pipelines.demo_videos import Film, Opening, Shot, VideoTruth
+from examples.demo_films.encode import write_video
+from examples.demo_films.landscapes import Image, Scene, SceneMaker, Size, fractal_noise
+from examples.demo_films.scenes import cyclic, window
+from examples.demo_films.videos import Film, Opening, Shot, VideoTruth
 
 SIZE: Size = (160, 90)
 FPS = Fraction(24)

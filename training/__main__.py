@@ -13,22 +13,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from preprocess.storage import absolute
+from preprocess.io.storage import absolute
 from training import recipes
-from training.checkpoint import latest, read_state
-from training.config import TrainConfig
-from training.data.shapes import Shape
-from training.dit import DitObjective, measured_scale
+from training.cache import cache_latents
+from training.data.plan.grid import Shape
 from training.evaluate import evaluate
-from training.generate import GenerateConfig
-from training.latents import cache_latents
-from training.launch import train
-from training.runs import trained_vae
+from training.objectives.dit import DitObjective, measured_scale
+from training.objectives.generate import GenerateConfig
+from training.run.checkpoint import latest, read_state
+from training.run.config import TrainConfig
+from training.run.launch import train
+from training.run.runs import trained_vae
+from training.run.settings import override, settings
+from training.run.signals import Interrupted, tell
+from training.run.turn import NonFiniteError
+from training.run.watch import shown
 from training.sample import sample
-from training.settings import override, settings
-from training.signals import Interrupted, tell
-from training.turn import NonFiniteError
-from training.watch import shown
 
 LOCATIONS = ("data.manifest", "data.cache", "data.text_cache", "objective.vae", "objective.base")
 """Settings that name a folder or bucket; Ray's workers have a working directory of their own."""

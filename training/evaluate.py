@@ -10,19 +10,19 @@ from pathlib import Path
 
 import torch
 
-from training.config import TrainConfig
-from training.data.shapes import Shape
-from training.distributed import add_figures, own_device
-from training.dit import DitModule
-from training.generate import GenerateConfig
+from training.data.plan.grid import Shape
 from training.models.lora import without_lora
-from training.module import TrainModule
-from training.noise import SampleNoise
-from training.reward import RewardModule
-from training.runs import config_of, device_of, trained_module
+from training.objectives.dit import DitModule
+from training.objectives.generate import GenerateConfig
+from training.objectives.reward import RewardModule
+from training.run.config import TrainConfig
+from training.run.distributed import add_figures, own_device
+from training.run.module import TrainModule
+from training.run.noise import SampleNoise
+from training.run.runs import config_of, device_of, trained_module
 from training.sample import trained_shape, videos
-from training.shapes_corpus import DIRECTIONS, SHAPES, SPEEDS
-from training.shapes_truth import direction, dominant_color
+from training.shapes.corpus import DIRECTIONS, SHAPES, SPEEDS
+from training.shapes.truth import direction, dominant_color
 
 SAMPLES = 32
 """Half for red, half for blue."""

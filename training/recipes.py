@@ -8,17 +8,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
-from training.clips import ClipData
-from training.config import OptimizerConfig, TrainConfig, TrainerConfig
-from training.data.recipe import SamplerConfig
-from training.data.shapes import TokenGrid
-from training.dit import DitObjective
+from training.data.clips import ClipData
+from training.data.plan.config import SamplerConfig
+from training.data.plan.grid import TokenGrid
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
-from training.reward import RewardObjective
-from training.vae import VaeObjective
+from training.objectives.dit import DitObjective
+from training.objectives.reward import RewardObjective
+from training.objectives.vae import VaeObjective
+from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
 
 TINY_LATENTS = 8
 """Channels of the tiny autoencoder's latents."""

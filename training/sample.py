@@ -8,13 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.clips import ClipData
-from training.config import TrainConfig
-from training.data.crop import Box, choose_crop, cropped
-from training.data.dataset import as_model_input
-from training.data.shapes import Shape
-from training.distributed import own_device
-from training.dit import DitModule
+from training.data.clips import ClipData
+from training.data.plan.grid import Shape
+from training.data.read.crop import Box, choose_crop, cropped
+from training.data.read.dataset import as_model_input
 from training.film import (
     FILM_SUFFIXES,
     PICTURE_SUFFIX,
@@ -24,9 +21,12 @@ from training.film import (
     write_film,
     write_picture,
 )
-from training.generate import GenerateConfig, generate
-from training.noise import SampleNoise
-from training.runs import config_of, device_of, trained_dit
+from training.objectives.dit import DitModule
+from training.objectives.generate import GenerateConfig, generate
+from training.run.config import TrainConfig
+from training.run.distributed import own_device
+from training.run.noise import SampleNoise
+from training.run.runs import config_of, device_of, trained_dit
 
 SHEET_COLUMNS = 9
 """Most frames of a sample that a sheet shows, evenly spaced."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.report.gallery import gallery_clip_ids
 from pipelines.report.page import render_report
-from preprocess import storage
+from preprocess.io import storage
 from preprocess.manifest import Manifest
 
 

@@ -16,8 +16,8 @@ import pytest
 pytest.importorskip("openai")
 
 from captioners.base import CaptionServerError, ClipToDescribe
+from captioners.chat.wait import backoff_seconds, told_seconds
 from captioners.openai_chat import OpenAIChatCaptioner
-from captioners.retry_wait import backoff_seconds, told_seconds
 from tests.answering_server import LONG, SHORT, AnsweringServer, Reply, completion, describe, error, name_of
 
 KEY = "sk-not-for-anyone-1234567890"

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from captioners.base import CaptionServerError, ClipToDescribe
-from captioners.conversation import Conversation
-from captioners.local_vlm import _pictures
+from captioners.chat.conversation import Conversation
+from captioners.local.vlm import _pictures
 from captioners.transformers_vlm import TransformersVlmCaptioner
-from preprocess.weights import MissingWeightsError
+from preprocess.io.weights import MissingWeightsError
 from tests.captioners.clips import assorted_clips, moving_square
 from tests.tiny_vlm import KINDS, tiny_qwen2_vl
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from filters.aesthetic import AestheticScorer, AestheticV25Scorer
-from filters.aesthetic_head import load_head
 from filters.base import Embedded
-from filters.tower import Tower
-from preprocess.weights import MissingWeightsError
+from filters.towers.aesthetic_head import load_head
+from filters.towers.tower import Tower
+from preprocess.io.weights import MissingWeightsError
 from tests.tiny_models import laion_linear_head, laion_mlp_head, siglip_v2_5_head, tiny_open_clip
 
 torch = pytest.importorskip("torch")

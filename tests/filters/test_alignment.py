@@ -8,7 +8,7 @@ import pytest
 from filters.alignment import AlignmentScorer
 from filters.base import Embedded
 from filters.embedding import EmbeddingColumnScorer
-from filters.tower import Tower
+from filters.towers.tower import Tower
 from tests.tiny_models import tiny_siglip
 
 X, Y, Z = np.eye(3, dtype=np.float32)

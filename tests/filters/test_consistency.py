@@ -9,7 +9,7 @@ import pytest
 
 from filters.base import Embedded
 from filters.consistency import ConsistencyScorer
-from filters.tower import Tower
+from filters.towers.tower import Tower
 from tests.filters.views import texture, view_of
 from tests.tiny_models import tiny_open_clip
 

@@ -7,8 +7,8 @@ import pytest
 
 import filters
 from filters.base import Embedded, EmbeddingScorer, Measurement, Scorer
-from pipelines.plugins import classes
-from preprocess.weights import MissingWeightsError
+from pipelines.recipe.plugins import classes
+from preprocess.io.weights import MissingWeightsError
 from tests.filters.views import moving, texture, view_of
 
 ALTERNATIVES = {"text_area", "text_area_easyocr"}

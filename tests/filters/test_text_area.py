@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from filters.base import Score
+from filters.text.boxes import covered_share, frames_to_read
 from filters.text_area import TextAreaScorer
-from filters.text_boxes import covered_share, frames_to_read
 from tests.filters.views import moving, texture, view_of
 
 Frame = npt.NDArray[np.uint8]

@@ -14,7 +14,7 @@ import pytest
 
 from filters.base import Score
 from filters.text_area_easyocr import EasyOcrTextAreaScorer
-from preprocess.weights import MissingWeightsError
+from preprocess.io.weights import MissingWeightsError
 from tests.filters.views import texture, view_of
 
 torch = pytest.importorskip("torch")
@@ -22,9 +22,9 @@ easyocr = pytest.importorskip("easyocr")
 
 from easyocr import config, detection, recognition, utils  # noqa: E402
 
-from filters.easyocr_detector import boxes_of  # noqa: E402
-from filters.easyocr_recogniser import RECOGNISERS, Recogniser, recogniser_for  # noqa: E402
-from filters.text_boxes import covered_share  # noqa: E402
+from filters.text.boxes import covered_share  # noqa: E402
+from filters.text.easyocr_detector import boxes_of  # noqa: E402
+from filters.text.easyocr_recogniser import RECOGNISERS, Recogniser, recogniser_for  # noqa: E402
 from tests import tiny_easyocr  # noqa: E402
 
 Frame = npt.NDArray[np.uint8]

@@ -14,11 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines import recipes
 from pipelines.caption import run_caption
-from pipelines.config import override
 from pipelines.curate import curate
-from pipelines.plugins import with_captioner
+from pipelines.recipe import recipes
+from pipelines.recipe.config import override
+from pipelines.recipe.plugins import with_captioner
 from tests import videos
 from tests.tiny_vlm import tiny_qwen2_vl
 from tests.vlm_server import VlmServer, vlm_server

@@ -17,11 +17,11 @@ import pandas as pd
 import pytest
 
 from filters.base import Score, Scorer
-from pipelines import recipes
-from pipelines.config import CurateConfig, override
 from pipelines.curate import curate
 from pipelines.decide import decide
 from pipelines.filter import run_filter
+from pipelines.recipe import recipes
+from pipelines.recipe.config import CurateConfig, override
 from preprocess.frames import FrameView
 from preprocess.manifest import CLIP_FIELDS, SOURCE_SCHEMA
 from tests import videos

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from examples.demo_films.videos import VideoTruth, make_demo_videos
 from pipelines.demo import demo
-from pipelines.demo_videos import VideoTruth, make_demo_videos
 from tests.browser import open_browser
 
 

@@ -18,13 +18,13 @@ from filters.alignment import AlignmentScorer
 from filters.consistency import ConsistencyScorer
 from filters.embedding import EmbeddingColumnScorer
 from filters.rules import Range
-from filters.tower import LoadedTower, Tower
-from pipelines import recipes
+from filters.towers.tower import LoadedTower, Tower
 from pipelines.caption import run_caption
-from pipelines.config import CurateConfig, override
 from pipelines.curate import curate
 from pipelines.decide import decide
 from pipelines.filter import run_filter
+from pipelines.recipe import recipes
+from pipelines.recipe.config import CurateConfig, override
 from tests import tiny_models, videos
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from preprocess import storage
 from preprocess.clip import Source
+from preprocess.io import storage
 from preprocess.manifest import Manifest, Row
 from preprocess.observe import Window
 from preprocess.units import SourceSpan, WorkUnit, divide, plan_units

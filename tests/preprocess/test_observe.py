@@ -14,7 +14,7 @@ from preprocess.clip import Clip, Source
 from preprocess.decode import Video
 from preprocess.frames import FrameView
 from preprocess.observe import ClipLengths, Observed, Window, observe, revisit, split
-from preprocess.shots import Shot, ShotConfig
+from preprocess.shots.detector import Shot, ShotConfig
 from tests import videos
 from tests.videos import read_counter
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from preprocess import storage
 from preprocess.clip import Source
 from preprocess.decode import Video
+from preprocess.io import storage
 from preprocess.sources import list_sources
 from tests import videos
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 from preprocess.clip import Clip, Source
 from preprocess.decode import Video
 from tests.videos import counter_video
-from training.data.recipe import SamplerConfig
-from training.data.table import ClipTable, table_of
+from training.data.plan.config import SamplerConfig
+from training.data.plan.table import ClipTable, table_of
 
 RECIPE = SamplerConfig(
     budget_tokens=90, fps=12, min_frames=5, max_frames=9, min_side=48, max_side=64, sides=2, short_caption_share=0.5

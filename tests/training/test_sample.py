@@ -13,18 +13,18 @@ import pytest
 import torch
 
 from captioners.sidecar import SidecarCaptioner
-from pipelines import recipes as curation
 from pipelines.curate import curate
+from pipelines.recipe import recipes as curation
 from tests.training.tiny import tiny_dit_module
 from training.__main__ import main
-from training.data.shapes import Shape
+from training.data.plan.grid import Shape
 from training.evaluate import SAMPLES, shapes_truth
 from training.film import write_picture
-from training.generate import GenerateConfig
-from training.page import Section, curve, write_page
-from training.runs import config_of, trained_dit, trained_vae
+from training.objectives.generate import GenerateConfig
+from training.run.runs import config_of, trained_dit, trained_vae
 from training.sample import fitted, sheet_of, videos
-from training.shapes_corpus import write_corpus
+from training.shapes.corpus import write_corpus
+from training.shapes.page import Section, curve, write_page
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_finished_run_says_that_it_is(runs, manifest, caplog):
 def test_the_measured_truth_of_a_model_that_knows_it(runs, monkeypatch):
     """Films rendered from the prompts score 1; those of the colour that was not asked for, 0 on colour."""
     from training import evaluate
-    from training.shapes_corpus import Scene, render
+    from training.shapes.corpus import Scene, render
 
     def rendered(module, captions, shape, config, *, seed):
         swap = {"red": "blue", "blue": "red"} if seed else {}

@@ -13,18 +13,18 @@ import torch
 
 from tests.training.tiny import DIT, TEXT, VAE
 from tests.training.tiny_run import TinyBatches
-from training.checkpoint import read_networks
-from training.config import OptimizerConfig, TrainConfig, TrainerConfig
-from training.dit import DitModule, DitObjective
-from training.generate import GenerateConfig
-from training.launch import train
 from training.models.dit import VideoDit
 from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
-from training.module import Batch, TrainModule
-from training.reward import RewardModule, RewardObjective
-from training.settings import override
-from training.text_to_video import TextToVideo
+from training.objectives.dit import DitModule, DitObjective
+from training.objectives.generate import GenerateConfig
+from training.objectives.reward import RewardModule, RewardObjective
+from training.objectives.text_to_video import TextToVideo
+from training.run.checkpoint import read_networks
+from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
+from training.run.launch import train
+from training.run.module import Batch, TrainModule
+from training.run.settings import override
 
 COLORS = ("red", "blue", "green", "yellow")
 SEED = 3

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.config import OptimizerConfig, TrainConfig, TrainerConfig
-from training.launch import train
-from training.metrics import read_rows
-from training.module import Batch, Loss, TrainModule
-from training.noise import SampleNoise
-from training.settings import override
+from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
+from training.run.launch import train
+from training.run.metrics import read_rows
+from training.run.module import Batch, Loss, TrainModule
+from training.run.noise import SampleNoise
+from training.run.settings import override
 
 ROOT = Path(__file__).parents[2]
 CLIPS = 28

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from preprocess.weights import find_folder
+from preprocess.io.weights import find_folder
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "*.model")
 """Weights, configurations, templates and the files of all tokenizers; no pickled weights, no Python."""

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from training.models import sizes
 from training.models.dit import DitConfig, VideoDit
 from training.models.weights import initialise, named_generator
-from training.parallel import recompute
+from training.run.parallel import recompute
 
 SMALL = DitConfig(
     dim=32,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from preprocess.weights import MissingWeightsError
+from preprocess.io.weights import MissingWeightsError
 from tests.tiny_vlm import tiny_qwen2_vl
 from training.models.text import ByteTextConfig, QwenVlTextConfig, T5TextConfig, text_encoder
 from training.models.text_bytes import PADDING, START, byte_tokens

@@ -1,0 +1,93 @@
+"""What a chat model is asked about a clip: its frames and the prompt, then for one sentence about its own answer."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from captioners.base import NO_TEXT, Caption, ClipToDescribe
+from captioners.chat.answer import Answer
+from captioners.judge.checks import clean, outcome
+
+DETAIL_LIMIT = 200
+MARKER = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{3,}\]")
+"""What chat templates set between turns and around pictures, such as `<|im_end|>`, `<image>` or `[IMG]`."""
+Message = dict[str, Any]
+"""One turn in the form of OpenAI's chat API, which vLLM takes as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conversation:
+    """A clip and what was said about it: `turns` are the user's and the model's in turn, and end with a question."""
+
+    clip: ClipToDescribe
+    turns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """The model could not be asked."""
+
+    detail: str
+
+
+Ask = Callable[[Sequence[Conversation]], Sequence[Answer | NoAnswer]]
+"""An answer for each conversation, in order."""
+
+
+def described(ask: Ask, clips: Sequence[ClipToDescribe], prompt: str, short_prompt: str | None) -> list[Caption]:
+    """Ask about all clips at once, then, about those that got a description, for the short caption."""
+    shown = [index for index, clip in enumerate(clips) if clip.frames]
+    captions = [Caption(text=None, outcome="error", detail="no frames")] * len(clips)
+    answers = ask([Conversation(clip=clips[index], turns=(prompt,)) for index in shown])
+    for index, answer in zip(shown, answers, strict=True):
+        captions[index] = _detailed(answer)
+    if short_prompt is None:
+        return captions
+    # One sentence about a text that goes round in circles would do the same.
+    useful = [index for index in shown if captions[index].outcome in ("ok", "truncated")]
+    talks = [
+        Conversation(clip=clips[index], turns=(prompt, captions[index].text or "", short_prompt)) for index in useful
+    ]
+    for index, answer in zip(useful, ask(talks), strict=True):
+        captions[index] = _with_short(captions[index], answer)
+    return captions
+
+
+def messages(frames: Sequence[bytes], turns: Sequence[str]) -> list[Message]:
+    """The conversation in OpenAI's form: the frames (JPEG files, in time order) as data URLs before the first text."""
+    pictures = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in frames]
+    first = {"role": "user", "content": [*pictures, {"type": "text", "text": turns[0]}]}
+    return [first, *({"role": role, "content": text} for role, text in with_roles(turns)[1:])]
+
+
+def with_roles(turns: Sequence[str]) -> list[tuple[str, str]]:
+    """Each turn with whose it is. A model's own are without `MARKER`s, which it may have read in the picture or let
+    slip: as part of a prompt they would end a turn, or ask for a picture that is not there.
+    """
+    return [("assistant", MARKER.sub(" ", text)) if i % 2 else ("user", text) for i, text in enumerate(turns)]
+
+
+def _detailed(answer: Answer | NoAnswer) -> Caption:
+    if isinstance(answer, NoAnswer):
+        return Caption(text=None, outcome="error", detail=answer.detail)
+    text = clean(answer.text)
+    judgement = outcome(text, answer.finish_reason)
+    if judgement in NO_TEXT:
+        return Caption(text=None, outcome=judgement, detail=text[:DETAIL_LIMIT] or None)
+    return Caption(text=text, outcome=judgement)
+
+
+def _with_short(caption: Caption, answer: Answer | NoAnswer) -> Caption:
+    if isinstance(answer, NoAnswer):
+        return replace(caption, detail=f"no short caption: {answer.detail}")
+    short = clean(answer.text)
+    judgement = outcome(short, answer.finish_reason)
+    return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")

@@ -1,0 +1,70 @@
+"""What captioners share that run a vision-language model in the worker itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from captioners.base import Caption, Captioner, ClipToDescribe
+from captioners.chat.conversation import described
+from captioners.local.folder import vlm_folder
+from captioners.prompt import Prompt, load_prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class InProcessCaptioner(Captioner):
+    """Asks for a detailed caption, then about the same frames for a short one."""
+
+    weights: str = "Qwen/Qwen2.5-VL-7B-Instruct"
+    """Folder or hub id."""
+    prompt: str = "detailed_v1"
+    short_prompt: str | None = "short_v1"
+    """Asked after the detailed answer, about the same frames; None for no short caption."""
+    num_frames: int = 8
+    long_side: int = 448
+    max_tokens: int = 512
+    """Longest answer; one that is cut off there is marked `truncated`."""
+
+    @property
+    def prompt_id(self) -> str:
+        """Names and content hashes of the prompts in use, in the order of their use."""
+        return " ".join(prompt.id for prompt in self._prompts)
+
+    def check(self) -> None:
+        """See that the prompts and all files of the model are there.
+
+        Raises:
+            MissingWeightsError: a file of the model is not.
+            ValueError: there is no such prompt.
+        """
+        _ = self._prompts
+        vlm_folder(self.weights)
+
+    def setup(self) -> None:
+        """Load the model; takes minutes for a large one."""
+        _ = self._model
+
+    def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
+        """Two rounds over all clips: the detailed captions, then the short ones."""
+        texts = [prompt.text for prompt in self._prompts]
+        return described(self._model.ask, clips, texts[0], texts[1] if len(texts) > 1 else None)
+
+    def close(self) -> None:
+        """Drop the model."""
+        self.__dict__.pop("_model", None)
+
+    @abstractmethod
+    def load(self) -> Any:
+        """The model, with a method `ask` as `captioners.chat.conversation.described` wants it."""
+
+    @cached_property
+    def _model(self) -> Any:
+        return self.load()
+
+    @cached_property
+    def _prompts(self) -> tuple[Prompt, ...]:
+        """Read once and carried to other processes, which may not have the user's files."""
+        return tuple(load_prompt(name) for name in (self.prompt, self.short_prompt) if name)

@@ -1,0 +1,203 @@
+"""The steps that run models over clips that were decoded elsewhere: each its own pool of workers where there is a GPU.
+
+Every stage takes the clips of several items at once, leaves alone those that a rule has already spoken against, and
+keeps each model in its worker from the first item to the last.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from captioners.base import Captioner, ClipToDescribe
+from cluster.stage import Stage
+from filters.base import BatchScorer, Embedded, EmbeddingScorer, Measurement
+from filters.towers.tower import LoadedTower, Tower
+from pipelines.clips.decisions import BATCHED, CAPTIONED, EMBEDDED, broken_rules, describe, no_caption, step_of
+from pipelines.clips.pending import Pending, PendingClip, checked
+from pipelines.recipe.config import CurateConfig
+
+ITEMS_FOR_GPU = 4
+"""Units of work handed to a GPU at a time: some hundred clips, several full batches."""
+
+
+def model_stages(
+    config: CurateConfig, *, measurements: Sequence[Measurement], captions: bool, gate: CurateConfig | None
+) -> list[Stage]:
+    """The stages between decoding and writing that these measurements, and captions, need, in the order of the steps.
+
+    Clips that a rule of `gate` has spoken against are left out; None leaves none out.
+    """
+    stages: list[Stage] = [BatchStage(scorer, gate) for scorer in measurements if isinstance(scorer, BatchScorer)]
+    late: list[Stage] = []
+    for tower in config.towers:
+        scorers = [s for s in measurements if isinstance(s, EmbeddingScorer) and s.tower == tower.name]
+        early, waiting = ([s for s in scorers if step_of(s) == step] for step in (EMBEDDED, CAPTIONED))
+        if scorers:
+            stages.append(EmbedStage(tower, early, gate, keep=bool(waiting)))
+        if waiting:
+            late.append(AlignStage(tower, waiting))
+    describing: list[Stage] = [CaptionStage(config.captioner, gate)] if captions else []
+    return [*stages, *describing, *late]
+
+
+class ModelStage(Stage):
+    """Runs over clips, whichever items they came with."""
+
+    batch_items = ITEMS_FOR_GPU
+
+    def process(self, item: Pending) -> Iterable[Pending]:
+        """Fill the columns of one item's clips."""
+        return self.process_many([item])
+
+    def process_many(self, items: Sequence[Pending]) -> Iterable[Pending]:
+        """Fill the columns of all items' clips together."""
+        self.fill([clip for item in items for clip in item.clips])
+        return items
+
+    @abstractmethod
+    def fill(self, clips: Sequence[PendingClip]) -> None:
+        """Fill the columns of clips in place."""
+
+
+class BatchStage(ModelStage):
+    """Run one batch scorer."""
+
+    def __init__(self, scorer: BatchScorer, gate: CurateConfig | None) -> None:
+        self.name = scorer.name  # type: ignore[misc]
+        self.gpus = scorer.gpus  # type: ignore[misc]
+        self._scorer = scorer
+        self._gate = gate
+
+    def setup(self) -> None:
+        """Load the model."""
+        self._scorer.setup()
+
+    def fill(self, clips: Sequence[PendingClip]) -> None:
+        """Score them in batches."""
+        name = self._scorer.name
+        frames = [(clip, clip.batch_frames.pop(name, None)) for clip in clips]
+        asked = [(clip, its) for clip, its in frames if its is not None and _passes(self._gate, clip, BATCHED)]
+        scores = self._scorer.score([its for _, its in asked]) if asked else []
+        for (clip, _), its in zip(asked, scores, strict=True):
+            clip.row |= checked(self._scorer, its)
+
+    def close(self) -> None:
+        """Release the model."""
+        self._scorer.close()
+
+
+class TowerStage(ModelStage):
+    """Holds a tower and the scorers that read it."""
+
+    def __init__(self, tower: Tower, scorers: Sequence[EmbeddingScorer], *, does: str) -> None:
+        self.name = f"{does} {tower.name}"  # type: ignore[misc]
+        self.gpus = tower.gpus  # type: ignore[misc]
+        self._tower = tower
+        self._scorers = tuple(scorers)
+        self._loaded: LoadedTower | None = None
+
+    def setup(self) -> None:
+        """Load the tower and the scorers' heads."""
+        self._loaded = self._tower.load()
+        for scorer in self._scorers:
+            scorer.setup()
+
+    def score(self, clip: PendingClip, embedded: Embedded) -> None:
+        """Fill the scorers' columns."""
+        for scorer in self._scorers:
+            clip.row |= checked(scorer, scorer.score(embedded))
+
+    def close(self) -> None:
+        """Release the tower and the heads."""
+        self._loaded = None
+        for scorer in self._scorers:
+            scorer.close()
+
+
+class EmbedStage(TowerStage):
+    """One forward pass of a tower over the frames of clips, for all scorers that read it."""
+
+    def __init__(
+        self, tower: Tower, scorers: Sequence[EmbeddingScorer], gate: CurateConfig | None, *, keep: bool
+    ) -> None:
+        super().__init__(tower, scorers, does="embed")
+        self._gate = gate
+        self._keep = keep
+
+    def fill(self, clips: Sequence[PendingClip]) -> None:
+        """Embed all frames, then score clip by clip."""
+        assert self._loaded is not None
+        frames = [(clip, clip.tower_frames.pop(self._tower.name, None)) for clip in clips]
+        asked = [(clip, its) for clip, its in frames if its is not None and _passes(self._gate, clip, EMBEDDED)]
+        if not asked:
+            return
+        pixels = [its for _, (its, _) in asked]
+        ends = np.cumsum([len(its) for its in pixels])
+        vectors = np.split(self._loaded.embed_images(np.concatenate(pixels)), ends[:-1])
+        for (clip, (_, uniform)), its in zip(asked, vectors, strict=True):
+            embedded = Embedded(frames=its, uniform=uniform)
+            self.score(clip, embedded)
+            if self._keep:
+                clip.embedded[self._tower.name] = embedded
+
+
+class CaptionStage(ModelStage):
+    """Have the clips that are to be kept described."""
+
+    cpus = 0.0  # the row alone costs nothing, a server costs others; a model on the CPU books below
+
+    def __init__(self, captioner: Captioner, gate: CurateConfig | None) -> None:
+        self.name = f"caption {captioner.name}"  # type: ignore[misc]
+        self.gpus = captioner.gpus  # type: ignore[misc]
+        self.apart = captioner.waits  # type: ignore[misc]
+        self.cpus = 1.0 if captioner.gpus else 0.0  # type: ignore[misc]  # a server's work is not ours
+        self._captioner = captioner
+        self._gate = gate
+
+    def setup(self) -> None:
+        """Load the model or open the connection."""
+        self._captioner.setup()
+
+    def fill(self, clips: Sequence[PendingClip]) -> None:
+        """Describe those that no rule speaks against."""
+        asked = []
+        for clip in clips:
+            seen = bool(clip.caption_frames) or not self._captioner.needs_frames
+            if seen and _passes(self._gate, clip, CAPTIONED):
+                asked.append(clip)
+            else:
+                clip.row |= no_caption()
+        requests = [ClipToDescribe(row=clip.row, frames=clip.caption_frames) for clip in asked]
+        for clip, columns in zip(asked, describe(self._captioner, requests), strict=True):
+            clip.row |= columns
+        for clip in clips:
+            clip.caption_frames = ()
+
+    def close(self) -> None:
+        """Release the model or the connection."""
+        self._captioner.close()
+
+
+class AlignStage(TowerStage):
+    """Embed the captions with the same tower that saw the frames, and compare."""
+
+    def __init__(self, tower: Tower, scorers: Sequence[EmbeddingScorer]) -> None:
+        super().__init__(tower, scorers, does="align")
+
+    def fill(self, clips: Sequence[PendingClip]) -> None:
+        """Embed the captions, then score clip by clip."""
+        assert self._loaded is not None
+        asked = [(clip, its) for clip in clips if (its := clip.embedded.pop(self._tower.name, None)) is not None]
+        captions = [clip.row["caption"] for clip, _ in asked]
+        texts = iter(self._loaded.embed_texts([caption for caption in captions if caption is not None]))
+        for (clip, seen), caption in zip(asked, captions, strict=True):
+            said = None if caption is None else next(texts)
+            embedded = Embedded(frames=seen.frames, uniform=seen.uniform, caption=said)
+            self.score(clip, embedded)
+
+
+def _passes(gate: CurateConfig | None, clip: PendingClip, step: int) -> bool:
+    return gate is None or not broken_rules(gate, clip.row, before=step)

@@ -1,0 +1,54 @@
+"""What of a manifest a run will not show is told at its start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from preprocess.manifest import CLIP_FIELDS, Manifest, clip_schema
+from training import recipes
+from training.run.config import TrainConfig
+from training.run.settings import override
+
+
+def config_of_rows(folder: Path, rows: list[dict[str, Any]]) -> TrainConfig:
+    plain = dict.fromkeys(name for name, _ in CLIP_FIELDS)
+    same = {"duration_seconds": 4.0, "fps": 24.0, "num_frames": 96, "width": 64, "height": 64, "status": "kept"}
+    full = [
+        plain | same | {"clip_id": f"{index:032x}", "source_id": f"{index:032x}", "source_uri": f"/{index}.mp4"} | row
+        for index, row in enumerate(rows)
+    ]
+    Manifest(str(folder)).replace_clips(pa.Table.from_pylist(full, schema=clip_schema({})), {})
+    config = recipes.tiny_vae(str(folder), str(folder / "run"))
+    return override(config, ["data.held_out_share=0", "data.held_out_by=film"])
+
+
+def told(config: TrainConfig, caplog: pytest.LogCaptureFixture, *, rank: int = 0, world_size: int = 1) -> list[str]:
+    caplog.clear()
+    config.data.batches(config, rank=rank, world_size=world_size)
+    return [each.getMessage() for each in caplog.records if each.name == "training.data.clips"]
+
+
+def test_clips_that_no_step_shows_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Three of 16 pixels; four images, where a step takes eight."""
+    rows = [{"width": 16, "height": 16}] * 3 + [{"num_frames": 1, "duration_seconds": 0.04}] * 4 + [{}] * 88
+    settings = ["trainer.accumulation=8", "data.sampler.still_share=0", "data.sampler.budget_tokens=12"]
+    config = override(config_of_rows(tmp_path, rows), settings)
+    [line] = told(config, caplog)
+    assert line.startswith("7 of 95 clips are in no step of the first epoch: 3 too small")
+    assert "4 too few for a step, or of an aspect" in line
+    assert not told(config, caplog, rank=1, world_size=2)
+
+
+def test_a_few_that_are_left_over_are_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert not told(config_of_rows(tmp_path, [{}] * 399 + [{"width": 16, "height": 16}]), caplog)
+
+
+def test_a_manifest_of_which_all_is_held_out_is_refused(tmp_path: Path) -> None:
+    """As clips without captions are, or all are trained on: they have one caption, the empty one."""
+    config = override(config_of_rows(tmp_path, [{}] * 9), ["data.held_out_by=caption", "data.held_out_share=0.9999999"])
+    with pytest.raises(ValueError, match=r"all clips .* are held out, by caption"):
+        config.data.batches(config, rank=0, world_size=1)

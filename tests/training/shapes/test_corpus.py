@@ -1,0 +1,75 @@
+import json
+from collections import Counter
+
+import av
+import numpy as np
+import pytest
+
+from training.film import write_film
+from training.shapes.corpus import COLORS, DIRECTIONS, FPS, SPEEDS, render, scenes, write_corpus
+from training.shapes.truth import direction, dominant_color
+
+
+def test_every_combination_is_drawn_equally_often():
+    drawn = scenes(2 * 96, seed=3)
+    counts = Counter((scene.color, scene.shape, scene.direction, scene.speed) for scene in drawn)
+    assert len(counts) == 96
+    assert set(counts.values()) == {2}
+    assert drawn == scenes(2 * 96, seed=3) != scenes(2 * 96, seed=4)
+    assert scenes(10, seed=3) != scenes(10, seed=4)
+
+
+def test_what_moves_is_what_the_caption_says():
+    for scene in scenes(96, seed=0):
+        film = render(scene, size=48).astype(float)
+        cover_NHW = np.abs(film - scene.grey).sum(3) > 60
+        rows, columns = np.mgrid[:48, :48] / 48
+        centers = np.array([(columns[cover].mean(), rows[cover].mean()) for cover in cover_NHW])
+        assert np.ptp(cover_NHW.sum((1, 2))) <= 0.2 * cover_NHW[0].sum(), "the shape leaves the frame"
+        moved = (centers[-1] - centers[0]) / ((len(film) - 1) / FPS)
+        assert moved == pytest.approx(np.array(DIRECTIONS[scene.direction]) * SPEEDS[scene.speed], abs=0.01)
+        inner = film[cover_NHW & (np.abs(film - COLORS[scene.color]).sum(3) < 30)]
+        assert len(inner) > 0.5 * cover_NHW.sum()
+
+
+def test_films_and_truth_on_disk(tmp_path):
+    drawn = write_corpus(tmp_path, count=3, seed=1, size=32)
+    films = sorted(tmp_path.glob("*.mp4"))
+    assert len(films) == 3
+    for film, scene in zip(films, drawn, strict=True):
+        truth = json.loads(film.with_suffix(".json").read_text())
+        assert truth["caption"] == f"a {scene.color} {scene.shape} moving {scene.direction} {scene.speed}"
+        assert truth["caption_short"] == f"a {scene.color} {scene.shape}"
+        with av.open(str(film)) as container:
+            frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        rendered = render(scene, size=32)
+        assert frames.shape == rendered.shape
+        assert np.abs(frames.astype(float) - rendered).mean() < 8
+
+
+def test_writing_again_leaves_films_as_they_are(tmp_path):
+    write_corpus(tmp_path, count=1, size=32)
+    before = (tmp_path / "00000.mp4").stat().st_mtime_ns
+    write_corpus(tmp_path, count=2, size=32)
+    assert (tmp_path / "00000.mp4").stat().st_mtime_ns == before
+    assert (tmp_path / "00001.mp4").exists()
+
+
+def test_refuses_odd_sides(tmp_path):
+    with pytest.raises(ValueError, match="even sides"):
+        write_film(tmp_path / "a.mp4", np.zeros((2, 31, 32, 3), np.uint8), fps=8)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pixels_tell_colour_and_direction_of_every_film():
+    for scene in scenes(96, seed=5):
+        film = render(scene, size=32, num_frames=9, fps=4)
+        assert (dominant_color(film), direction(film)) == (scene.color, scene.direction)
+
+
+def test_the_larger_of_two_colours_dominates_and_grey_is_none():
+    film = np.full((2, 10, 10, 3), 90, np.uint8)
+    assert dominant_color(film) is None
+    assert direction(film) is None
+    film[:, :4], film[:, 7:] = COLORS["blue"], (120, 20, 25)
+    assert dominant_color(film) == "blue"

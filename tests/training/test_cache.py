@@ -1,0 +1,112 @@
+"""A run from a cache trains as from videos, and one that a cache is not for is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from captioners.sidecar import SidecarCaptioner
+from pipelines.curate import curate
+from pipelines.recipe import recipes as curation
+from training import recipes
+from training.__main__ import main
+from training.run.config import TrainConfig
+from training.run.runs import config_of
+from training.run.settings import override
+from training.shapes.corpus import write_corpus
+
+FROZEN = ("--set", "objective.text.trainable=false")
+"""The one text encoder whose vectors can be cached without weights from elsewhere."""
+FEW = ("--set", "trainer.steps=4", "--set", "data.held_out_batches=1")
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("shapes")
+    write_corpus(folder / "films", count=48, size=32)
+    config = replace(curation.default(), name="shapes", scorers=(), rules=(), captioner=SidecarCaptioner())
+    curate(str(folder / "films"), str(folder / "manifest"), config, engine="local", workers=1)
+    return str(folder / "manifest")
+
+
+@pytest.fixture(scope="module")
+def vae(manifest: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = str(tmp_path_factory.mktemp("runs") / "vae")
+    assert main(["vae", manifest, "--out", out, *FEW]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def cache(manifest: str, vae: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one epoch, of which the run takes two."""
+    folder = tmp_path_factory.mktemp("cache")
+    arguments = ["--out", str(folder), "--set", f"objective.vae={vae}", "--set", "data.reading.place=middle", *FROZEN]
+    assert main(["cache", manifest, *arguments]) == 0
+    return folder
+
+
+def cached_config(manifest: str, vae: str, latents: str, *assignments: str) -> TrainConfig:
+    named = [f"objective.vae={vae}", f"data.cache={latents}"]
+    return override(recipes.tiny_dit(manifest, "out"), [*named, *assignments])
+
+
+def location(cache: Path, kind: str) -> str:
+    [model] = (cache / kind).iterdir()
+    return str(model)
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss/dit"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_latents_and_vectors_train_as_videos_and_captions_do(
+    manifest: str, vae: str, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the middle of the clips, where later epochs show what the first did."""
+    same = ["--set", f"objective.vae={vae}", "--set", "data.reading.place=middle", "--set", "trainer.log_every=1"]
+    plain, cached = tmp_path / "plain", tmp_path / "cached"
+    assert main(["dit", manifest, "--out", str(plain), *same, *FROZEN, *FEW]) == 0
+    named = [f"data.cache={location(cache, 'latents')}", f"data.text_cache={location(cache, 'text')}"]
+    more = [part for name in named for part in ("--set", name)]
+    assert main(["dit", manifest, "--out", str(cached), *same, *FROZEN, *FEW, *more]) == 0
+    assert len(losses(plain)) == 4
+    assert losses(cached) == pytest.approx(losses(plain), rel=1e-4)
+    assert not [each for each in caplog.records if each.name == "training.data.clips"]
+    config = config_of(str(cached))
+    batch = next(iter(config.data.batches(config, rank=0, world_size=1)))
+    assert batch.latent
+    assert batch.text is not None
+
+
+def test_a_cache_that_lacks_much_is_told(
+    manifest: str, vae: str, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One filled for nine frames, of a run of five and nine."""
+    settings = ["data.sampler.min_frames=5", "data.sampler.budget_tokens=96", "trainer.steps=30"]
+    config = cached_config(manifest, vae, location(cache, "latents"), *settings)
+    config.data.batches(config, rank=0, world_size=1)
+    [told] = [each.getMessage() for each in caplog.records if each.name == "training.data.clips"]
+    assert "of what this run shows" in told
+    caplog.clear()
+    config.data.batches(config, rank=1, world_size=2)
+    assert not [each for each in caplog.records if each.name == "training.data.clips"]
+
+
+def test_a_cache_of_another_autoencoder_is_refused(manifest: str, vae: str, cache: Path, tmp_path: Path) -> None:
+    other = tmp_path / "latents" / "0123456789abcdef"
+    shutil.copytree(location(cache, "latents"), other)
+    config = cached_config(manifest, vae, str(other))
+    with pytest.raises(ValueError, match="not those of the autoencoder"):
+        config.data.batches(config, rank=0, world_size=1)
+
+
+def test_an_autoencoder_takes_no_cache(
+    manifest: str, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = ["--set", f"data.cache={location(cache, 'latents')}"]
+    assert main(["vae", manifest, "--out", str(tmp_path), *setting]) == 1
+    assert "trained on pixels" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+"""Where a run's batches come from: a manifest's kept clips, some of them held out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Literal
+
+from preprocess.io.settings import OPERATIONAL
+from training.data.cache.cached import CachedClips, CachedText, check_share
+from training.data.cache.store import Store, weights_id
+from training.data.plan.config import SamplerConfig
+from training.data.plan.hashing import draw_unit, keys_of_texts
+from training.data.plan.sampler import PlannedBatches
+from training.data.plan.table import ClipTable, read_table
+from training.data.read.dataset import ClipDataset, DatasetConfig
+from training.data.read.loader import ClipBatches, StepSource, batches
+from training.objectives.dit import DitObjective
+from training.objectives.vae import VaeObjective
+from training.run.config import TrainConfig
+from training.run.module import Batch
+from training.run.runs import trained_vae
+
+_FEW_LOST = 0.005
+"""Share of the clips that no epoch shows before it is told."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipData:
+    """A manifest as training and held-out clips. Clips of one film are on the same side, or those of one caption."""
+
+    manifest: str
+    """Folder or bucket that `python -m pipelines curate` wrote."""
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    reading: DatasetConfig = field(default_factory=DatasetConfig)
+    held_out_share: float = 0.02
+    """Share of the films, or of the captions, that is never trained on."""
+    held_out_by: Literal["film", "caption"] = "film"
+    """With `caption`, clips of equal captions are on the same side, so that held-out prompts have not been seen."""
+    held_out_batches: int = 8
+    """Most batches of a rank that an evaluation takes."""
+    cache: str = ""
+    """Where `python -m training cache` has put latents, which are trained on instead of pixels; "" for none."""
+    text_cache: str = ""
+    """Where it has put the vectors of captions, beside the latents; "" for none."""
+    num_workers: int = field(default=0, metadata=OPERATIONAL)
+    """Processes that read, on each rank."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out_share < 1:
+            raise ValueError(f"held_out_share is {self.held_out_share}, must be in [0, 1)")
+        if self.held_out_by not in ("film", "caption"):
+            raise ValueError(f"held_out_by is {self.held_out_by!r}, must be film or caption")
+
+    def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> ClipBatches:
+        """Endless, in the order of the epochs' plans.
+
+        Raises:
+            ValueError: there is no manifest, no kept clip in it, or a cache that is of no use to this run.
+        """
+        table = self.table(held_out=False)
+        if not len(table):
+            raise ValueError(
+                f"all clips of {self.manifest!r} are held out, by {self.held_out_by}: none is left to train on"
+            )
+        planned = PlannedBatches(
+            table,
+            self.sampler,
+            seed=config.trainer.seed,
+            rank=rank,
+            world_size=world_size,
+            accumulation=config.trainer.accumulation,
+        )
+        clips = ClipDataset(table, self.sampler, self.reading)
+        told = [_lost(planned)]
+        source: StepSource = clips
+        if self.cache:
+            self._check_model(config)
+            text = CachedText(Store(self.text_cache)) if self.text_cache else None
+            source = cached = CachedClips(clips, Store(self.cache), text)
+            told.append(check_share(cached, planned, config.trainer.steps))
+        if rank == 0:
+            for line in filter(None, told):
+                logger.warning("%s", line)
+        return ClipBatches(planned, source, self.num_workers)
+
+    def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> HeldOut:
+        """The same batches each time they are gone through."""
+        return HeldOut(self, rank=rank, world_size=world_size)
+
+    def table(self, *, held_out: bool) -> ClipTable:
+        """The clips of one side.
+
+        Raises:
+            ValueError: there is no manifest, or no kept clip in it.
+        """
+        table = read_table(self.manifest, self.sampler)
+        assert table.clips is not None
+        column = {"film": "source_id", "caption": "caption"}[self.held_out_by]
+        texts = [text or "" for text in table.clips[column].to_pylist()]
+        return table.take((draw_unit(keys_of_texts(texts), "held_out") < self.held_out_share) == held_out)
+
+    def _check_model(self, config: TrainConfig) -> None:
+        objective, made_by = config.objective, Store(self.cache).model
+        if isinstance(objective, VaeObjective):
+            raise ValueError("an autoencoder is trained on pixels: data.cache must be empty")
+        if isinstance(objective, DitObjective) and weights_id(trained_vae(objective.vae)) != made_by:
+            raise ValueError(
+                f"data.cache={self.cache}: its latents are not those of the autoencoder in {objective.vae}"
+            )
+
+
+def _lost(planned: PlannedBatches) -> str | None:
+    """What to say where many clips are in no step of an epoch."""
+    plan = planned.plan(planned.state)
+    unfit, dropped = len(plan.unfit), len(plan.dropped)
+    always = unfit + (dropped if dropped >= 2 * plan.world_size else 0)  # fewer are others each epoch
+    if not plan.num_steps or always <= _FEW_LOST * len(plan.table):
+        return None
+    return (
+        f"{unfit + dropped} of {len(plan.table)} clips are in no step of the first epoch: {unfit} too small for the "
+        f"sampler's shapes, {dropped} too few for a step, or of an aspect or length that none of them has"
+    )
+
+
+class HeldOut:
+    """A rank's share of the clips that are never trained on: a plan of seed 0, the middle of each clip."""
+
+    def __init__(self, data: ClipData, *, rank: int, world_size: int) -> None:
+        self._data = data
+        self._rank = rank
+        self._world_size = world_size
+
+    @cached_property
+    def _table(self) -> ClipTable:
+        return self._data.table(held_out=True)
+
+    def __iter__(self) -> Iterator[Batch]:
+        data, table = self._data, self._table
+        if not len(table):
+            return
+        planned = PlannedBatches(table, data.sampler, seed=0, rank=self._rank, world_size=self._world_size)
+        count = min(planned.plan(planned.state_after(0)).num_steps, data.held_out_batches)
+        dataset = ClipDataset(table, data.sampler, DatasetConfig(backend=data.reading.backend, place="middle"))
+        yield from islice(batches(planned, dataset, 0), count)

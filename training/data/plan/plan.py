@@ -1,0 +1,227 @@
+"""The plan of an epoch: which clips, in which shape, on which rank, in which step. A pure function of its arguments.
+
+Every rank makes the whole plan by itself and takes its own part: a million clips take seconds. No video is opened and
+nothing is exchanged, so ranks cannot disagree, and a plan can be made again at any time, such as to resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.data.plan.choice import Rows, aspect_counts, choose, fit, weights
+from training.data.plan.classes import AREA_BAND, shape_classes
+from training.data.plan.config import SamplerConfig
+from training.data.plan.grid import Shape
+from training.data.plan.hashing import Keys, draw, draw_unit, shuffled
+from training.data.plan.packing import Packing, pack_classes
+from training.data.plan.remainder import pack_residue
+from training.data.plan.table import ClipTable
+
+Ints = npt.NDArray[np.int64]
+DETAILED, SHORT = "caption", "caption_short"
+"""Columns of the manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RankStep:
+    """The B samples of one rank in one step."""
+
+    epoch: int
+    step: int
+    """Within the plan."""
+    pack: int
+    """Which of the step's packs: the rank, unless ranks accumulate several."""
+    rows: Rows
+    """(B,) rows of the table."""
+    shape: Shape
+    tokens: int
+    """Of one sample."""
+    captions: tuple[str, ...]
+    """The column of each sample's caption; "" where the clip has none."""
+    seeds: Keys
+    """(B,) what all else that is random about a sample comes from: its seed, epoch and clip."""
+    starts: npt.NDArray[np.float64]
+    """(B,) in [0, 1): where in the time that a clip has to spare the sample begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EpochPlan:
+    """Packs of samples, and which rank has which in each step."""
+
+    table: ClipTable
+    recipe: SamplerConfig
+    seed: int
+    epoch: int
+    rows: Rows
+    """(samples,) rows of the table, pack by pack."""
+    starts: Ints
+    """(packs + 1,) where in `rows` each pack begins."""
+    shapes: Sequence[Shape]
+    shape_of: npt.NDArray[np.int32]
+    """(packs,) which of the shapes."""
+    steps: Ints
+    """(num_steps, world_size) the pack of each rank."""
+    dropped: Rows
+    """Clips that were too few for a step."""
+    unfit: Rows
+    """Clips too small for the recipe's smallest shapes."""
+    resting: int
+    """Clips that a weight keeps out of this epoch."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the plan; where it was made to resume, of what remains."""
+        return len(self.steps)
+
+    @property
+    def world_size(self) -> int:
+        """Ranks."""
+        return int(self.steps.shape[1])
+
+    def rank_step(self, step: int, rank: int) -> RankStep:
+        """What a rank does in a step."""
+        pack = self.steps[step, rank]
+        rows = self.rows[self.starts[pack] : self.starts[pack + 1]]
+        shape, keys = self.shapes[self.shape_of[pack]], self.table.keys[rows]
+        drawn = self.recipe.drawn_epoch(self.epoch)
+        return RankStep(
+            epoch=self.epoch,
+            step=step,
+            pack=rank,
+            rows=rows,
+            shape=shape,
+            tokens=self.recipe.grid.tokens(shape),
+            captions=self._captions(rows),
+            seeds=draw(keys, "sample", self.seed, drawn),
+            starts=draw_unit(keys, "start", self.seed, drawn),
+        )
+
+    def step_tokens(self) -> Ints:
+        """(num_steps, world_size) tokens of each rank."""
+        one = np.array([self.recipe.grid.tokens(shape) for shape in self.shapes], np.int64)
+        tokens: Ints = (np.diff(self.starts) * one[self.shape_of])[self.steps]
+        return tokens
+
+    def rows_until(self, step: int) -> Rows:
+        """All rows of the steps before one, in no order that means anything."""
+        packs = np.zeros(len(self.starts) - 1, np.bool_)
+        packs[self.steps[:step].ravel()] = True
+        return self.rows[np.repeat(packs, np.diff(self.starts))]
+
+    def _captions(self, rows: Rows) -> tuple[str, ...]:
+        detailed, short = self.table.has_caption[rows], self.table.has_short[rows]
+        chance = draw_unit(self.table.keys[rows], "caption", self.seed, self.epoch)
+        rather_short = short & (~detailed | (chance < self.recipe.short_caption_share))
+        return tuple(np.where(rather_short, SHORT, np.where(detailed, DETAILED, "")).tolist())
+
+
+def plan_epoch(
+    table: ClipTable,
+    recipe: SamplerConfig,
+    *,
+    seed: int,
+    epoch: int,
+    world_size: int,
+    done: Sequence[tuple[int, int]] = (),
+) -> EpochPlan:
+    """Plan an epoch, or what remains of it.
+
+    Each clip that a weight does not keep out is in exactly one pack, or in `dropped`, or in `unfit`.
+
+    Args:
+        table: the clips.
+        recipe: shapes and weights.
+        seed: of the run.
+        epoch: counted from 0.
+        world_size: ranks.
+        done: what ran of this epoch at other world sizes, in order: (world size, steps done). The plan is for the clips
+            that are left; those dropped by a plan that was not finished are among them.
+
+    Raises:
+        ValueError: the recipe has no shape that fits its budget, or `done` names more steps than there were.
+    """
+    if world_size < 1:
+        raise ValueError(f"world_size is {world_size}, must be at least 1")
+    open_rows = np.ones(len(table), np.bool_)
+    for index, (earlier, steps) in enumerate(done):
+        plan = _plan(table, recipe, seed, epoch, earlier, open_rows, index)
+        if not 0 <= steps <= plan.num_steps:
+            raise ValueError(f"{steps} steps done at world size {earlier}, where epoch {epoch} has {plan.num_steps}")
+        open_rows[plan.rows_until(steps)] = False
+    return _plan(table, recipe, seed, epoch, world_size, open_rows, len(done))
+
+
+def _plan(
+    table: ClipTable,
+    recipe: SamplerConfig,
+    seed: int,
+    epoch: int,
+    world_size: int,
+    open_rows: npt.NDArray[np.bool_],
+    part: int,
+) -> EpochPlan:
+    """Plan the rows that are open; `part` tells the plans of one epoch apart."""
+    drawn = recipe.drawn_epoch(epoch)
+    measured = fit(table, recipe, seed, drawn)
+    classes = shape_classes(recipe, aspect_counts(table))
+    due = _due(table, recipe, seed, epoch)
+    chosen, last = choose(measured, classes, draw_unit(table.keys, "class", seed, drawn))
+    lots = draw(table.keys, "lot", seed, drawn, part)
+    taken = due & open_rows
+    packing = Packing(world_size=world_size, salt=(seed, drawn, part))
+    left = pack_classes(packing, classes, measured, np.where(taken, chosen, -1).astype(np.int16), last, lots)
+    too_small = measured.max_height * measured.max_width < AREA_BAND[0] * recipe.min_side**2
+    odd = np.flatnonzero(taken & (chosen < 0) & ~too_small)
+    dropped = pack_residue(packing, recipe, measured, np.concatenate([left, odd]), lots)
+    unfit = np.flatnonzero(taken & (chosen < 0) & too_small)
+    order = (seed, epoch, part, "steps")
+    return _sealed(packing, table, recipe, seed, epoch, order, (dropped, unfit), int((~due).sum()))
+
+
+def _due(table: ClipTable, recipe: SamplerConfig, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
+    """(N,) whether a clip is shown in this epoch: with half the largest weight, each clip in every second epoch."""
+    weight = weights(table, recipe)
+    share = weight / max(float(weight.max(initial=0.0)), np.finfo(np.float64).tiny)
+    phase = draw_unit(table.keys, "due", seed)
+    due: npt.NDArray[np.bool_] = np.floor(phase + share * (epoch + 1)) > np.floor(phase + share * epoch)
+    return due
+
+
+def _sealed(
+    packing: Packing,
+    table: ClipTable,
+    recipe: SamplerConfig,
+    seed: int,
+    epoch: int,
+    order: tuple[int | str, ...],
+    lost: tuple[Rows, Rows],
+    resting: int,
+) -> EpochPlan:
+    """The packing as arrays, its steps in the order that a salt decides."""
+    batches = [batch for group in packing.groups for batch in group.batches]
+    lengths = np.array([len(packs) for _, packs in batches], np.int64)
+    sizes = np.repeat(np.array([packs.shape[1] for _, packs in batches], np.int64), lengths)
+    rows = np.concatenate([np.zeros(0, np.int64), *(packs.ravel() for _, packs in batches)])
+    firsts = np.cumsum([0, *(sum(len(packs) for _, packs in group.batches) for group in packing.groups)])
+    parts = [group.steps + first for group, first in zip(packing.groups, firsts, strict=False)]
+    steps = np.concatenate([np.zeros((0, packing.world_size), np.int64), *parts])
+    used = np.zeros(len(sizes), np.bool_)  # packs of a step that was taken apart are not
+    used[steps] = True
+    return EpochPlan(
+        table=table,
+        recipe=recipe,
+        seed=seed,
+        epoch=epoch,
+        rows=rows[np.repeat(used, sizes)],
+        starts=np.concatenate([[0], np.cumsum(sizes[used])]),
+        shapes=tuple(shape for shape, _ in batches),
+        shape_of=np.repeat(np.arange(len(batches), dtype=np.int32), lengths)[used],
+        steps=(np.cumsum(used) - 1)[steps[shuffled(len(steps), *order)]],
+        dropped=lost[0],
+        unfit=lost[1],
+        resting=resting,
+    )

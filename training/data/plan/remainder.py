@@ -1,0 +1,173 @@
+"""The last clips of an epoch, too few for a step of any class.
+
+A step that was already made is taken apart, and its clips with the last ones make one step of more samples a rank, in
+smaller shapes. Where that cannot be, such as in a set too small for a whole step, a short step is made: for n clips and
+W ranks, n // W samples a rank in shapes as large as the clips allow. Either way shapes have equal tokens, and if need
+be an aspect farther from a clip's than otherwise. Fewer than W images and W videos remain; they are dropped, each epoch
+others.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.data.plan.choice import Fit, Rows
+from training.data.plan.classes import ShapeClass, aspect_of_bin, cells_within, class_of, equal_sets
+from training.data.plan.config import STILL_FRAMES, SamplerConfig
+from training.data.plan.hashing import Keys
+from training.data.plan.packing import Batches, Packing
+
+_SMALLEST = 0.5
+"""Area of the smallest shapes over that of the recipe's smallest side: aspects far from a source's need less of it."""
+_FULL = 0.75
+"""A step is taken apart for one that fills this share of the budget: better than a full one and one nearly empty."""
+_CANDIDATES = 24
+"""How many areas are tried; they are spread over the range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Step:
+    """Packs that were found, and the rows they leave."""
+
+    batches: Batches
+    left: Rows
+
+    def tokens(self, recipe: SamplerConfig) -> int:
+        """Of a rank, at most."""
+        return max(len(packs[0]) * recipe.grid.tokens(shape) for shape, packs in self.batches)
+
+
+def pack_residue(packing: Packing, recipe: SamplerConfig, measured: Fit, rows: Rows, lots: Keys) -> Rows:
+    """Make steps of the rows; gives back those that are dropped."""
+    dropped = []
+    still = measured.frames[rows] == STILL_FRAMES
+    for kind in (rows[still], rows[~still]):
+        left, before = kind, len(kind) + 1
+        while packing.world_size <= len(left) < before:
+            before = len(left)
+            left = _next_step(packing, recipe, measured, left[np.argsort(lots[left], kind="stable")])
+        dropped.append(left)
+    return np.concatenate(dropped)
+
+
+def _next_step(packing: Packing, recipe: SamplerConfig, measured: Fit, rows: Rows) -> Rows:
+    """Make one step more, or one anew; the rows left over."""
+    group = packing.last_group(_common_frames(recipe, measured, rows))
+    if group is not None:
+        step = _equal_step(recipe, measured, np.concatenate([rows, group.rows_of(-1)]), packing.world_size)
+        if step and len(step.left) < len(rows) and step.tokens(recipe) > _FULL * recipe.budget_tokens:
+            group.steps = group.steps[:-1]
+            packing.add(step.batches)
+            return step.left
+    step = _equal_step(recipe, measured, rows, packing.world_size)
+    if step is None:
+        return rows
+    packing.add(step.batches)
+    return step.left
+
+
+def _equal_step(recipe: SamplerConfig, measured: Fit, rows: Rows, world_size: int) -> _Step | None:
+    """One step of as many of the rows as can be; the first ones where not all are needed. None where there is none."""
+    frames = _common_frames(recipe, measured, rows)
+    smallest = math.ceil(_SMALLEST * (recipe.min_side / recipe.grid.cell) ** 2) * recipe.grid.latent_frames(frames)
+    most = min(len(rows) // world_size, recipe.budget_tokens // smallest)
+    steps = []
+    # Fewer samples may be larger, and there are more sizes to choose from.
+    for samples in sorted({most * quarters // 4 for quarters in range(1, 5)} | {min(most, 1)}, reverse=True):
+        step = _step_of(recipe, frames, measured, rows, samples, world_size) if samples else None
+        if step and len(step.left) < world_size:
+            return step
+        steps += [step] if step else []
+    return min(steps, key=lambda step: len(step.left), default=None)
+
+
+def _step_of(recipe: SamplerConfig, frames: int, measured: Fit, rows: Rows, most: int, world_size: int) -> _Step | None:
+    """A step of at most so many samples a rank, in shapes that they could have."""
+    one = _family(recipe, frames, measured, rows, most)
+    able = measured.fits(one, rows)
+    fitting, other = rows[able], rows[~able]
+    for samples in range(min(len(fitting) // world_size, most), 0, -1):
+        needed = samples * world_size
+        for count in sorted({needed, (needed + len(fitting)) // 2, len(fitting)}):  # fewer to choose from are fairer
+            batches, unused = _packs(recipe, one, measured, fitting[:count], samples, world_size)
+            if batches:
+                return _Step(batches=batches, left=np.concatenate([unused, fitting[count:], other]))
+    return None
+
+
+def _packs(
+    recipe: SamplerConfig, one: ShapeClass, measured: Fit, rows: Rows, samples: int, world_size: int
+) -> tuple[Batches, Rows]:
+    """A pack for each rank, of neighbours in aspect, in the shape of the one in their middle; none if it cannot be."""
+    rows = rows[np.argsort(measured.aspect[rows], kind="stable")]
+    packs: dict[int, list[Rows]] = {}
+    start = found = skipped = 0
+    while found < world_size:
+        pack = rows[start : start + samples]
+        if skipped > len(rows) - samples * world_size:
+            return [], rows
+        shape = _common_shape(recipe, one, measured, pack)
+        if shape is None:
+            start, skipped = start + 1, skipped + 1
+        else:
+            packs.setdefault(shape, []).append(pack)
+            start, found = start + samples, found + 1
+    batches = [(one.shapes[shape], np.stack(those)) for shape, those in packs.items()]
+    used = np.concatenate([those.ravel() for _, those in batches])
+    return batches, np.setdiff1d(rows, used, assume_unique=True)
+
+
+def _common_shape(recipe: SamplerConfig, one: ShapeClass, measured: Fit, pack: Rows) -> int | None:
+    """The shape for the clip in the middle, where it does for all: not upscaled, and not cropped beyond measure."""
+    middle = int(measured.aspect[pack[len(pack) // 2]])
+    height, width = float(one.heights[middle]), float(one.widths[middle])
+    small_enough = (measured.max_height[pack] >= height) & (measured.max_width[pack] >= width)
+    if not small_enough.all():
+        return None
+    change = np.abs(aspect_of_bin(measured.aspect[pack]) - math.log(height / width))
+    return int(one.by_aspect[middle]) if (change <= recipe.max_residue_aspect_change).all() else None
+
+
+def _family(recipe: SamplerConfig, frames: int, measured: Fit, rows: Rows, samples: int) -> ShapeClass:
+    """The shapes of equal tokens that suit the rows best: above all as many rows as can be, then little cropped away,
+    where a quarter of the area is worth as much as half a picture."""
+    scored = []
+    for number, one in enumerate(_families(recipe, frames, samples)):
+        able = measured.fits(one, rows)
+        kept = float(able @ np.exp(-_aspect_change(one, measured, rows))) / len(rows)
+        area = one.sample_area / recipe.max_side**2
+        scored.append((10 * float(able.mean()) + kept * math.sqrt(area), -number, one))
+    return max(scored, key=lambda each: each[:2])[2]
+
+
+def _common_frames(recipe: SamplerConfig, measured: Fit, rows: Rows) -> int:
+    """The most frames that all the rows have."""
+    shortest = int(measured.frames[rows].min())
+    return max(count for count in map(recipe.grid.frames, recipe.latent_frame_counts()) if count <= shortest)
+
+
+def _families(recipe: SamplerConfig, frames: int, samples: int) -> list[ShapeClass]:
+    """Classes of equal area, which fit the budget `samples` times."""
+    cell = recipe.grid.cell
+    low = _SMALLEST * (recipe.min_side / cell) ** 2
+    high = min((recipe.max_side / cell) ** 2, recipe.budget_tokens / (recipe.grid.latent_frames(frames) * samples))
+    rows, columns = cells_within(low, high)
+    sets = [equal for _, equal in equal_sets(rows * columns)]
+    tried = sorted({round(index) for index in np.linspace(0, len(sets) - 1, min(_CANDIDATES, len(sets)))})
+    change = recipe.max_residue_aspect_change
+    return [
+        class_of(recipe, frames, rows[sets[i]], columns[sets[i]], np.full(sets[i].sum(), samples), change)
+        for i in tried
+    ]
+
+
+def _aspect_change(one: ShapeClass, measured: Fit, rows: Rows) -> npt.NDArray[np.float64]:
+    """(N,) difference of log aspects between clips and their shapes; 0 for clips without one."""
+    aspect = measured.aspect[rows]
+    known = one.by_aspect[aspect] >= 0
+    shapes = np.log(np.where(known, one.heights[aspect], 1) / np.where(known, one.widths[aspect], 1))
+    return np.asarray(np.where(known, np.abs(shapes - aspect_of_bin(aspect)), 0.0), np.float64)

@@ -1,0 +1,165 @@
+"""Samples: the frames of a clip that a plan asks for, in the size it asks for.
+
+What a sample shows depends on the clip, the seed and the epoch alone, so it is the same with any number of workers. A
+clip that cannot be read is reported with its reason, and another of the same shape is shown, the same one each time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from preprocess.errors import MediaError
+from preprocess.io.settings import OPERATIONAL
+from preprocess.io.storage import is_remote
+from training.data.plan.config import SamplerConfig
+from training.data.plan.grid import Shape
+from training.data.plan.hashing import shuffled
+from training.data.plan.plan import RankStep
+from training.data.plan.table import ClipTable
+from training.data.read.crop import cropped
+from training.data.read.frames import BackendName, Rgb, clip_frames
+from training.data.read.placement import PlacedClip, Placement, Request, caption_of, placed_clip, requests, similar_rows
+from training.run.module import Batch
+
+Frames = npt.NDArray[np.uint8]
+"""(F, H, W, 3) RGB."""
+BadClip = tuple[str, str]
+"""clip_id, and why it could not be read."""
+
+_MIDDLE = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetConfig:
+    """How clips are read."""
+
+    backend: BackendName = field(default="pyav", metadata=OPERATIONAL)
+    """Both give the same frames. decord is for files of one clip each: it reads a whole file's index."""
+    place: Literal["random", "middle"] = "random"
+    """Where in time and in the picture a sample is taken: anew each epoch, or always the middle."""
+    max_substitutes: int = 8
+    """How many other clips are tried in place of one that cannot be read, before the run stops."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("backend", ("pyav", "decord")), ("place", ("random", "middle"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {', '.join(allowed)}")
+        if self.max_substitutes < 0:
+            raise ValueError(f"max_substitutes is {self.max_substitutes}, must not be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """One sample, still of 8 bits."""
+
+    frames: Frames
+    caption: str
+    clip_id: str
+    bad: Sequence[BadClip] = ()
+    """Clips that were to be shown here and could not be read."""
+
+
+class ClipDataset:
+    """Clips of a manifest, for a torch DataLoader: `dataset[request]` is (float32 (3, F, H, W) in [-1, 1], caption)."""
+
+    def __init__(self, table: ClipTable, recipe: SamplerConfig, config: DatasetConfig = DatasetConfig()) -> None:
+        self.table = table
+        self.fps = Fraction(recipe.fps).limit_denominator(1001)
+        """Frames a second of samples; 23.976 is 24000/1001."""
+        self._recipe = recipe
+        self._config = config
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def remote(self) -> bool:
+        """Whether some of the clips lie in a bucket."""
+        clips = self.table.clips
+        return clips is not None and any(is_remote(uri) for uri in clips["source_uri"].unique().to_pylist())
+
+    def __getitem__(self, request: Request) -> tuple[torch.Tensor, str]:
+        sample = self.sample(request)
+        return as_model_input(torch.from_numpy(sample.frames)[None])[0], sample.caption
+
+    def batch(self, step: RankStep) -> Batch:
+        """A step's samples as they are handed over by a worker: 8-bit (B, F, H, W, 3), a quarter of the float32."""
+        samples = [self.sample(request) for request in requests(step)]
+        return Batch(
+            video=torch.from_numpy(np.stack([sample.frames for sample in samples])),
+            captions=[sample.caption for sample in samples],
+            clip_ids=[sample.clip_id for sample in samples],
+            tokens=step.tokens,
+            bad_clips=[bad for sample in samples for bad in sample.bad],
+        )
+
+    def sample(self, request: Request) -> Sample:
+        """What the plan asks for, or what is shown instead.
+
+        Raises:
+            RuntimeError: neither the clip nor any of its substitutes can be read.
+        """
+        bad: list[BadClip] = []
+        for row in itertools.chain([request.row], self._substitutes(request)):
+            clip = placed_clip(self.table, row)
+            try:
+                frames = self.read(clip, request.shape, self.placement(clip, request))
+            except MediaError as error:
+                bad.append((clip.clip_id, str(error)))
+                continue
+            caption = caption_of(self.table, row, request.caption)
+            return Sample(frames=frames, caption=caption, clip_id=clip.clip_id, bad=tuple(bad))
+        raise RuntimeError(f"no clip of {request.shape} can be read: " + "; ".join(" ".join(one) for one in bad))
+
+    def placement(self, clip: PlacedClip, request: Request) -> Placement:
+        """Which part of the clip a sample shows."""
+        anew = self._config.place == "random"
+        return clip.placement(request.shape, self.fps, request.chances if anew else _MIDDLE)
+
+    def read(self, clip: PlacedClip, shape: Shape, placement: Placement) -> Frames:
+        """Decode a sample.
+
+        Raises:
+            MediaError: the media is at fault, or is no longer what the manifest says.
+        """
+        sample = np.empty((shape.frames, shape.height, shape.width, 3), np.uint8)
+        frames = clip_frames(
+            clip.span,
+            num_frames=shape.frames,
+            fps=self.fps,
+            start_seconds=placement.start_ticks * clip.span.time_base,
+            backend=self._config.backend,
+        )
+        previous: Rgb | None = None
+        for index, frame in enumerate(frames):
+            if frame is previous:
+                sample[index] = sample[index - 1]
+                continue
+            if not (frame.shape[0] == clip.displayed[0] or frame.shape[1] == clip.displayed[1]):
+                found, listed = (f"{size[1]}x{size[0]}" for size in (frame.shape, clip.displayed))
+                raise MediaError("source_changed", f"a frame of {found} pixels, not {listed}")
+            sample[index] = cropped(
+                frame, placement.crop, displayed=clip.displayed, height=shape.height, width=shape.width
+            )
+            previous = frame
+        return sample
+
+    def _substitutes(self, request: Request) -> Iterator[int]:
+        """Other rows to show in this shape, in an order of their own for each clip and epoch."""
+        similar = similar_rows(self.table, request.shape, self._recipe)
+        others = similar[similar != request.row]
+        order = shuffled(len(others), "substitute", request.seed)
+        yield from (int(other) for other in others[order[: self._config.max_substitutes]])
+
+
+def as_model_input(frames: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, F, H, W, 3) as float32 (B, 3, F, H, W): 0 becomes -1 and 255 becomes 1."""
+    return frames.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)

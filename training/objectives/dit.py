@@ -1,0 +1,214 @@
+"""The objective of the video transformer: flow matching on latents, with text, and with or without a first frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from training.data.cache.store import weights_id
+from training.models.dit import DitConfig, VideoDit
+from training.models.text import TextConfig, text_encoder
+from training.models.vae import VideoVae
+from training.models.weights import initialise
+from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
+from training.objectives.text_to_video import Text, TextToVideo, blanked, first_frame_condition, without
+from training.run.config import TrainConfig
+from training.run.module import Batch, Loss, TrainModule
+from training.run.noise import SampleNoise
+from training.run.runs import trained_vae
+
+LEVEL_BINS = 10
+"""Ranges of noise levels for which the loss is told apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DitObjective:
+    """One model for images (videos of one frame) and videos, from text and, in a share of the steps, a first frame."""
+
+    vae: str
+    """Folder of the run that trained the autoencoder."""
+    model: DitConfig
+    text: TextConfig
+    latent_scale: float | None = None
+    """What latents are multiplied by, to have unit variance as the noise has; None: measured at the start."""
+    text_dropout: float = 0.1
+    """Share of samples that are shown without text, so that guidance has something to lead away from."""
+    first_frame_share: float = 0.2
+    """Share of videos of which the first frame is told."""
+    shift: float = 1.0
+    """Of the noise levels; see `flow.shifted`."""
+
+    def __post_init__(self) -> None:
+        for name in ("text_dropout", "first_frame_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be in [0, 1]")
+        check_shift(self.shift)
+
+    def build(self, config: TrainConfig) -> DitModule:
+        """The transformer, on the meta device, and the trained autoencoder.
+
+        Raises:
+            ValueError: there is no trained autoencoder, or the scale has not been measured.
+        """
+        return DitModule(self, trained_vae(self.vae), seed=config.trainer.seed)
+
+
+class DitModule(TrainModule):
+    """Trains `dit`, which is made on the meta device; the autoencoder and a large text encoder are only used."""
+
+    def __init__(self, objective: DitObjective, vae: VideoVae, *, seed: int = 0) -> None:
+        if objective.latent_scale is None:
+            raise ValueError("latent_scale is none: measure it (`dit.measured_scale`) or set it")
+        self.objective = objective
+        self.scale = objective.latent_scale
+        self.seed = seed
+        self.latents_by = weights_id(vae)
+        """Which autoencoder's latents it knows."""
+        text: Any = text_encoder(objective.text, seed=seed)
+        trained = any(weight.requires_grad for weight in text.parameters())
+        with torch.device("meta"):
+            self.model = TextToVideo(VideoDit(objective.model), text.to("meta") if trained else None)
+        self.networks = {"dit": self.model}
+        self.frozen = {"vae": vae.requires_grad_(False).eval()} | ({} if trained else {"text": text.eval()})
+
+    def first_weights(self, network: str) -> None:
+        """From the run's seed."""
+        initialise(self.model.dit, self.seed)
+        if self.model.text is not None:
+            initialise(self.model.text, self.seed)
+
+    def extra_state(self) -> dict[str, Any]:
+        """Which autoencoder the latents are of."""
+        return {"latents_by": self.latents_by}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """See that the autoencoder has not changed meanwhile.
+
+        Raises:
+            ValueError: its newest weights are others than the transformer was trained with.
+        """
+        before = state["latents_by"]
+        if before != self.latents_by:
+            raise ValueError(
+                f"{self.objective.vae}: its autoencoder has been trained on: weights {self.latents_by}, but the "
+                f"transformer knows the latents of {before}"
+            )
+
+    def wraps(self, network: str) -> Sequence[torch.nn.Module]:
+        """The transformer's blocks."""
+        return tuple(self.model.dit.blocks)
+
+    def calls(self, network: str) -> Sequence[str]:
+        """Texts are encoded once for all steps of a sample."""
+        return ("encode",)
+
+    def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
+        """Squared error of the velocity, summed over latent values."""
+        squares_B, levels_B, clean = self._squares(batch, noise, dropout=self.objective.text_dropout)
+        means = squares_B.detach() / clean[0].numel()
+        bins = ((levels_B * LEVEL_BINS).ceil().long() - 1).clamp(0, LEVEL_BINS - 1)
+        scalars = {
+            f"loss/t_{number}": (float(means[bins == number].sum()), float((bins == number).sum()))
+            for number in bins.unique().tolist()
+        }
+        flops = 3 * self.model.flops  # the way back costs twice that forward
+        return Loss(total=squares_B.sum(), weight=float(clean.numel()), scalars=scalars, flops=flops)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
+        """`loss` with all texts: the mean squared error of the velocity."""
+        squares_B, _, clean = self._squares(batch, noise, dropout=0.0)
+        return {"loss": (float(squares_B.sum()), float(clean.numel()))}
+
+    def latents(self, batch: Batch) -> torch.Tensor:
+        """The batch's clean latents (B, C, T, h, w) of about unit variance; the posterior's mean, without its noise."""
+        return batch.video.float() * self.scale if batch.latent else self.latents_of(batch.video)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def latents_of(self, video: torch.Tensor) -> torch.Tensor:
+        """The same of videos (B, 3, F, H, W); float32, also where the autoencoder computes in bfloat16."""
+        mean: torch.Tensor = self.frozen["vae"].encode(video).mean
+        return mean.float() * self.scale
+
+    def latent_shape(self, batch: Batch) -> tuple[int, ...]:
+        """(C, T, h, w) of a sample's latents."""
+        if batch.latent:
+            return tuple(batch.video.shape[1:])
+        vae = self.frozen["vae"].config
+        frames, height, width = batch.video.shape[2:]
+        return (
+            vae.latent_channels,
+            (frames - 1) // vae.temporal_stride + 1,
+            height // vae.spatial_stride,
+            width // vae.spatial_stride,
+        )
+
+    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Videos (B, 3, F, H, W) of latents as `latents` gives them; gradients pass."""
+        return self.frozen["vae"].decode(latents / self.scale)
+
+    def encoded(self, captions: Sequence[str]) -> Text:
+        """Texts as the transformer takes them."""
+        if "text" not in self.frozen:
+            return self.model.encode(captions)
+        with torch.no_grad():
+            text: Text = self.frozen["text"].encode(captions)
+        return text
+
+    def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
+        """What tells the transformer the first frame of each video.
+
+        Raises:
+            ValueError: the model has no channels for it, or was never shown one.
+        """
+        if not self.objective.model.condition_channels:
+            raise ValueError("the model takes no first frame: it has no condition channels")
+        if not self.objective.first_frame_share:
+            raise ValueError("the model was never shown a first frame: objective.first_frame_share is 0")
+        return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
+
+    def _squares(
+        self, batch: Batch, noise: SampleNoise, *, dropout: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Each sample's summed squared error (B,), its noise level (B,), and the clean latents."""
+        clean = self.latents(batch)
+        eps, levels = noise.normal(*clean.shape[1:]), draw_levels(noise, shift=self.objective.shift)
+        known = noise.uniform() < self.objective.first_frame_share
+        text = self._texts(batch, noise.uniform() < dropout)
+        condition = self._training_condition(clean, known)
+        velocity = self.model(noised(clean, eps, levels), timesteps(levels), text, condition)
+        squares = (velocity.float() - target(clean, eps)).square()
+        return squares.flatten(1).sum(1), levels, clean
+
+    def _texts(self, batch: Batch, dropped_B: torch.Tensor) -> Sequence[str] | Text:
+        """The batch's texts, "" in place of dropped ones."""
+        if batch.text is None:
+            captions = without(batch.captions, dropped_B)
+            return self.encoded(captions) if "text" in self.frozen else captions
+        return blanked(batch.text, self.encoded([""]), dropped_B)
+
+    def _training_condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
+        if not self.objective.model.condition_channels:
+            return None
+        if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
+            known_B = torch.zeros_like(known_B)
+        return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def measured_scale(vae: VideoVae, batches: Iterable[Batch]) -> float:
+    """1 / root mean square of the latents of held-out clips, to three digits, so that machines agree on it.
+
+    Raises:
+        ValueError: there are no clips.
+    """
+    squares, values = 0.0, 0
+    for batch in batches:
+        latents = vae.encode(batch.video).mean
+        squares, values = squares + float(latents.square().sum()), values + latents.numel()
+    if not squares:
+        raise ValueError("no held-out clips to measure the latents of: raise data.held_out_share")
+    return float(f"{(values / squares) ** 0.5:.3g}")

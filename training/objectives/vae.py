@@ -1,0 +1,163 @@
+"""The objective of the video autoencoder: L1, L2, perceptual and KL, later joined by two discriminators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from training.models.discriminator import Discriminator, DiscriminatorConfig
+from training.models.vae import Posterior, VaeConfig, VideoVae
+from training.models.weights import initialise
+from training.objectives.perceptual import RandomFeatures
+from training.objectives.quality import psnr, ssim
+from training.run.config import TrainConfig
+from training.run.module import Batch, Loss, TrainModule
+from training.run.noise import SampleNoise
+
+LARGEST_WEIGHT = 1e4
+"""Of the adversarial loss, which grows without bound as its gradient vanishes; taming-transformers' figure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeObjective:
+    """Weights of the losses, each of which is a mean over pixels, over latent values, or over patches."""
+
+    model: VaeConfig
+    discriminator: DiscriminatorConfig
+    l2_weight: float = 0.1
+    """L1 has 1. L2 pulls a shape into place where L1 is content with none: the median of a small one is background."""
+    perceptual_weight: float = 0.1
+    kl_weight: float = 1e-4
+    """Per latent value. EasyAnimate's 1e-6, on sums, is 5e-6 a value against the mean over its pixels."""
+    adversarial_weight: float = 0.5
+    """Size of the adversarial gradient, in units of the other losses' at the same video."""
+    adversarial_start: int = 50_000
+    """Step from which the discriminators are trained and listened to."""
+
+    def build(self, config: TrainConfig) -> VaeModule:
+        """Networks with first weights from the run's seed."""
+        return VaeModule(self, seed=config.trainer.seed)
+
+
+class VaeModule(TrainModule):
+    """Turns: the autoencoder, and from `adversarial_start` on the discriminator after it."""
+
+    def __init__(self, objective: VaeObjective, *, seed: int = 0) -> None:
+        self.objective = objective
+        self.seed = seed
+        with torch.device("meta"):
+            self.networks = {
+                "vae": VideoVae(objective.model),
+                "discriminator": Discriminator(objective.discriminator),
+            }
+        self.frozen = {"features": RandomFeatures()}
+
+    def first_weights(self, network: str) -> None:
+        """From the run's seed."""
+        initialise(self.networks[network], self.seed)
+
+    def turns(self, step: int) -> Sequence[str]:
+        """The discriminator rests until it is listened to."""
+        return ("vae", "discriminator") if step >= self.objective.adversarial_start else ("vae",)
+
+    def calls(self, network: str) -> Sequence[str]:
+        """The autoencoder's two halves are called one by one, with the drawing between them."""
+        return ("encode", "decode") if network == "vae" else ()
+
+    def averages(self) -> Sequence[str]:
+        """Only the autoencoder is used later."""
+        return ("vae",)
+
+    def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
+        """Sums over pixels for the autoencoder, over videos for the discriminator."""
+        if network == "discriminator":
+            return self._discriminator_loss(batch, noise)
+        video = batch.video
+        made, posterior = self._reconstructed(video, noise)
+        parts = self._parts(made, posterior, video)
+        weighed = self._weighed(parts)
+        total = weighed + self.objective.kl_weight * parts["kl"]
+        if step >= self.objective.adversarial_start:
+            fooled = self._fooled(made)
+            weights = adaptive_weights(weighed, fooled, made)
+            total = total + self.objective.adversarial_weight * weights * fooled
+            parts |= {"adversarial": fooled, "adversarial_weight": weights}
+        pixels = video[0].numel()
+        scalars = {f"loss/{name}": (float(value.detach().sum()), len(video)) for name, value in parts.items()}
+        return Loss(total=total.sum() * pixels, weight=float(video.numel()), scalars=scalars)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
+        """`loss` without adversary, `psnr` and `ssim` of what the posterior's mean decodes to, and its size."""
+        vae, video = self.networks["vae"], batch.video
+        posterior: Posterior = vae.encode(video)
+        made = vae.decode(posterior.mean)
+        parts = self._parts(made, posterior, video)
+        figures = parts | {
+            "loss": self._weighed(parts),
+            "psnr": psnr(made, video),
+            "ssim": ssim(made, video),
+            "latent_square": posterior.mean.square().flatten(1).mean(1),
+        }
+        return {name: (float(value.sum()), float(len(video))) for name, value in figures.items()}
+
+    def _reconstructed(self, video: torch.Tensor, noise: SampleNoise) -> tuple[torch.Tensor, Posterior]:
+        vae = self.networks["vae"]
+        posterior: Posterior = vae.encode(video)
+        drawn = noise.normal(*posterior.mean.shape[1:]).to(posterior.mean.dtype)
+        return vae.decode(posterior.mean + torch.exp(0.5 * posterior.logvar) * drawn), posterior
+
+    def _parts(self, made: torch.Tensor, posterior: Posterior, video: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Each loss of each video (B,), unweighted."""
+        return {
+            "l1": (made - video).abs().flatten(1).mean(1),
+            "l2": (made - video).square().flatten(1).mean(1),
+            "perceptual": self.frozen["features"](made, video),
+            "kl": posterior.kl() / posterior.mean[0].numel(),
+        }
+
+    def _weighed(self, parts: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """(B,) what the reconstruction lacks, without the adversary."""
+        objective = self.objective
+        return parts["l1"] + objective.l2_weight * parts["l2"] + objective.perceptual_weight * parts["perceptual"]
+
+    def _fooled(self, made: torch.Tensor) -> torch.Tensor:
+        """(B,) how far the discriminators take each video for a made one."""
+        return -sum_of_means(self.networks["discriminator"](made))
+
+    def _discriminator_loss(self, batch: Batch, noise: SampleNoise) -> Loss:
+        with torch.no_grad():
+            made, _ = self._reconstructed(batch.video, noise)
+        judge = self.networks["discriminator"]
+        hinge = hinge_loss(judge(batch.video), judge(made))
+        figures = {"loss/hinge": (float(hinge.detach().sum()), len(hinge))}
+        return Loss(total=hinge.sum(), weight=float(len(hinge)), scalars=figures)
+
+
+def hinge_loss(real: Sequence[torch.Tensor], made: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(B,) what discriminators minimise, each with its logits (B, ...): real patches above 1, made ones below -1."""
+    real_wrong = [functional.relu(1 - logits) for logits in real]
+    made_wrong = [functional.relu(1 + logits) for logits in made]
+    return 0.5 * (sum_of_means(real_wrong) + sum_of_means(made_wrong))
+
+
+def adaptive_weights(wanted: torch.Tensor, adversarial: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """(B,) by how much each video's adversarial gradient is to be multiplied to be as large as that of the others.
+
+    VQGAN (arXiv 2012.09841) compares gradients at the decoder's last weight, over the whole batch. Here they are
+    compared at the video, for each one alone: that neither depends on how a batch is divided among ranks nor asks for
+    a weight that FSDP has in pieces, and it saves a pass through the last layer.
+    """
+    wanted_grad, adversarial_grad = (
+        torch.autograd.grad(loss.sum(), made, retain_graph=True)[0].flatten(1).norm(dim=1)
+        for loss in (wanted, adversarial)
+    )
+    return (wanted_grad / (adversarial_grad + 1e-8)).clamp_max(LARGEST_WEIGHT).detach()
+
+
+def sum_of_means(logits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(B,) the mean over patches of each discriminator's (B, ...), summed over discriminators."""
+    return torch.stack([one.flatten(1).mean(1) for one in logits]).sum(0)

@@ -1,0 +1,127 @@
+"""What a training run is made of: frozen records, made by a recipe function and changed by `--set key=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from preprocess.io.settings import OPERATIONAL
+from training.run.module import Batch, TrainModule
+
+
+class Batches(Protocol):
+    """An endless stream of one rank's batches, each of one micro-step.
+
+    What a step is made of, all ranks and accumulation steps together, must depend neither on the ranks nor on how many
+    workers load: then a run goes on exactly where it stopped, also at another world size.
+    """
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Where to go on after the batches that were handed out (not those fetched ahead); plain, same on each rank."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, which a run at another world size may have left."""
+        ...
+
+
+class Data(Protocol):
+    """Where batches come from: a frozen dataclass, so that its fields can be set and it travels to workers."""
+
+    def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> Batches:
+        """One rank's training batches."""
+        ...
+
+    def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Iterable[Batch]:
+        """One rank's share of what is never trained on, the same at each call; as many batches on each rank."""
+        ...
+
+
+class Objective(Protocol):
+    """What is trained: a frozen dataclass that builds the module, identically on each rank."""
+
+    def build(self, config: TrainConfig) -> TrainModule:
+        """Make the networks; the trainer has seeded torch's global generator by the run's seed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW with warm-up; weights of fewer than two axes (norms, biases) do not decay."""
+
+    learning_rate: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+    warmup_steps: int = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    final_share: float = 0.1
+    """Share of the learning rate that is left at the end of the cosine."""
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}, must be positive")
+        if self.schedule not in ("constant", "cosine"):
+            raise ValueError(f"schedule is {self.schedule!r}, must be constant or cosine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerConfig:
+    """When things happen, and on how many processors in which way. All ranks share it."""
+
+    steps: int
+    seed: int = 0
+    accumulation: int = 1
+    """Micro-steps before an optimizer steps: the batch is world size x this x what the data gives at a time."""
+    clip_norm: float | None = 1.0
+    ema_decay: float | None = 0.999
+    """Of the float32 average of the weights; None keeps none. It starts low: min(decay, (1 + step) / (10 + step))."""
+    non_finite: Literal["stop", "skip"] = "stop"
+    """What a loss or gradient that is no number does: end the run, or leave the step out."""
+    skips_in_a_row: int = 10
+    """With `skip`, how many steps in a row may be left out before the run ends."""
+    precision: Literal["fp32", "bf16"] = field(default="fp32", metadata=OPERATIONAL)
+    """Of computation; weights, gradients' sums, optimizer and average are float32 in either."""
+    strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
+    activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
+    """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
+    threads: int | None = field(default=None, metadata=OPERATIONAL)
+    """Of an operation on the CPU, for which a small model's tensors can be too small; None leaves it to torch."""
+    checkpoint_every: int = field(default=500, metadata=OPERATIONAL)
+    keep_checkpoints: int = field(default=3, metadata=OPERATIONAL)
+    async_checkpoints: bool = field(default=False, metadata=OPERATIONAL)
+    """Write while the next steps run, at the price of a copy in host memory."""
+    eval_every: int = field(default=500, metadata=OPERATIONAL)
+    log_every: int = field(default=10, metadata=OPERATIONAL)
+    peak_tflops: float | None = field(default=None, metadata=OPERATIONAL)
+    """Of one device at this precision, for MFU; None looks the device up and leaves MFU out if it is unknown."""
+
+    def __post_init__(self) -> None:
+        every = ("checkpoint_every", "eval_every", "log_every")
+        for name in ("steps", "accumulation", "threads", "skips_in_a_row", "keep_checkpoints", *every):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"trainer.{name} is {getattr(self, name)}, must be at least 1")
+        words = {"precision": ("fp32", "bf16"), "strategy": ("ddp", "fsdp2"), "non_finite": ("stop", "skip")}
+        for name, allowed in words.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"trainer.{name} is {getattr(self, name)!r}, must be one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One run: what is trained, on what, how. It pickles, so that Ray can carry it to its workers."""
+
+    name: str
+    """The recipe's."""
+    out: str
+    """The run's folder, which every rank can write to."""
+    objective: Objective
+    data: Data
+    trainer: TrainerConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+    other_optimizers: Mapping[str, OptimizerConfig] = field(default_factory=dict)
+    """By network, where it is not `optimizer`."""

@@ -1,0 +1,41 @@
+"""The one way into training: in this process, under torchrun, or in the workers that Ray starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from training.run.config import TrainConfig
+from training.run.distributed import world
+from training.run.trainer import Trainer
+
+
+def train(config: TrainConfig) -> None:
+    """Train to the recipe's last step, from the newest checkpoint in its folder where there is one.
+
+    Every rank calls it with the same config. A process that neither torchrun nor Ray started is the only rank.
+
+    Raises:
+        Interrupted: SIGTERM or SIGINT, after a checkpoint was made; a SystemExit, of code 143 or 130.
+        NonFiniteError: a loss or a gradient is no number, and the recipe says to stop.
+    """
+    with world() as here, _threads(config.trainer.threads):
+        torch.manual_seed(config.trainer.seed)  # first weights are the same on every rank
+        module = config.objective.build(config)
+        module.prepare(here.device)
+        batches = config.data.batches(config, rank=here.rank, world_size=here.size)
+        held_out = config.data.held_out(config, rank=here.rank, world_size=here.size)
+        Trainer(config, module, batches, here, held_out=held_out).run()
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Have torch divide an operation among so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

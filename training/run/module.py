@@ -1,0 +1,162 @@
+"""The contract of what is trained. The trainer owns when (steps, checkpoints, signals), a module owns what."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from training.run.noise import SampleNoise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Samples of one shape for one rank and step. Images are videos of one frame."""
+
+    video: torch.Tensor
+    """(B, 3, F, H, W) float32 in [-1, 1]; or latents (B, C, T, h, w) where `latent` is set."""
+    captions: Sequence[str]
+    """What each sample's text is; "" where it has none."""
+    clip_ids: Sequence[str]
+    tokens: int
+    """Tokens of one sample, from the model's strides."""
+    latent: bool = False
+    """True where the clips come from a cache of latents."""
+    text: tuple[torch.Tensor, torch.Tensor] | None = None
+    """Cached text embeddings (B, L, D) and their mask (B, L); None where the module encodes captions itself."""
+    bad_clips: Sequence[tuple[str, str]] = ()
+    """(clip id, reason) of clips that should be in this batch, could not be read, and were replaced by others."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        text = None if self.text is None else (self.text[0].to(device), self.text[1].to(device))
+        return replace(self, video=self.video.to(device, non_blocking=True), text=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loss:
+    """What a module makes of a batch: sums, so that ranks and accumulation steps of different size weigh rightly."""
+
+    total: torch.Tensor
+    """Scalar with a graph: the loss summed over `weight` elements."""
+    weight: float
+    """How many elements (latent values, pixels) it was summed over."""
+    scalars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Other figures as (sum, count), such as loss by timestep bin: `loss/t_3`."""
+    flops: float | None = None
+    """Floating point operations of this batch's way forward and back, for MFU; None: `TrainModule.flops` guesses."""
+
+
+class TrainModule(ABC):
+    """One objective: the networks it trains, those it only uses, and the loss of a batch.
+
+    Everything random comes from the `SampleNoise` it is given, drawn per sample from (seed, step, clip id). What else
+    draws from torch's global generator (dropout) is seeded by (seed, step, rank).
+    """
+
+    networks: Mapping[str, torch.nn.Module]
+    """What is trained, sharded and averaged, by name; each has an optimizer of its own. Weights are float32.
+
+    A network may be made on the meta device, where it takes no memory: `first_weights` fills it once it is in shards.
+    """
+    frozen: Mapping[str, torch.nn.Module]
+    """What is only used: neither trained nor sharded nor saved."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Move the frozen networks to the device, whole; called once, before any other use."""
+        for network in self.frozen.values():
+            network.to(device)
+
+    def materialise(self, network: str, device: torch.device) -> None:
+        """Have a network on the device, in shards if it has been sharded, with its first weights.
+
+        Raises:
+            ValueError: a buffer was made on the meta device, so nobody knows what it held.
+        """
+        made = self.networks[network]
+        if on_meta(made):
+            give_memory(made, device)
+            self.first_weights(network)
+        else:
+            made.to(device)
+
+    def first_weights(self, network: str) -> None:
+        """Fill every weight of a network that was made on the meta device; of DTensors, each rank its own shard."""
+        raise NotImplementedError(f"{type(self).__name__} makes {network} on the meta device and cannot fill it")
+
+    def wraps(self, network: str) -> Sequence[torch.nn.Module]:
+        """The blocks of a network that are sharded and checkpointed one by one."""
+        return ()
+
+    def calls(self, network: str) -> Sequence[str]:
+        """Methods of a network, beside `forward`, that `loss` and `evaluate` call: shards are gathered around them."""
+        return ()
+
+    def averages(self) -> Sequence[str]:
+        """The networks of which a moving average is kept; a discriminator needs none."""
+        return tuple(self.networks)
+
+    def flops(self, network: str, batch: Batch) -> float:
+        """Floating point operations of a turn's forward and backward pass, for MFU: 6 a weight and token.
+
+        Attention and convolutions are left out or wrong this way: a module that knows better says so in its `Loss`.
+        """
+        weights: int = sum(weight.numel() for weight in self.networks[network].parameters())
+        return 6.0 * weights * batch.tokens * len(batch.clip_ids)
+
+    def skips_weights(self, network: str) -> bool:
+        """Whether a loss may leave out some of a network's weights; only then DDP looks for them, at each step."""
+        return False
+
+    def turns(self, step: int) -> Sequence[str]:
+        """The networks that step in this turn, in order; a GAN's discriminator follows its generator."""
+        return tuple(self.networks)
+
+    @abstractmethod
+    def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
+        """The loss of `network`'s turn; weights of the other networks ask for no gradient meanwhile."""
+
+    @abstractmethod
+    def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
+        """Figures of a held-out batch as (sum, count), such as `loss`, `psnr`; without a graph."""
+
+    def extra_state(self) -> dict[str, Any]:
+        """What else a checkpoint must hold to go on exactly: plain values that JSON holds, the same on each rank."""
+        return {}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most have nothing more to keep
+        """Take back what `extra_state` gave."""
+
+
+def trained_weights(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The weights that learn, by name; those of LoRA, and not those that it changes."""
+    return {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+
+
+def saved_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What a checkpoint holds of a network, by name: all but the weights that never change."""
+    frozen = {name for name, weight in network.named_parameters() if not weight.requires_grad}
+    return {name: value for name, value in network.state_dict().items() if name not in frozen}
+
+
+def on_meta(network: torch.nn.Module) -> bool:
+    """Whether weights of the network have no memory yet."""
+    return any(weight.is_meta for weight in network.parameters())
+
+
+def give_memory(network: torch.nn.Module, device: torch.device) -> None:
+    """Allocate the weights of a network made on the meta device, sharded or not; buffers keep what they hold.
+
+    Raises:
+        ValueError: a buffer was made on the meta device too.
+    """
+    held = dict(network.named_buffers())
+    for name, buffer in held.items():
+        if buffer.is_meta:
+            raise ValueError(f"{name} is a buffer without values: compute it with device='cpu', where nothing is meta")
+    network.to_empty(device=device)
+    for name, buffer in network.named_buffers():
+        buffer.copy_(held[name])

@@ -1,0 +1,84 @@
+"""What an earlier run has trained, for the runs, samples and measurements that build on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from training.models.vae import VideoVae
+from training.run.checkpoint import latest, read_networks, read_state
+from training.run.config import TrainConfig
+from training.run.module import TrainModule
+from training.run.settings import restored
+
+if TYPE_CHECKING:
+    from training.objectives.dit import DitModule
+
+
+def config_of(run: str) -> TrainConfig:
+    """The recipe of a run's newest checkpoint, as it was set then; see `settings.restored` for runs of older code.
+
+    Raises:
+        ValueError: there is no complete checkpoint, or its recipe is no longer known, or no longer makes its networks.
+    """
+    from training import recipes  # which name objectives, which build on earlier runs
+
+    checkpoint = latest(run)
+    if checkpoint is None:
+        raise ValueError(f"{run!r}: no complete checkpoint in it; is it the --out of a `python -m training` run?")
+    kept = read_state(checkpoint)["settings"]
+    try:
+        recipe = recipes.by_name(str(kept["name"]), manifest=str(kept.get("data.manifest", "")), out=run)
+        return restored(recipe, kept)
+    except ValueError as error:
+        raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
+
+
+def trained_module(run: str, device: torch.device | str = "cpu") -> TrainModule:
+    """A run's module with the averaged weights of its newest checkpoint."""
+    config = config_of(run)
+    module = config.objective.build(config)
+    read_networks(run, module)
+    module.prepare(torch.device(device))
+    for network in module.networks.values():
+        network.requires_grad_(False).eval().to(device)
+    return module
+
+
+def device_of(module: TrainModule) -> torch.device:
+    """Where its networks are."""
+    return next(next(iter(module.networks.values())).parameters()).device
+
+
+def trained_vae(run: str) -> VideoVae:
+    """The autoencoder that a run has trained.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    if not run:
+        raise ValueError("no run of an autoencoder is named: --set objective.vae=RUN")
+    vae = trained_module(run).networks.get("vae")
+    if not isinstance(vae, VideoVae):
+        raise ValueError(f"{run!r} is no run of an autoencoder")
+    return vae
+
+
+def trained_dit(run: str, device: torch.device | str = "cpu") -> DitModule:
+    """The transformer that a run has trained, with its autoencoder and text encoder; LoRA of reward tuning included.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    from training.objectives.dit import DitModule
+    from training.objectives.reward import RewardModule
+
+    if not run:
+        raise ValueError("no run of a transformer is named")
+    module = trained_module(run, device)
+    if isinstance(module, RewardModule):
+        return module.base
+    if not isinstance(module, DitModule):
+        raise ValueError(f"{run!r} is no run of a transformer")
+    return module

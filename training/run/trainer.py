@@ -1,0 +1,195 @@
+"""When things happen: steps, held-out figures, checkpoints, signals, metrics. What happens is the module's."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+
+from training.run.checkpoint import Checkpoints, latest, read_state, read_tensors
+from training.run.config import Batches, TrainConfig
+from training.run.distributed import World, add_figures
+from training.run.metrics import Metrics, peak_flops
+from training.run.module import Batch, Loss, TrainModule
+from training.run.noise import SampleNoise, seed_everything
+from training.run.settings import difference, settings
+from training.run.signals import Interrupted, StopWish, stop_wish
+from training.run.tally import Tally
+from training.run.turn import NetworkTurn, NonFiniteError
+
+
+class Trainer:
+    """One rank of a run, from its newest checkpoint, if there is one, to its last step."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        module: TrainModule,
+        batches: Batches,
+        world: World,
+        *,
+        held_out: Iterable[Batch] = (),
+    ) -> None:
+        self.step = 0
+        """Steps that are done."""
+        self._config = config
+        self._module = module
+        self._batches = batches
+        self._held_out = held_out
+        self._world = world
+        self._turns = {name: NetworkTurn(config, module, name, world) for name in module.networks}
+        self._skips_in_a_row = 0
+        trainer = config.trainer
+        self._checkpoints = Checkpoints(
+            config.out, world, keep=trainer.keep_checkpoints, asynchronous=trainer.async_checkpoints
+        )
+        self._tally = Tally(world, peak_flops(world.device, trainer.precision, trainer.peak_tflops))
+        self._metrics: Metrics | None = None
+
+    def run(self) -> None:
+        """Take the steps that are left.
+
+        Raises:
+            Interrupted: a signal asked to stop; a checkpoint was made.
+            NonFiniteError: a loss or a gradient is no number, and the recipe says to stop.
+            ValueError: the checkpoint in the run's folder is of another seed or other networks.
+        """
+        told = self._resume()
+        with ExitStack() as stack:
+            wish = stack.enter_context(stop_wish())
+            if self._world.first:
+                self._metrics = Metrics(self._config.out, step=self.step, steps=self._config.trainer.steps)
+                stack.callback(self._metrics.close)
+            for line in told:
+                self._say(line)
+            self._take_steps(wish)
+            self._checkpoints.finish()
+
+    def _take_steps(self, wish: StopWish) -> None:
+        trainer = self._config.trainer
+        batches = iter(self._batches)
+        self._tally.restart()
+        while self.step < trainer.steps:
+            stop = self._take_step(batches, wish)
+            self._checkpoints.poll()
+            last = self.step == trainer.steps or stop is not None
+            saves = last or self.step % trainer.checkpoint_every == 0
+            figures: dict[str, float] = {}
+            if self.step % trainer.log_every == 0 or saves:
+                figures |= self._tally.row()
+            if self.step % trainer.eval_every == 0 or self.step == trainer.steps:
+                figures |= self._evaluate()
+            if self._metrics is not None:
+                self._metrics.advance(self.step)
+                if figures:
+                    self._metrics.write(self.step, figures)
+            if saves:
+                self._save()
+            if stop is not None:
+                self._checkpoints.finish()
+                self._say(f"stopped by signal {stop} after step {self.step}, with a checkpoint")
+                raise Interrupted(128 + stop)
+            if saves or figures:
+                self._tally.restart()  # neither held-out figures nor a checkpoint are a step's time
+
+    def _take_step(self, batches: Iterator[Batch], wish: StopWish) -> int | None:
+        """All turns of a step; the signal that any rank was told meanwhile, on all of them."""
+        trainer = self._config.trainer
+        seed_everything(trainer.seed, self.step, self._world.rank)
+        started = time.monotonic()
+        micro_batches = [next(batches) for _ in range(trainer.accumulation)]
+        waited = time.monotonic() - started
+        micro_batches = [batch.to(self._world.device) for batch in micro_batches]
+        figures: dict[str, float] = {}
+        for name in self._module.turns(self.step):
+            with self._resting(name):
+                losses, told = self._turns[name].take(micro_batches, self.step)
+            figures |= {f"{what}/{name}": value for what, value in told.items()}
+            self._guard(name, micro_batches, losses, told)
+        own_tokens = sum(batch.tokens * len(batch.clip_ids) for batch in micro_batches)
+        tokens, signals, waits = self._world.numbers(own_tokens, wish.signal or 0, waited)
+        self._tally.stepped(figures, tokens, waits)
+        self.step += 1
+        return int(max(signals)) or None
+
+    def _guard(self, name: str, batches: Sequence[Batch], losses: Sequence[Loss], told: Mapping[str, float]) -> None:
+        """Count a turn's figures, or decide what becomes of a turn that was left out; alike on all ranks."""
+        trainer = self._config.trainer
+        if not told["skipped"]:
+            self._skips_in_a_row = 0
+            for batch, loss in zip(batches, losses, strict=True):
+                flops = self._module.flops(name, batch) if loss.flops is None else loss.flops
+                self._tally.took(name, batch, loss, flops)
+            return
+        broken = (b for b, loss in zip(batches, losses, strict=True) if not math.isfinite(loss.total.detach()))
+        bad = [clip_id for batch in broken for clip_id in batch.clip_ids]
+        where = "; ".join(f"rank {rank}: {', '.join(ids)}" for rank, ids in enumerate(self._world.gathered(bad)) if ids)
+        message = f"step {self.step}: {name}'s loss or gradient is no number ({where or 'in the gradient only'})"
+        self._skips_in_a_row += 1
+        if trainer.non_finite == "stop" or self._skips_in_a_row > trainer.skips_in_a_row:
+            raise NonFiniteError(f"{message}; the optimizer has not stepped")
+        self._say(f"{message}; left out")
+
+    @contextmanager
+    def _resting(self, name: str) -> Iterator[None]:
+        """The other networks without gradients."""
+        others = [turn for other, turn in self._turns.items() if other != name]
+        for turn in others:
+            turn.rest()
+        try:
+            yield
+        finally:
+            for turn in self._turns.values():
+                turn.wake()
+
+    def _evaluate(self) -> dict[str, float]:
+        """Held-out figures, of the averaged weights where there are any, at the same noise each time."""
+        total: dict[str, tuple[float, float]] = {}
+        seed, bf16 = self._config.trainer.seed, self._config.trainer.precision == "bf16"
+        with ExitStack() as stack:
+            for turn in self._turns.values():
+                stack.enter_context(turn.evaluating())
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(torch.autocast(self._world.device.type, torch.bfloat16, enabled=bf16))
+            for batch in self._held_out:
+                noise = SampleNoise(seed, 0, batch.clip_ids, device=self._world.device, stream="held_out")
+                add_figures(total, self._module.evaluate(batch.to(self._world.device), noise))
+        merged = self._world.merged(total)
+        return {f"held_out/{name}": value / count for name, (value, count) in merged.items() if count}
+
+    def _save(self) -> None:
+        tensors = {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
+        state = {
+            "step": self.step,
+            "seed": self._config.trainer.seed,
+            "skips_in_a_row": self._skips_in_a_row,
+            "averages": {name: turn.averaged_names() for name, turn in self._turns.items()},
+            "data": dict(self._batches.state_dict()),
+            "extra": self._module.extra_state(),
+            "settings": settings(self._config),
+        }
+        self._checkpoints.save(self.step, tensors, state)
+
+    def _resume(self) -> list[str]:
+        """Go on from the newest checkpoint; which that is, and what was set otherwise when it was made."""
+        checkpoint = self._world.told(latest(self._config.out) if self._world.first else None)
+        if checkpoint is None:
+            return []
+        state: dict[str, Any] = self._world.told(read_state(checkpoint) if self._world.first else None)
+        if state["seed"] != self._config.trainer.seed:
+            raise ValueError(f"{checkpoint}: of seed {state['seed']}, the recipe's is {self._config.trainer.seed}")
+        tensors = {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
+        read_tensors(checkpoint, tensors, group=self._world.host_group)
+        self.step, self._skips_in_a_row = state["step"], state["skips_in_a_row"]
+        self._batches.load_state_dict(state["data"])
+        self._module.load_extra_state(state["extra"])
+        changed = [f"changed since then: {line}" for line in difference(state["settings"], self._config)]
+        return [f"goes on from {checkpoint}", *changed]
+
+    def _say(self, message: str) -> None:
+        if self._metrics is not None:
+            self._metrics.say(message)
