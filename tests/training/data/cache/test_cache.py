@@ -111,7 +111,7 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path, dtype: torch.dtype) -> No
 KILLED = """
 import os, signal, sys
 from training.data.cache import fill as cache_fill
-from tests.training.data import test_cache as t
+from tests.training.data.cache import test_cache as t
 from tests.training.clip_tables import RECIPE, table_of_rows
 import json
 rows, place, after = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
