@@ -17,10 +17,10 @@ from pipelines.filter import run_filter
 from pipelines.plan import print_plan
 from pipelines.progress import print_summary
 from pipelines.recipe import recipes
-from pipelines.recipe.config import override
 from pipelines.recipe.plugins import with_captioner
 from pipelines.report.write import write_report
 from preprocess.io import storage
+from preprocess.io.settings import override
 from preprocess.manifest import Manifest
 
 

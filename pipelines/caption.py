@@ -10,10 +10,11 @@ from pipelines.clips.revisit import revisit_clips, with_values
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.recipe.checks import check_models, refuse_mixed_towers
-from pipelines.recipe.config import CurateConfig, difference, fingerprint, override
+from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import with_captioner
 from pipelines.recipe.recorded import load, recorded_config
 from preprocess.io import storage
+from preprocess.io.settings import difference, fingerprint, override
 from preprocess.manifest import CAPTION_FIELDS, Manifest, Row, score_fields
 
 

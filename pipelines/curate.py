@@ -17,12 +17,13 @@ from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import MeasureStage, WriteStage
 from pipelines.progress import Progress
 from pipelines.recipe.checks import check_models
-from pipelines.recipe.config import CurateConfig, difference, fingerprint
+from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.recorded import recorded_config, run_of, with_added
 from pipelines.report.write import write_report
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.io import storage
+from preprocess.io.settings import difference, fingerprint
 from preprocess.manifest import Manifest
 from preprocess.probe import header_seconds
 from preprocess.sources import list_sources

@@ -10,11 +10,12 @@ from captioners.base import ClipToDescribe
 from pipelines.clips.decisions import CAPTIONED, broken_rules, describe, no_caption
 from pipelines.clips.decisions import decide as decide_row
 from pipelines.recipe import recipes
-from pipelines.recipe.config import CurateConfig, difference, override
+from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import with_captioner
 from pipelines.recipe.recorded import load, recorded_config, run_of, with_added
 from pipelines.report.write import write_report
 from preprocess.io import storage
+from preprocess.io.settings import difference, override
 from preprocess.manifest import Manifest, Row
 
 

@@ -7,10 +7,10 @@ from pipelines.clips.revisit import revisit_clips, with_values
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.recipe.checks import check_models, refuse_mixed_towers
-from pipelines.recipe.config import fingerprint, override
 from pipelines.recipe.plugins import with_scorer
 from pipelines.recipe.recorded import load, recorded_config
 from preprocess.io import storage
+from preprocess.io.settings import fingerprint, override
 from preprocess.manifest import Manifest, score_fields
 
 

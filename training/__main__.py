@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
 from training.cache import cache_latents
@@ -24,7 +25,6 @@ from training.run.checkpoint import latest, read_state
 from training.run.config import TrainConfig
 from training.run.launch import train
 from training.run.runs import trained_vae
-from training.run.settings import override, settings
 from training.run.signals import Interrupted, tell
 from training.run.turn import NonFiniteError
 from training.run.watch import shown
@@ -92,7 +92,7 @@ def _tell_where(config: TrainConfig) -> None:
 
 def located(config: TrainConfig) -> TrainConfig:
     """The recipe with its locations absolute, for workers elsewhere and for whoever samples from the run later."""
-    now = settings(config)
+    now = dump(config)
     return override(config, [f"{key}={absolute(str(now[key]))}" for key in LOCATIONS if now.get(key)])
 
 

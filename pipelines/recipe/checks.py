@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from typing import ClassVar, Protocol
 
 from filters.base import EmbeddingScorer, Measurement
-from pipelines.recipe.config import CurateConfig, difference
+from pipelines.recipe.config import CurateConfig
+from preprocess.io.settings import difference
 from preprocess.io.weights import MissingWeightsError
 
 

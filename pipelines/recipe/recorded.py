@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.recipe import recipes
-from pipelines.recipe.config import CurateConfig, fingerprint, override, settings
+from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import with_captioner, with_scorer
+from preprocess.io.settings import dump, fingerprint, override
 from preprocess.manifest import Manifest
 
 
@@ -44,7 +45,7 @@ def with_added(config: CurateConfig, run: Mapping[str, Any]) -> CurateConfig:
 
 def _as_recorded(config: CurateConfig, run: Mapping[str, Any], *, prefixes: tuple[str, ...]) -> CurateConfig:
     """Set what the manifest has otherwise, among the settings that begin with one of `prefixes`."""
-    known = settings(config)
+    known = dump(config)
     changed = {key: value for key, value in run["settings"].items() if key not in known or known[key] != value}
     return override(config, [f"{key}={value}" for key, value in changed.items() if key.startswith(prefixes)])
 
@@ -58,6 +59,6 @@ def run_of(config: CurateConfig) -> dict[str, Any]:
             "scorers": [scorer.name for scorer in config.scorers],
             "captioner": config.captioner.name,
         },
-        "settings": settings(config),
+        "settings": dump(config),
         "fingerprint": fingerprint(config),
     }

@@ -17,8 +17,8 @@ import pytest
 from pipelines.caption import run_caption
 from pipelines.curate import curate
 from pipelines.recipe import recipes
-from pipelines.recipe.config import override
 from pipelines.recipe.plugins import with_captioner
+from preprocess.io.settings import override
 from tests import videos
 from tests.tiny_vlm import tiny_qwen2_vl
 from tests.vlm_server import VlmServer, vlm_server

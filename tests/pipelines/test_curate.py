@@ -21,8 +21,9 @@ from pipelines.curate import curate
 from pipelines.decide import decide
 from pipelines.filter import run_filter
 from pipelines.recipe import recipes
-from pipelines.recipe.config import CurateConfig, override
+from pipelines.recipe.config import CurateConfig
 from preprocess.frames import FrameView
+from preprocess.io.settings import override
 from preprocess.manifest import CLIP_FIELDS, SOURCE_SCHEMA
 from tests import videos
 

@@ -24,7 +24,8 @@ from pipelines.curate import curate
 from pipelines.decide import decide
 from pipelines.filter import run_filter
 from pipelines.recipe import recipes
-from pipelines.recipe.config import CurateConfig, override
+from pipelines.recipe.config import CurateConfig
+from preprocess.io.settings import override
 from tests import tiny_models, videos
 
 ROOT = Path(__file__).resolve().parents[2]

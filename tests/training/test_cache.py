@@ -12,11 +12,11 @@ import pytest
 from captioners.sidecar import SidecarCaptioner
 from pipelines.curate import curate
 from pipelines.recipe import recipes as curation
+from preprocess.io.settings import override
 from training import recipes
 from training.__main__ import main
 from training.run.config import TrainConfig
 from training.run.runs import config_of
-from training.run.settings import override
 from training.shapes.corpus import write_corpus
 
 FROZEN = ("--set", "objective.text.trainable=false")

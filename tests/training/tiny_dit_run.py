@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from preprocess.io.settings import override
 from tests.training.tiny import DIT, TEXT, VAE
 from tests.training.tiny_run import TinyBatches
 from training.models.dit import VideoDit
@@ -24,7 +25,6 @@ from training.run.checkpoint import read_networks
 from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
 from training.run.module import Batch, TrainModule
-from training.run.settings import override
 
 COLORS = ("red", "blue", "green", "yellow")
 SEED = 3

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from preprocess.io.settings import override
 from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
 from training.run.metrics import read_rows
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
-from training.run.settings import override
 
 ROOT = Path(__file__).parents[2]
 CLIPS = 28

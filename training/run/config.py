@@ -117,7 +117,7 @@ class TrainConfig:
 
     name: str
     """The recipe's."""
-    out: str
+    out: str = field(metadata=OPERATIONAL)
     """The run's folder, which every rank can write to."""
     objective: Objective
     data: Data

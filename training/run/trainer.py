@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
+from preprocess.io.settings import difference, dump
 from training.run.checkpoint import Checkpoints, latest, read_state, read_tensors
 from training.run.config import Batches, TrainConfig
 from training.run.distributed import World, add_figures
 from training.run.metrics import Metrics, peak_flops
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise, seed_everything
-from training.run.settings import difference, settings
 from training.run.signals import Interrupted, StopWish, stop_wish
 from training.run.tally import Tally
 from training.run.turn import NetworkTurn, NonFiniteError
@@ -170,7 +170,7 @@ class Trainer:
             "averages": {name: turn.averaged_names() for name, turn in self._turns.items()},
             "data": dict(self._batches.state_dict()),
             "extra": self._module.extra_state(),
-            "settings": settings(self._config),
+            "settings": dump(self._config),
         }
         self._checkpoints.save(self.step, tensors, state)
 

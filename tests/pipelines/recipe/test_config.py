@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipelines.recipe import recipes
-from pipelines.recipe.config import difference, fingerprint, override, settings
 from pipelines.recipe.recorded import recorded_config, run_of
+from preprocess.io.settings import difference, dump, fingerprint, override
 
 
 def test_override_reaches_every_section() -> None:
@@ -20,14 +20,14 @@ def test_override_reaches_every_section() -> None:
             "span_seconds=90",
         ],
     )
-    flat = settings(config)
+    flat = dump(config)
     assert (flat["rules.motion.min"], flat["rules.motion.max"]) == (1.5, None)
     assert (flat["shots.margin_frames"], flat["clips.min_seconds"], flat["span_seconds"]) == (4, 2.0, 90.0)
 
 
 def test_override_makes_a_new_rule() -> None:
     config = override(recipes.default(), ["rules.contrast.min=10"])
-    assert settings(config)["rules.contrast.min"] == 10.0
+    assert dump(config)["rules.contrast.min"] == 10.0
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_mistakes_are_explained(assignment: str, said: str) -> None:
         override(recipes.default(), [assignment])
 
 
-def test_fingerprint_follows_settings() -> None:
+def test_fingerprint_follows_dump() -> None:
     plain = recipes.default()
     same = override(plain, [f"shots.margin_frames={plain.shots.margin_frames}"])
     moved = override(plain, ["rules.motion.min=1.75"])
     assert fingerprint(plain) == fingerprint(same) != fingerprint(moved)
-    assert difference(plain, moved) == [f"rules.motion.min: {settings(plain)['rules.motion.min']} -> 1.75"]
+    assert difference(plain, moved) == [f"rules.motion.min: {dump(plain)['rules.motion.min']} -> 1.75"]
 
 
 def test_fingerprint_ignores_what_changes_no_result() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from preprocess.io.settings import override
 from preprocess.manifest import CLIP_FIELDS, Manifest, clip_schema
 from training import recipes
 from training.run.config import TrainConfig
-from training.run.settings import override
 
 
 def config_of_rows(folder: Path, rows: list[dict[str, Any]]) -> TrainConfig:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from preprocess.io.settings import dump, override
 from tests.training.tiny_run import losses, tiny_config
 from training import __main__ as command_line
 from training import recipes
 from training.run.config import TrainConfig
 from training.run.launch import train
-from training.run.settings import override, settings
 from training.run.signals import Interrupted, tell
 from training.run.watch import shown
 
@@ -22,11 +22,11 @@ def test_locations_do_not_depend_on_the_working_directory(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     config = recipes.by_name("tiny_dit", manifest="OUT", out="/runs/dit")
     config = command_line.located(override(config, ["objective.vae=runs/vae", "data.cache=s3://bucket/cache"]))
-    kept = settings(config)
+    kept = dump(config)
     assert kept["data.manifest"] == os.fspath(tmp_path / "OUT")
     assert kept["objective.vae"] == os.fspath(tmp_path / "runs" / "vae")
     assert kept["data.cache"] == "s3://bucket/cache"
-    assert settings(command_line.located(config)) == kept
+    assert dump(command_line.located(config)) == kept
 
 
 @pytest.mark.parametrize("in_thread", [False, True])

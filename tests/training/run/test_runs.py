@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from preprocess.io.settings import dump, override
 from training import recipes
 from training.models.vae import VideoVae
 from training.run.checkpoint import Checkpoints
 from training.run.config import TrainConfig
 from training.run.distributed import world
 from training.run.runs import config_of, trained_vae
-from training.run.settings import override, restored, settings
+from training.run.settings import restored
 
 
 def made(out: Path, *assignments: str) -> TrainConfig:
@@ -32,7 +33,7 @@ def made(out: Path, *assignments: str) -> TrainConfig:
     }
     with world() as here:
         checkpoints = Checkpoints(str(out), here, keep=1, asynchronous=False)
-        checkpoints.save(1, tensors, {"step": 1, "averages": {}, "extra": {}, "settings": settings(config)})
+        checkpoints.save(1, tensors, {"step": 1, "averages": {}, "extra": {}, "settings": dump(config)})
     return config
 
 
@@ -73,9 +74,9 @@ def test_networks_of_other_settings_are_refused(tmp_path: Path, key: str) -> Non
 def test_a_network_setting_that_came_later_has_its_class_default() -> None:
     """Not the recipe's, which the run has never seen: `patch` is 2 by default, `layers` has no default."""
     config = override(recipes.tiny_dit("manifest", "out"), ["objective.model.patch=4"])
-    kept = settings(config)
+    kept = dump(config)
     del kept["objective.model.patch"]
-    assert settings(restored(config, kept))["objective.model.patch"] == 2
+    assert dump(restored(config, kept))["objective.model.patch"] == 2
     del kept["objective.model.layers"]
     with pytest.raises(ValueError, match=r"objective\.model\.layers"):
         restored(config, kept)

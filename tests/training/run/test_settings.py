@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from preprocess.io.settings import difference, dump, override
 from tests.training.tiny_run import tiny_config
 from training.run.config import OptimizerConfig
-from training.run.settings import difference, override, settings
 
 
 def test_override_reaches_every_depth() -> None:
@@ -23,7 +23,7 @@ def test_override_reaches_every_depth() -> None:
             "out=x",
         ],
     )
-    flat = settings(config)
+    flat = dump(config)
     assert (flat["trainer.steps"], flat["data.samples"], flat["trainer.clip_norm"], flat["out"]) == (7, 4, None, "x")
     assert config.other_optimizers["judge"].learning_rate == 0.5
     assert config.optimizer == plain.optimizer
@@ -46,6 +46,6 @@ def test_mistakes_are_explained(assignment: str, said: str) -> None:
 
 
 def test_difference_tells_only_what_has_a_say() -> None:
-    before = settings(tiny_config("out"))
+    before = dump(tiny_config("out"))
     after = tiny_config("elsewhere", "trainer.log_every=3", "optimizer.learning_rate=1.0")
     assert difference(before, after) == ["optimizer.learning_rate: 0.003 -> 1.0"]
