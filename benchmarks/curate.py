@@ -26,9 +26,8 @@ from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import MeasureStage
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
-from preprocess.clip import Source
+from preprocess.clip import Source, Window
 from preprocess.errors import MediaError
-from preprocess.observe import Window
 from preprocess.sources import list_sources
 from preprocess.units import SourceSpan, WorkUnit
 

@@ -21,10 +21,10 @@ import pandas as pd
 
 from filters.motion import MotionScorer
 from pipelines.recipe import recipes
-from preprocess.clip import Clip, Source
+from preprocess.clip import Clip, Source, Window
 from preprocess.decode import Frame, Video
 from preprocess.errors import MediaError
-from preprocess.observe import Window, observe
+from preprocess.observe import observe
 from preprocess.sources import list_sources
 
 Gray = npt.NDArray[np.uint8]

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from cluster.stage import Chain, Stage
 
+ENGINES = ("auto", "local", "ray")
+"""What a command line may ask for; `auto` is a running cluster, or else one of this machine's cores."""
+
 
 class Engine(Protocol):
     """Runs every item through all stages and yields what comes out of the last one, in any order."""

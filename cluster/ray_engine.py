@@ -78,7 +78,7 @@ def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:
             batch_size=pool.stage.batch_items,
             # Two units in flight hide the hand-over; a third would only sit behind a long one.
             compute=ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=2),
-            num_cpus=pool.cpus,
+            num_cpus=pool.cpus,  # Ray sets OMP_NUM_THREADS to it before numpy is loaded: no threads for small products
             num_gpus=pool.gpus,
         )
     for row in dataset.iter_rows():

@@ -1,4 +1,7 @@
-"""The command line: `python -m pipelines COMMAND --help`."""
+"""The command line: `python -m pipelines COMMAND --help`.
+
+What a command needs is imported when it runs: reading a table starts no decoder, and asking for help loads neither.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines.caption import run_caption
-from pipelines.curate import ENGINES, curate
-from pipelines.decide import decide
-from pipelines.demo import demo
-from pipelines.filter import run_filter
-from pipelines.plan import print_plan
-from pipelines.progress import print_summary
-from pipelines.recipe import recipes
-from pipelines.recipe.plugins import with_captioner
-from pipelines.report.write import write_report
-from preprocess.io import storage
-from preprocess.io.settings import override
-from preprocess.manifest import Manifest
+from cluster.engine import ENGINES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _curate(options: argparse.Namespace) -> None:
+    from pipelines.curate import curate
+    from pipelines.progress import print_summary
+    from pipelines.recipe import recipes
+    from pipelines.recipe.plugins import with_captioner
+    from preprocess.io.settings import override
+
     config = recipes.by_name(options.recipe)
     if options.captioner is not None:
         config = with_captioner(config, options.captioner)
@@ -54,10 +51,15 @@ def _curate(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
+    from pipelines.plan import print_plan
+
     print_plan(options.source)
 
 
 def _filter(options: argparse.Namespace) -> None:
+    from pipelines.filter import run_filter
+    from pipelines.progress import print_summary
+
     manifest = run_filter(
         options.name, options.out, assignments=options.set, engine=options.engine, workers=options.workers
     )
@@ -65,6 +67,9 @@ def _filter(options: argparse.Namespace) -> None:
 
 
 def _caption(options: argparse.Namespace) -> None:
+    from pipelines.caption import run_caption
+    from pipelines.progress import print_summary
+
     manifest = run_caption(
         options.out,
         captioner=options.captioner,
@@ -76,15 +81,24 @@ def _caption(options: argparse.Namespace) -> None:
 
 
 def _decide(options: argparse.Namespace) -> None:
+    from pipelines.decide import decide
+    from pipelines.progress import print_summary
+
     manifest = decide(options.out, recipe=options.recipe, assignments=options.set)
     print_summary(manifest)
 
 
 def _report(options: argparse.Namespace) -> None:
+    from pipelines.report.write import write_report
+    from preprocess.manifest import Manifest
+
     print(write_report(Manifest(options.out)))
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from pipelines.demo import demo
+    from pipelines.progress import print_summary
+
     manifest = demo(options.folder, videos=options.videos, engine=options.engine, workers=options.workers)
     print_summary(manifest)
 
@@ -137,8 +151,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
-    names = ", ".join(recipes.NAMES)
-    command.add_argument("--recipe", default=default, help=f"one of {names} (default: {default or 'the OUT own one'})")
+    where = f"one of those in pipelines/recipe/recipes.py (default: {default or 'the OUT own one'})"
+    command.add_argument("--recipe", metavar="NAME", default=default, help=where)
     _add_set(command)
 
 
@@ -161,6 +175,8 @@ def _refuse_relative_in_job(options: argparse.Namespace) -> None:
     """A submitted job runs in a throw-away copy of the code: what a relative path names there is not what was meant."""
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
         return
+    from preprocess.io import storage
+
     for name in ("source", "out"):
         place = getattr(options, name, None)
         if place is not None and not storage.is_remote(place) and not os.path.isabs(place):  # noqa: PTH117
@@ -173,4 +189,7 @@ def _stop(stops: list[int], number: int) -> None:
 
 
 if __name__ == "__main__":
+    # The local engine works in this process, on one core. Numpy's matrix library would start threads of its own for
+    # products of a few thousand numbers and wait longer for them than they save; it reads this once, when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(main())

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cluster.engine import Engine, LocalEngine
+from cluster.engine import ENGINES, Engine, LocalEngine
 from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import MeasureStage, WriteStage
 from pipelines.progress import Progress
@@ -30,7 +30,6 @@ from preprocess.sources import list_sources
 from preprocess.units import SPLIT_BYTES, WorkUnit, plan_units
 
 ROOT = Path(__file__).resolve().parents[1]
-ENGINES = ("auto", "local", "ray")
 
 
 def curate(

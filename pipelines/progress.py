@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.clips.stages import UnitSummary
 from preprocess.io import storage
 from preprocess.manifest import Manifest
 from preprocess.sources import Listing
 from preprocess.units import WorkUnit
+
+if TYPE_CHECKING:  # a summary of a table must not load what decodes
+    from pipelines.clips.stages import UnitSummary
 
 LINE_SECONDS = 10.0
 """Where there is no terminal, at most one line in this time."""

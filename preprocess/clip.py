@@ -23,6 +23,18 @@ class Source:
     """Location of the JSON file beside it that says where it comes from."""
 
 
+SpanKey = tuple[str, int, int, int, int]
+"""uri, size in bytes, modification time in ns, index, count"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A half-open stretch of a video on the file's clock; `end_seconds` None is the end of the file."""
+
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
     """What the container says of the video stream we use. Sizes are as displayed: rotation and pixel aspect applied."""

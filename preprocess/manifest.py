@@ -19,9 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preprocess.clip import SpanKey
 from preprocess.io import storage
 from preprocess.io.tables import read_table, write_table
-from preprocess.units import SpanKey
 
 SCHEMA_VERSION = 1
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from preprocess.clip import Clip, VideoInfo
+from preprocess.clip import Clip, VideoInfo, Window
 from preprocess.decode import Frame, Shrunk, Video
 from preprocess.frames import PAIR_SECONDS, SAMPLES_PER_SECOND, FrameSignals, FrameView, Plane, Sample
 from preprocess.shots.detector import Shot, ShotConfig, ShotDetector
@@ -44,14 +44,6 @@ class ClipLengths:
                 f"clips of {self.min_seconds} to {self.max_seconds} s: the maximum must be at least twice the minimum, "
                 "or a shot cannot be split without loss"
             )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """A half-open stretch of a video on the file's clock; `end_seconds` None is the end of the file."""
-
-    start_seconds: float | None = None
-    end_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from preprocess.clip import Source
-from preprocess.observe import Window
+from preprocess.clip import Source, SpanKey, Window
 
 SPLIT_BYTES = 64 << 20
 """Only larger files are asked for their length and divided; at 2 Mbit/s this is four minutes of video."""
@@ -30,10 +29,6 @@ class SourceSpan:
     def key(self) -> SpanKey:
         """What tells this span from all others, also those of an older file of the same name."""
         return (self.source.uri, self.source.size_bytes, self.source.modified_ns, self.index, self.count)
-
-
-SpanKey = tuple[str, int, int, int, int]
-"""uri, size in bytes, modification time in ns, index, count"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,3 +63,18 @@ def test_default_recipe_imports_no_torch() -> None:
         "[s.setup() for s in config.scorers]; config.captioner.setup(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import preprocess.manifest", {"av", "cv2", "scenedetect"}),
+        ("import pipelines.report.write, pipelines.progress", {"av", "cv2", "scenedetect"}),
+        # what __main__ says of threads is read when numpy is loaded
+        ("from pipelines.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass", {"numpy", "pyarrow"}),
+    ],
+)
+def test_what_reads_tables_or_helps_loads_no_more(code: str, unwanted: set[str]) -> None:
+    code = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert not unwanted & set(done.stdout.split())

@@ -12,13 +12,13 @@ from filters.base import Scorer
 from pipelines.clips.decisions import BATCHED, COSTLY, broken_rules
 from pipelines.clips.pending import PendingClip, look, measure
 from pipelines.recipe.config import CurateConfig
-from preprocess.clip import Clip, VideoInfo
+from preprocess.clip import Clip, SpanKey, VideoInfo
 from preprocess.decode import Video
 from preprocess.frames import FrameView
 from preprocess.io import storage
 from preprocess.manifest import PROVENANCE, Row
 from preprocess.observe import Observed, observe
-from preprocess.units import SourceSpan, SpanKey
+from preprocess.units import SourceSpan
 
 PREVIEW_LONG_SIDE = 160
 

@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from preprocess.clip import Source
+from preprocess.clip import Source, Window
 from preprocess.io import storage
 from preprocess.manifest import Manifest, Row
-from preprocess.observe import Window
 from preprocess.units import SourceSpan, WorkUnit, divide, plan_units
 
 COLUMNS: dict[str, Any] = {"motion": float, "text": str}

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess.clip import Clip, Source
+from preprocess.clip import Clip, Source, Window
 from preprocess.decode import Video
 from preprocess.frames import FrameView
-from preprocess.observe import ClipLengths, Observed, Window, observe, revisit, split
+from preprocess.observe import ClipLengths, Observed, observe, revisit, split
 from preprocess.shots.detector import Shot, ShotConfig
 from tests import videos
 from tests.videos import read_counter
