@@ -58,8 +58,7 @@ def curate(
             if units:
                 for summary in runner.run(stages, units):
                     progress.add(summary)
-        order = [source.uri for source in listing.sources]
-        manifest.compact(order, config.columns, {"clipmill_fingerprint": run["fingerprint"]})
+        manifest.compact(listing.sources, config.columns, {"clipmill_fingerprint": run["fingerprint"]})
         _finish(manifest, run, progress)
         write_report(manifest)
     return manifest

@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
+
+Row = dict[str, Any]
+"""A row of one of the manifest's tables, by column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocess.clip import SpanKey
+from preprocess.clip import Row as Row
+from preprocess.clip import Source, SpanKey
+from preprocess.compaction import Compaction, SourceKey, StoredSpan, plan_compaction, settled_sources
+from preprocess.gather import gathered_clips
 from preprocess.io import storage
-from preprocess.io.tables import read_table, write_table
+from preprocess.io.tables import StoredTable, read_table, write_table
 
 SCHEMA_VERSION = 1
-
-Row = dict[str, Any]
 
 PROVENANCE = ("license", "url", "title", "author")
 """Columns of `sources/` filled from a JSON file beside the video."""
@@ -131,53 +131,34 @@ class Manifest:
         write_table(self._part(unit_id), table)
 
     def settled_spans(self) -> set[SpanKey]:
-        """Spans that need no more work, from the parts. Sources in the tables are all done: see `settled_sources`."""
-        keys: set[SpanKey] = set()
-        for name in self._parts():
-            table = self._read_part(name, ["index", "count", "source.uri", "source.size_bytes", "source.modified_ns"])
-            for row in table.to_pylist():
-                source = row["source"]
-                keys.add((source["uri"], source["size_bytes"], source["modified_ns"], row["index"], row["count"]))
-        return keys
+        """Spans that need no more work, from the parts. Sources that are done as a whole: see `settled_sources`."""
+        return {span.key for span in self._spans()}
 
-    def settled_sources(self) -> set[tuple[str, int, int]]:
-        """(uri, size, modification time) of the sources in the tables."""
-        table = self.sources()
-        if table is None:
-            return set()
-        rows = table.select(["uri", "size_bytes", "modified_ns"]).to_pylist()
-        return {(row["uri"], row["size_bytes"], row["modified_ns"]) for row in rows}
+    def settled_sources(self) -> set[SourceKey]:
+        """(uri, size, modification time) of the sources that are in the tables, or of which parts have every span."""
+        return settled_sources(_rows(self.sources()), self._spans())
 
-    def compact(self, order: Sequence[str], columns: Columns, metadata: Mapping[str, str]) -> None:
-        """Move all parts into the tables. `order` lists the uris as they are now; rows come in that order.
+    def compact(self, listing: Sequence[Source], columns: Columns, metadata: Mapping[str, str]) -> None:
+        """Move the parts of finished sources into the tables. Rows come in the order of the files as `listing` has them
+        now; then what dead runs left behind is swept, so hold the folder (`storage.exclusive`).
 
         A source seen under several uris keeps its clips once; the other uris become rows of status `duplicate`.
         """
-        parts = self._parts()
-        before = self.sources()
-        if not parts and before is not None and before["uri"].to_pylist() == list(order):
-            return
-        spans: list[Row] = []
-        for name in parts:
-            found = self._read_part(name).to_pylist()
-            self._write_previews(name, (clip for span in found for clip in span["clips"]))
-            spans += found
-        fresh = {span["source"]["uri"] for span in spans}
-        position = {uri: index for index, uri in enumerate(order)}
-        sources = [row for row in _rows(before) if row["uri"] not in fresh] + _merge_spans(spans)
-        sources.sort(key=lambda row: (position.get(row["uri"], len(position)), row["uri"]))
-        owner = _mark_duplicates(sources, position)
-        clips = self._merge_clips(spans, fresh, owner, columns)
-        rank = {row["uri"]: index for index, row in enumerate(sources)}
-        clips = clips.append_column(
-            "_rank", pa.array([rank[uri] for uri in clips["source_uri"].to_pylist()], pa.int64())
-        )
-        clips = clips.sort_by([("_rank", "ascending"), ("start_pts", "ascending")]).drop_columns(["_rank"])
-        self.replace_clips(clips, metadata)
-        table = pa.Table.from_pylist(sources, schema=SOURCE_SCHEMA).replace_schema_metadata(_metadata(metadata))
-        write_table(storage.join(self.location, "sources", "sources.parquet"), table)
-        for name in parts:  # only now: until the sources table says so, the parts are the record
-            storage.delete(storage.join(self.location, "parts", name))
+        table = self.sources()
+        before = _rows(table)
+        plan = plan_compaction(before, list(self._spans()), listing)
+        if table is None or plan.fresh or plan.sources != before:
+            for name in sorted({span.part for spans in plan.fresh.values() for span in spans}):
+                self._write_previews(name)
+            self.replace_clips(self._gathered(plan, columns), metadata)
+            rows = pa.Table.from_pylist(plan.sources, schema=SOURCE_SCHEMA).replace_schema_metadata(_metadata(metadata))
+            write_table(storage.join(self.location, "sources", "sources.parquet"), rows)
+        for name in self._parts():  # only now: until the table of sources says so, the parts are the record
+            if name not in plan.unfinished:
+                storage.delete(storage.join(self.location, "parts", name))
+        storage.delete_temporaries(self.location, deep=False)
+        for folder in ("parts", "clips", "sources", "previews", "columns"):
+            storage.delete_temporaries(storage.join(self.location, folder), deep=True)
 
     def clips(self) -> pa.Table | None:
         """The table of clips, or None before the first compaction."""
@@ -209,30 +190,37 @@ class Manifest:
     def _part(self, unit_id: str) -> str:
         return storage.join(self.location, "parts", f"{unit_id}.parquet")
 
+    def _spans(self) -> Iterator[StoredSpan]:
+        """Every row of every part, without the clips."""
+        for name in self._parts():
+            table = self._read_part(name, ["index", "count", "source", "clips.list.element.clip_id"])
+            sizes = pc.fill_null(pc.list_value_length(table["clips"]), 0).to_pylist()
+            rows = table.drop_columns(["clips"]).to_pylist()
+            for number, (row, num_clips) in enumerate(zip(rows, sizes, strict=True)):
+                source = row["source"]
+                key = (source["uri"], source["size_bytes"], source["modified_ns"], row["index"], row["count"])
+                yield StoredSpan(part=name, row=number, key=key, source=source, num_clips=num_clips)
+
     def _read_part(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A part's rows; none where another run has compacted it in the meantime."""
         table = read_table(storage.join(self.location, "parts", name), columns)
-        return pa.table({"index": pa.array([], pa.int32())}) if table is None else table
+        return _part_schema({}).empty_table() if table is None else table
 
-    def _write_previews(self, name: str, clips: Iterator[Row]) -> None:
-        rows = [{"clip_id": clip["clip_id"], "jpeg": clip["preview"]} for clip in clips if clip["preview"] is not None]
-        if rows:
-            schema = pa.schema([("clip_id", pa.string()), ("jpeg", pa.binary())])
-            table = pa.Table.from_pylist(rows, schema=schema)
-            write_table(storage.join(self.location, "previews", name), table)
+    def _write_previews(self, name: str) -> None:
+        columns = ["clips.list.element.clip_id", "clips.list.element.preview"]
+        clips = pa.Table.from_struct_array(self._read_part(name, columns)["clips"].combine_chunks().flatten())
+        clips = clips.select(["clip_id", "preview"]).rename_columns(["clip_id", "jpeg"])
+        shown = clips.filter(pc.is_valid(clips["jpeg"]))
+        if shown.num_rows:
+            write_table(storage.join(self.location, "previews", name), shown)
 
-    def _merge_clips(
-        self, spans: Sequence[Row], fresh: set[str], owner: Mapping[str, str], columns: Columns
-    ) -> pa.Table:
-        rows = [clip for span in spans for clip in span["clips"]]
-        new = pa.Table.from_pylist(rows, schema=clip_schema(columns))
-        old = self.clips()
-        if old is not None:  # columns that were added later by a single filter stay, null for the new rows
-            old = old.replace_schema_metadata(None)
-            old = old.filter(pc.invert(pc.is_in(old["source_uri"], value_set=pa.array(list(fresh), pa.string()))))
-            new = pa.concat_tables([old, new], promote_options="permissive")
-        mine = [owner.get(sid) == uri for sid, uri in zip(*_pair(new, "source_id", "source_uri"), strict=True)]
-        return new.filter(pa.array(mine, pa.bool_()))
+    def _gathered(self, plan: Compaction, columns: Columns) -> pa.Table:
+        """Columns that were added later by a single filter stay, null for the new rows."""
+        old = StoredTable(storage.join(self.location, "clips"))
+        schema = clip_schema(columns)
+        if old.schema is not None:
+            schema = pa.unify_schemas([old.schema.remove_metadata(), schema], promote_options="permissive")
+        return pa.concat_tables([schema.empty_table(), *gathered_clips(old, plan, self._read_part, schema)])
 
 
 def _part_schema(columns: Columns) -> pa.Schema:
@@ -245,42 +233,6 @@ def _part_schema(columns: Columns) -> pa.Schema:
             ("clips", pa.list_(clip)),
         ]
     )
-
-
-def _merge_spans(spans: Sequence[Row]) -> list[Row]:
-    """One row a source from the rows of its spans."""
-    by_uri: dict[str, list[Row]] = {}
-    for span in sorted(spans, key=lambda span: (span["source"]["uri"], span["index"])):
-        by_uri.setdefault(span["source"]["uri"], []).append(span)
-    merged = []
-    for parts in by_uri.values():
-        row = dict(parts[0]["source"])
-        row["num_clips"] = sum(len(part["clips"]) for part in parts)
-        row["decode_errors"] = sum(part["source"]["decode_errors"] or 0 for part in parts)
-        worst = [part["source"] for part in parts if part["source"]["status"] != "ok"]
-        if worst:
-            row["status"], row["reason"] = worst[0]["status"], worst[0]["reason"]
-        merged.append(row)
-    return merged
-
-
-def _mark_duplicates(sources: Sequence[Row], position: Mapping[str, int]) -> dict[str, str]:
-    """Which uri owns each source_id; the others are marked in place.
-
-    The first listed uri owns, but never one whose clips an earlier compaction has dropped.
-    """
-    owner: dict[str, str] = {}
-    for row in sorted(sources, key=lambda row: (row["status"] == "duplicate", row["uri"] not in position)):
-        if row["source_id"] is None:
-            continue
-        first = owner.setdefault(row["source_id"], row["uri"])
-        if first != row["uri"]:
-            row.update(status="duplicate", reason=f"duplicate_of:{first}", num_clips=0)
-    return owner
-
-
-def _pair(table: pa.Table, first: str, second: str) -> tuple[list[Any], list[Any]]:
-    return table[first].to_pylist(), table[second].to_pylist()
 
 
 def _rows(table: pa.Table | None) -> list[Row]:

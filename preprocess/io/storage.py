@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+_TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp$")
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+)://")
 
 
@@ -145,6 +146,17 @@ def delete_folder(location: str) -> None:
     system, path = filesystem(location)
     if system.get_file_info(path).type == pafs.FileType.Directory:
         system.delete_dir(path)
+
+
+def delete_temporaries(location: str, *, deep: bool) -> None:
+    """Remove what writers that were killed left in a local folder, and below it if `deep`. None are in buckets: they
+    never show half an object."""
+    if is_remote(location):
+        return
+    folder = Path(os.fsdecode(local_path(location)))
+    for path in list(folder.glob("**/.*.tmp" if deep else ".*.tmp")):
+        if _TEMPORARY.match(path.name):
+            path.unlink()
 
 
 def join(location: str, *names: str) -> str:

@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-from preprocess.clip import Source, Window
+from preprocess.clip import Source
 from preprocess.io import storage
-from preprocess.manifest import Manifest, Row
-from preprocess.units import SourceSpan, WorkUnit, divide, plan_units
-
-COLUMNS: dict[str, Any] = {"motion": float, "text": str}
-
-
-def span(uri: str, *, index: int = 0, count: int = 1, modified_ns: int = 1) -> SourceSpan:
-    source = Source(uri=uri, size_bytes=100, modified_ns=modified_ns)
-    return SourceSpan(source=source, index=index, count=count, window=Window())
-
-
-def row(of: SourceSpan, source_id: str, clips: int, status: str = "ok") -> Row:
-    known = {"uri": of.source.uri, "size_bytes": 100, "modified_ns": of.source.modified_ns, "status": status}
-    rows = [
-        {
-            "clip_id": f"{source_id}-{of.index}-{number}",
-            "source_id": source_id,
-            "source_uri": of.source.uri,
-            "start_pts": 1000 * of.index + number,
-            "motion": 1.0,
-            "status": "kept",
-            "reasons": [],
-            "preview": b"jpeg",
-        }
-        for number in range(clips)
-    ]
-    return {"key": of.key, "source": known | {"source_id": source_id}, "clips": rows}
-
-
-def write(manifest: Manifest, *rows: tuple[SourceSpan, Row]) -> None:
-    unit = WorkUnit(spans=tuple(of for of, _ in rows))
-    manifest.write_part(unit.unit_id, [made for _, made in rows], COLUMNS)
+from preprocess.manifest import Manifest
+from preprocess.units import WorkUnit, divide, plan_units
+from tests.preprocess.stored_spans import compact, row, span, write
 
 
 def clip_ids(manifest: Manifest) -> list[str]:
@@ -55,7 +25,7 @@ def test_parts_are_the_record_until_compaction(tmp_path: Path) -> None:
     write(manifest, (a, row(a, "A", 2)))
     write(manifest, (b, row(b, "B", 1)))
     assert manifest.settled_spans() == {a.key, b.key}
-    manifest.compact(["/b2.mp4", "/a10.mp4"], COLUMNS, {})
+    compact(manifest, a, b)
     assert clip_ids(manifest) == ["A-0-0", "A-0-1", "B-0-0"]
     assert manifest.settled_spans() == set()
     assert len(manifest.settled_sources()) == 2
@@ -67,7 +37,7 @@ def test_spans_of_one_film_become_one_source(tmp_path: Path) -> None:
     first, second = span("/film.mp4", index=0, count=2), span("/film.mp4", index=1, count=2)
     write(manifest, (second, row(second, "F", 3, "damaged")))
     write(manifest, (first, row(first, "F", 2)))
-    manifest.compact(["/film.mp4"], COLUMNS, {})
+    compact(manifest, first)
     sources = pd.read_parquet(tmp_path / "sources")
     assert list(sources["num_clips"]) == [5]
     assert list(sources["status"]) == ["damaged"]
@@ -78,10 +48,10 @@ def test_compaction_killed_before_the_parts_were_deleted_changes_nothing(tmp_pat
     manifest = Manifest(os.fspath(tmp_path))
     a = span("/a.mp4")
     write(manifest, (a, row(a, "A", 2)))
-    manifest.compact(["/a.mp4"], COLUMNS, {})
+    compact(manifest, a)
     before = pd.read_parquet(tmp_path / "clips")
     write(manifest, (a, row(a, "A", 2)))
-    manifest.compact(["/a.mp4"], COLUMNS, {})
+    compact(manifest, a)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "clips"), before)
 
 
@@ -90,7 +60,7 @@ def test_copies_keep_their_clips_once(tmp_path: Path) -> None:
     for name in ("/one.mp4", "/two.mp4"):
         of = span(name)
         write(manifest, (of, row(of, "SAME", 2)))
-    manifest.compact(["/one.mp4", "/two.mp4"], COLUMNS, {})
+    compact(manifest, span("/one.mp4"), span("/two.mp4"))
     sources = pd.read_parquet(tmp_path / "sources")
     assert list(sources["status"]) == ["ok", "duplicate"]
     assert sources["reason"][1] == "duplicate_of:/one.mp4"
@@ -101,9 +71,9 @@ def test_renamed_file_takes_its_clips_along(tmp_path: Path) -> None:
     manifest = Manifest(os.fspath(tmp_path))
     old, new = span("/old.mp4"), span("/new.mp4")
     write(manifest, (old, row(old, "SAME", 2)))
-    manifest.compact(["/old.mp4"], COLUMNS, {})
+    compact(manifest, old)
     write(manifest, (new, row(new, "SAME", 2)))
-    manifest.compact(["/new.mp4"], COLUMNS, {})
+    compact(manifest, new)
     clips = pd.read_parquet(tmp_path / "clips")
     assert list(clips["clip_id"]) == ["SAME-0-0", "SAME-0-1"]
     assert set(clips["source_uri"]) == {"/new.mp4"}
@@ -114,8 +84,8 @@ def test_copy_does_not_lose_its_clips_when_the_first_is_deleted(tmp_path: Path) 
     for name in ("/one.mp4", "/two.mp4"):
         of = span(name)
         write(manifest, (of, row(of, "SAME", 2)))
-    manifest.compact(["/one.mp4", "/two.mp4"], COLUMNS, {})
-    manifest.compact(["/two.mp4"], COLUMNS, {})
+    compact(manifest, span("/one.mp4"), span("/two.mp4"))
+    compact(manifest, span("/two.mp4"))
     assert clip_ids(manifest) == ["SAME-0-0", "SAME-0-1"]
 
 
@@ -123,9 +93,9 @@ def test_replaced_file_replaces_its_rows(tmp_path: Path) -> None:
     manifest = Manifest(os.fspath(tmp_path))
     old, new = span("/a.mp4"), span("/a.mp4", modified_ns=2)
     write(manifest, (old, row(old, "OLD", 2)))
-    manifest.compact(["/a.mp4"], COLUMNS, {})
+    compact(manifest, old)
     write(manifest, (new, row(new, "NEW", 1)))
-    manifest.compact(["/a.mp4"], COLUMNS, {})
+    compact(manifest, new)
     assert clip_ids(manifest) == ["NEW-0-0"]
 
 
@@ -137,7 +107,7 @@ def test_unfinished_temporary_file_is_no_part(tmp_path: Path) -> None:
 
 def test_no_clips_at_all_is_a_table_too(tmp_path: Path) -> None:
     manifest = Manifest(os.fspath(tmp_path))
-    manifest.compact([], COLUMNS, {})
+    compact(manifest)
     assert clip_ids(manifest) == []
 
 
