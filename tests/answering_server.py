@@ -7,7 +7,6 @@ import hashlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ class Reply:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
-    """Waits so long before it answers."""
+    """Waits so long before it answers, unless the server ends before."""
     cut: bool = False
     """Closes the connection in the middle of the body."""
     reset: bool = False
@@ -74,7 +73,7 @@ class AnsweringServer:
         self._in_flight = 0
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
-        self._dead = False
+        self._closed = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._http.daemon_threads = True
         self._http.block_on_close = False
@@ -90,7 +89,7 @@ class AnsweringServer:
 
     def kill(self) -> None:
         """As by `kill -9`: connections break off, the port is closed."""
-        self._dead = True
+        self._closed.set()
         self._http.shutdown()
         self._http.server_close()
         with self._lock:
@@ -98,11 +97,16 @@ class AnsweringServer:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Until requests and answers have made it true, or the server ends."""
+        while not happened() and not self._closed.wait(0.005):
+            pass
+
     def __enter__(self) -> AnsweringServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._dead:
+        if not self._closed.is_set():
             self.kill()
 
     def _reply(self, request) -> Reply:
@@ -146,11 +150,11 @@ class AnsweringServer:
                     server.most_in_flight = max(server.most_in_flight, server._in_flight)
                 try:
                     reply = server._reply(request)
-                    time.sleep(reply.seconds)
+                    server._closed.wait(reply.seconds)
                 finally:
                     with server._lock:  # before the answer goes out: the next request may come at once
                         server._in_flight -= 1
-                if server._dead or reply.reset:
+                if server._closed.is_set() or reply.reset:
                     self.close_connection = True
                     return
                 if self._send(reply) and reply.status == 200 and not reply.cut:

@@ -14,9 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 120
-"""It imports torch and loads the model in about 10 s on two idle cores."""
-
 
 class VlmServer:
     """A server on a port that stays its own; `kill` and `start` it as often as wanted."""
@@ -32,7 +29,7 @@ class VlmServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers, about 10 s on two idle cores."""
         serve = [str(Path(sys.executable).with_name("transformers")), "serve", self.model, "--device", "cpu"]
         # A group of its own, so that a signal meant for the tests does not reach it, and `kill` reaches all of it.
         with self._log.open("ab") as log:
@@ -43,9 +40,8 @@ class VlmServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process.poll() is not None:
                 self.kill()
                 raise RuntimeError(f"the server did not start: {self._log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.1)
@@ -64,7 +60,7 @@ class VlmServer:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health", timeout=2) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health", timeout=60) as response:
                 return response.status == 200
         except (urllib.error.URLError, OSError):
             return False

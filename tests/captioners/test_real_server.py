@@ -53,5 +53,5 @@ def test_a_server_that_is_killed_and_comes_back_costs_no_caption(server):
     server.kill()
     assert asking.is_alive(), "it was to be killed amid its work"
     server.start()
-    asking.join(timeout=150)
+    asking.join()
     assert found == undisturbed

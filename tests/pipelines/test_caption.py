@@ -29,7 +29,7 @@ CONCURRENCY = 2
 REQUESTS_A_CLIP = 2
 """The detailed and the short caption."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def asking(server: VlmServer) -> list[str]:
         "long_side": 56,
         "max_tokens": 12,
         "concurrency": CONCURRENCY,
-        "patience_seconds": 120,
+        "patience_seconds": 600,
     }
     return [f"captioner.{name}={value}" for name, value in fields.items()]
 
@@ -102,7 +102,6 @@ def test_server_that_dies_and_comes_back_costs_no_caption(manifest: Path, server
         assert run.is_alive(), failures
         time.sleep(0.01)
     server.kill()
-    time.sleep(1)
     server.start()
     run.join()
     assert not failures
@@ -122,12 +121,13 @@ def test_run_that_is_killed_goes_on_with_the_captions_it_has(manifest: Path, ser
         time.sleep(0.02)
     os.killpg(victim.pid, signal.SIGKILL)
     victim.wait()
-    time.sleep(1)  # the server ends what it was at
     stored = sum(len(pd.read_parquet(path)) for path in manifest.glob("columns/*/*.parquet"))
     between = server.num_answers()
     assert between - before >= REQUESTS_A_CLIP * stored
     subprocess.run(command, cwd=ROOT, check=True)
-    assert server.num_answers() - between == REQUESTS_A_CLIP * (assert_all_described(manifest) - stored)
+    asked = REQUESTS_A_CLIP * (assert_all_described(manifest) - stored)
+    # the server may have been at requests of the killed run still
+    assert asked <= server.num_answers() - between <= asked + CONCURRENCY
     assert not (manifest / "columns").exists() or not list((manifest / "columns").iterdir())
 
 

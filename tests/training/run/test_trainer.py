@@ -69,7 +69,7 @@ def test_reading_processes_leave_signals_to_the_trainer(number: int, ends_by: in
         child = os.fork()
         if child == 0:
             os.write(told, b"!")
-            time.sleep(20)
+            time.sleep(600)
             os._exit(0)
         os.read(ready, 1)  # a signal before Python's own clean-up after a fork would be lost
         os.kill(child, number)
