@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from captioners.base import Caption, Captioner, ClipToDescribe
+from preprocess.io.tables import finite
 
 TEXT_LIMIT = 80
 """Characters of on-screen text that are quoted; more says little about the picture."""
@@ -45,7 +46,7 @@ class AttributesCaptioner(Captioner):
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    duration = _number(row.get("duration_seconds"))
+    duration = finite(row.get("duration_seconds"))
     start = "A clip" if duration is None else f"{_article(duration)} {duration:.1f}-second clip"
     moves = [part for part in (_word(MOTIONS, row.get("motion")), CAMERAS.get(str(row.get("camera")))) if part]
     colors = _listed(str(row.get("dominant_colors") or ""))
@@ -59,13 +60,6 @@ def _sentence(row: Mapping[str, Any]) -> str:
     return "; ".join(part for part in parts if part) + "."
 
 
-def _number(value: object) -> float | None:
-    """The value where it is a finite number; tables turn null into NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
 def _article(duration: float) -> str:
     """`An` before 8, 11, 18 and the eighties, as they are read out."""
     whole = f"{duration:.1f}".split(".")[0]
@@ -73,7 +67,7 @@ def _article(duration: float) -> str:
 
 
 def _word(scale: tuple[tuple[float, str], ...], value: object) -> str | None:
-    number = _number(value)
+    number = finite(value)
     return None if number is None else next(word for end, word in scale if number < end)
 
 

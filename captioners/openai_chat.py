@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from captioners.base import NO_TEXT, Caption, Captioner, ClipToDescribe
+from captioners.base import Caption, Captioner, ClipToDescribe
 from captioners.chat.answer import Answer
 from captioners.chat.client import served_models
-from captioners.chat.conversation import Message, messages
+from captioners.chat.conversation import DESCRIBED, Message, NoAnswer, detailed, messages, with_short
 from captioners.chat.loop_thread import LoopThread
 from captioners.chat.rewrite import (
     ATTEMPTS,
@@ -24,8 +24,7 @@ from captioners.chat.rewrite import (
     read_rewrite,
     rewrite_request,
 )
-from captioners.chat.server import DETAIL_LIMIT, NO_KEY, ChatServer, RequestFailedError
-from captioners.judge.checks import clean, outcome
+from captioners.chat.server import NO_KEY, ChatServer, RequestFailedError
 from captioners.prompt import Prompt, load_prompt
 from preprocess.io.settings import OPERATIONAL
 
@@ -155,30 +154,22 @@ class OpenAIChatCaptioner(Captioner):
         if not clip.frames:
             return Caption(text=None, outcome="error", detail="no frames")
         async with self._session.slots:
-            try:
-                caption = await self._described(clip)
-            except RequestFailedError as error:
-                return Caption(text=None, outcome="error", detail=str(error))
+            caption = await self._described(clip)
             return await self._rewritten(caption) if self.rewrite_model and caption.outcome == "ok" else caption
 
     async def _described(self, clip: ClipToDescribe) -> Caption:
         question = self._prompts["prompt"].text
-        answer = await self._ask(messages(clip.frames, [question]))
-        text = clean(answer.text)
-        judgement = outcome(text, answer.finish_reason)
-        if judgement in NO_TEXT:
-            return Caption(text=None, outcome=judgement, detail=text[:DETAIL_LIMIT] or None)
-        caption = Caption(text=text, outcome=judgement)
-        # one sentence about a text that goes round in circles would do the same
-        if self.short_prompt is None or judgement == "repetitive":
+        caption = detailed(await self._answer(clip, [question]))
+        if self.short_prompt is None or caption.outcome not in DESCRIBED:
             return caption
+        turns = [question, caption.text or "", self._prompts["short_prompt"].text]
+        return with_short(caption, await self._answer(clip, turns))
+
+    async def _answer(self, clip: ClipToDescribe, turns: Sequence[str]) -> Answer | NoAnswer:
         try:
-            answer = await self._ask(messages(clip.frames, [question, text, self._prompts["short_prompt"].text]))
+            return await self._ask(messages(clip.frames, turns))
         except RequestFailedError as error:
-            return replace(caption, detail=f"no short caption: {error}")
-        short = clean(answer.text)
-        judgement = outcome(short, answer.finish_reason)
-        return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
+            return NoAnswer(detail=str(error))
 
     async def _rewritten(self, caption: Caption) -> Caption:
         """The rewriting model's caption, or else this one."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from captioners.chat.answer import Answer
-from captioners.chat.conversation import DETAIL_LIMIT, Conversation, NoAnswer, messages
+from captioners.chat.answer import DETAIL_LIMIT, Answer
+from captioners.chat.conversation import Conversation, NoAnswer, messages
 from captioners.local.folder import vlm_folder
 from captioners.local.in_process import InProcessCaptioner
 from preprocess.io.settings import OPERATIONAL

@@ -61,7 +61,6 @@ class VideoInfo:
     duration_seconds: float | None
     """None where the container does not say (some WebM and raw streams)."""
     has_audio: bool
-    stream_index: int
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

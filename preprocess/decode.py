@@ -39,7 +39,6 @@ class Damage:
     """What went wrong while decoding, counted instead of hidden."""
 
     decode_errors: int = 0
-    repaired_timestamps: int = 0
     error_pts: list[int] = field(default_factory=list)
     """Where errors struck: the pts of the frame decoded last before each, the first thousand of them."""
 
@@ -117,7 +116,6 @@ class Video:
             pts = raw.pts if raw.pts is not None else raw.dts
             if pts is None or (last is not None and pts <= last):
                 # AVI and raw streams carry no pts; a jump back would give clips of negative length
-                self.damage.repaired_timestamps += 1
                 pts = 0 if last is None else last + step
             last = pts
             end_pts = pts + (raw.duration if raw.duration else step)

@@ -146,7 +146,6 @@ def video_info(
         start_pts=stream.start_time or 0,
         duration_seconds=_duration_seconds(container, stream),
         has_audio=bool(container.streams.audio),
-        stream_index=stream.index,
     )
 
 

@@ -11,6 +11,8 @@ from enum import Enum, auto
 from captioners.chat.wait import told_seconds
 
 NO_COMPLETION = "the answer is no chat completion"
+DETAIL_LIMIT = 200
+"""Characters of a server's or a model's own words that are kept for a log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

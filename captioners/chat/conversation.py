@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from captioners.base import NO_TEXT, Caption, ClipToDescribe
-from captioners.chat.answer import Answer
+from captioners.chat.answer import DETAIL_LIMIT, Answer
 from captioners.judge.checks import clean, outcome
 
-DETAIL_LIMIT = 200
+DESCRIBED = ("ok", "truncated")
+"""Outcomes worth a second question: one sentence about a text that goes round in circles would do the same."""
 MARKER = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{3,}\]")
 """What chat templates set between turns and around pictures, such as `<|im_end|>`, `<image>` or `[IMG]`."""
 Message = dict[str, Any]
@@ -44,17 +45,36 @@ def described(ask: Ask, clips: Sequence[ClipToDescribe], prompt: str, short_prom
     captions = [Caption(text=None, outcome="error", detail="no frames")] * len(clips)
     answers = ask([Conversation(clip=clips[index], turns=(prompt,)) for index in shown])
     for index, answer in zip(shown, answers, strict=True):
-        captions[index] = _detailed(answer)
+        captions[index] = detailed(answer)
     if short_prompt is None:
         return captions
-    # One sentence about a text that goes round in circles would do the same.
-    useful = [index for index in shown if captions[index].outcome in ("ok", "truncated")]
+    useful = [index for index in shown if captions[index].outcome in DESCRIBED]
     talks = [
         Conversation(clip=clips[index], turns=(prompt, captions[index].text or "", short_prompt)) for index in useful
     ]
     for index, answer in zip(useful, ask(talks), strict=True):
-        captions[index] = _with_short(captions[index], answer)
+        captions[index] = with_short(captions[index], answer)
     return captions
+
+
+def detailed(answer: Answer | NoAnswer) -> Caption:
+    """The caption in the answer to the first question."""
+    if isinstance(answer, NoAnswer):
+        return Caption(text=None, outcome="error", detail=answer.detail)
+    text = clean(answer.text)
+    judgement = outcome(text, answer.finish_reason)
+    if judgement in NO_TEXT:
+        return Caption(text=None, outcome=judgement, detail=text[:DETAIL_LIMIT] or None)
+    return Caption(text=text, outcome=judgement)
+
+
+def with_short(caption: Caption, answer: Answer | NoAnswer) -> Caption:
+    """The caption with the answer to the second question, where that is one."""
+    if isinstance(answer, NoAnswer):
+        return replace(caption, detail=f"no short caption: {answer.detail}")
+    short = clean(answer.text)
+    judgement = outcome(short, answer.finish_reason)
+    return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
 
 
 def messages(frames: Sequence[bytes], turns: Sequence[str]) -> list[Message]:
@@ -69,24 +89,6 @@ def with_roles(turns: Sequence[str]) -> list[tuple[str, str]]:
     slip: as part of a prompt they would end a turn, or ask for a picture that is not there.
     """
     return [("assistant", MARKER.sub(" ", text)) if i % 2 else ("user", text) for i, text in enumerate(turns)]
-
-
-def _detailed(answer: Answer | NoAnswer) -> Caption:
-    if isinstance(answer, NoAnswer):
-        return Caption(text=None, outcome="error", detail=answer.detail)
-    text = clean(answer.text)
-    judgement = outcome(text, answer.finish_reason)
-    if judgement in NO_TEXT:
-        return Caption(text=None, outcome=judgement, detail=text[:DETAIL_LIMIT] or None)
-    return Caption(text=text, outcome=judgement)
-
-
-def _with_short(caption: Caption, answer: Answer | NoAnswer) -> Caption:
-    if isinstance(answer, NoAnswer):
-        return replace(caption, detail=f"no short caption: {answer.detail}")
-    short = clean(answer.text)
-    judgement = outcome(short, answer.finish_reason)
-    return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
 
 
 def _data_url(jpeg: bytes) -> str:

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from captioners.base import CaptionServerError
-from captioners.chat.answer import Answer, Failure, Kind, read_answer, read_error
+from captioners.chat.answer import DETAIL_LIMIT, Answer, Failure, Kind, read_answer, read_error
 from captioners.chat.client import PROBE_SECONDS, cause_of, import_openai
 from captioners.chat.wait import backoff_seconds, reset_seconds
 
 NO_KEY = "none"
 """Sent where no key is set; local servers take anything."""
 CONNECT_SECONDS = 10.0
-DETAIL_LIMIT = 200
 
 
 class RequestFailedError(Exception):

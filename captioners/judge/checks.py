@@ -5,7 +5,6 @@ All of it would rather say nothing than something wrong: a rule that hits good c
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from captioners.judge.camera import contradicts
 from captioners.judge.medium import says_image
 from captioners.judge.quotes import QUOTED, quotes_unseen
+from preprocess.io.tables import finite
 
 REPEATED_LENGTH = 4
 """Words of an n-gram; in a script without spaces, characters."""
@@ -71,7 +71,7 @@ def issues(text: str, row: Mapping[str, Any]) -> list[str]:
     """
     plain = _straight(text)
     found = {
-        "camera_contradicts_motion": contradicts(plain, _word(row.get("camera")), _number(row.get("motion"))),
+        "camera_contradicts_motion": contradicts(plain, _word(row.get("camera")), finite(row.get("motion"))),
         "quotes_unseen_text": quotes_unseen(plain, _text_read(row)),
         "says_image": says_image(plain),
     }
@@ -103,15 +103,8 @@ def _straight(text: str) -> str:
 
 def _text_read(row: Mapping[str, Any]) -> str | None:
     """Empty where text was looked for and not found; None where it was not looked for."""
-    return _word(row.get("text")) or (None if _number(row.get("text_area")) is None else "")
+    return _word(row.get("text")) or (None if finite(row.get("text_area")) is None else "")
 
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _number(value: object) -> float | None:
-    """The value where it is a finite number; tables turn null into NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)

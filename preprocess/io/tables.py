@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -66,3 +67,10 @@ class StoredTable:
             self._file = pq.ParquetFile(system.open_input_file(path))
             self._name = name
         return self._file
+
+
+def finite(value: object) -> float | None:
+    """A cell's value where it is a finite number; tables turn null into NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -68,9 +68,6 @@ class Shot:
 
     start: int
     end: int
-    begins: str
-    """The kind of transition before it, or `edge` where the stream begins."""
-    ends: str
 
 
 class ShotDetector:
@@ -89,7 +86,6 @@ class ShotDetector:
         self._config = config
         self._stride = max(1, round(fps / 30))  # a fade of 1 s has twice the frames at 60 fps
         self._reach = REACH_FRAMES * self._stride
-        self._begins = "edge"
         self._proposer = CutProposer(
             detector=config.detector,
             adaptive_threshold=config.adaptive_threshold,
@@ -139,7 +135,7 @@ class ShotDetector:
             self._close_solid(self._count)
         shots = self._settle(self._count + 1)
         if self.open_start < self._count:
-            shots.append(Shot(start=self.open_start, end=self._count, begins=self._begins, ends="edge"))
+            shots.append(Shot(start=self.open_start, end=self._count))
             self.open_start = self._count
         return shots
 
@@ -224,6 +220,5 @@ class ShotDetector:
         self.transitions.append(transition)
         end = transition.start - self._config.margin_frames
         if end > self.open_start:
-            shots.append(Shot(start=self.open_start, end=end, begins=self._begins, ends=transition.kind))
+            shots.append(Shot(start=self.open_start, end=end))
         self.open_start = min(self._count, transition.end + self._config.margin_frames)
-        self._begins = transition.kind

@@ -78,7 +78,7 @@ class OneShot:
         return []
 
     def finish(self) -> list[Shot]:
-        return [Shot(start=0, end=self.count, begins="edge", ends="edge")]
+        return [Shot(start=0, end=self.count)]
 
 
 def test_samples_are_the_frames_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,8 +75,6 @@ def test_hard_cuts_are_found_at_their_frame(detector: str) -> None:
     transitions, shots = detect(frames, ShotConfig(detector=detector, margin_frames=0))
     assert cuts(transitions) == [40, 45, 125, 155]
     assert [(shot.start, shot.end) for shot in shots] == [(0, 40), (40, 45), (45, 125), (125, 155), (155, 167)]
-    assert [(shot.begins, shot.ends) for shot in shots[:2]] == [("edge", "cut"), ("cut", "cut")]
-    assert shots[-1].ends == "edge"
 
 
 def test_cuts_between_doubled_frames_are_found() -> None:
@@ -97,7 +95,7 @@ def test_no_faded_frame_stays_in_a_shot(num_frames: int, colour: tuple[int, int,
     frames = np.concatenate([still(0, 90), fade(before, after, colour, num_frames), still(1, 90)])
     transitions, shots = detect(frames)
     assert [transition.kind for transition in transitions] == ["fade"]
-    assert [shot.ends for shot in shots] == ["fade", "edge"]
+    assert len(shots) == 2
     assert 80 <= shots[0].end <= 90
     assert 90 + num_frames <= shots[1].start <= 100 + num_frames
 
@@ -110,7 +108,6 @@ def test_fades_at_the_edges_of_the_stream_are_trimmed() -> None:
     [shot] = shots
     assert 21 <= shot.start <= 27
     assert 115 <= shot.end <= 121
-    assert (shot.begins, shot.ends) == ("fade", "fade")
 
 
 @pytest.mark.parametrize("num_frames", [6, 12, 30, 60])
@@ -203,7 +200,7 @@ def test_memory_and_delay_are_bounded(kind: str) -> None:
 
 
 def test_tiny_streams() -> None:
-    assert detect(still(0, 1))[1] == [Shot(start=0, end=1, begins="edge", ends="edge")]
+    assert detect(still(0, 1))[1] == [Shot(start=0, end=1)]
     assert ShotDetector(ShotConfig(), Fraction(24)).finish() == []
 
 
