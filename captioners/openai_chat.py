@@ -26,6 +26,7 @@ from captioners.chat.rewrite import (
 )
 from captioners.chat.server import NO_KEY, ChatServer, RequestFailedError
 from captioners.prompt import Prompt, load_prompt
+from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
 
 
@@ -51,17 +52,17 @@ class OpenAIChatCaptioner(Captioner):
     rewrite_model: str | None = None
     """A language model on the same server that edits both captions; None leaves them as they are."""
     rewrite_prompt: str = "rewrite_v1"
-    num_frames: int = 8
-    long_side: int = 512
-    max_tokens: int = 512
-    temperature: float = 0.0
-    concurrency: int = field(default=16, metadata=OPERATIONAL)
+    num_frames: int = field(default=8, metadata=at_least(1))
+    long_side: int = field(default=512, metadata=at_least(1))
+    max_tokens: int = field(default=512, metadata=at_least(1))
+    temperature: float = field(default=0.0, metadata=at_least(0))
+    concurrency: int = field(default=16, metadata=OPERATIONAL | at_least(1))
     """Clips that are asked about at a time."""
-    timeout_seconds: float = field(default=120.0, metadata=OPERATIONAL)
+    timeout_seconds: float = field(default=120.0, metadata=OPERATIONAL | above(0))
     """For one answer, from the first byte sent to the last received."""
-    attempts: int = field(default=6, metadata=OPERATIONAL)
+    attempts: int = field(default=6, metadata=OPERATIONAL | at_least(1))
     """Failures of the server at one request before its clip gets the outcome `error`."""
-    patience_seconds: float = field(default=300.0, metadata=OPERATIONAL)
+    patience_seconds: float = field(default=300.0, metadata=OPERATIONAL | at_least(0))
     """How long the server may answer nobody before the run stops: time to load a model again."""
     key_variable: str = field(default="OPENAI_API_KEY", metadata=OPERATIONAL)
     """The environment variable that holds the key. Where it is not set, none is sent."""
@@ -70,14 +71,7 @@ class OpenAIChatCaptioner(Captioner):
         _check_url(self.base_url)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_variable):
             raise ValueError("key_variable is not the name of an environment variable; the key itself is no setting")
-        for setting in ("num_frames", "long_side", "max_tokens", "concurrency", "attempts"):
-            if getattr(self, setting) < 1:
-                raise ValueError(f"{setting} is {getattr(self, setting)}, must be at least 1")
-        if self.timeout_seconds <= 0:
-            raise ValueError(f"timeout_seconds is {self.timeout_seconds}, must be more than 0")
-        for setting in ("patience_seconds", "temperature"):
-            if getattr(self, setting) < 0:
-                raise ValueError(f"{setting} is {getattr(self, setting)}, must not be negative")
+        check(self)
 
     @property
     def prompt_id(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from captioners.local.folder import vlm_folder
 from captioners.local.in_process import InProcessCaptioner
+from preprocess.io.bounds import at_least
 from preprocess.io.settings import OPERATIONAL
 
 if TYPE_CHECKING:
@@ -24,15 +25,10 @@ class TransformersVlmCaptioner(InProcessCaptioner):
     name: ClassVar[str] = "transformers_vlm"
     libraries: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "transformers")
 
-    batch_size: int = field(default=8, metadata=OPERATIONAL)
+    batch_size: int = field(default=8, metadata=OPERATIONAL | at_least(1))
     """Clips of a forward pass at most; halved, for good, where the GPU's memory does not hold them."""
     gpus: float = field(default=0.6, metadata=OPERATIONAL)
     """Share of a GPU that a worker books: more than half, so that there is one on each, and towers fit beside it."""
-
-    def __post_init__(self) -> None:
-        for name in ("num_frames", "long_side", "max_tokens", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
 
     def load(self) -> LocalVlm:
         """The model on the GPU, or on the CPU where there is none."""

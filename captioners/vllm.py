@@ -11,6 +11,7 @@ from captioners.chat.answer import DETAIL_LIMIT, Answer
 from captioners.chat.conversation import Conversation, NoAnswer, messages
 from captioners.local.folder import vlm_folder
 from captioners.local.in_process import InProcessCaptioner
+from preprocess.io.bounds import at_least, within
 from preprocess.io.settings import OPERATIONAL
 
 
@@ -23,19 +24,12 @@ class VllmCaptioner(InProcessCaptioner):
 
     name: ClassVar[str] = "vllm"
 
-    max_model_len: int = 8192
+    max_model_len: int = field(default=8192, metadata=at_least(1))
     """Tokens of the longest conversation, both answers included; 8 frames of 448 x 448 are 2048 for Qwen2.5-VL."""
-    gpu_memory_utilization: float = field(default=0.9, metadata=OPERATIONAL)
+    gpu_memory_utilization: float = field(default=0.9, metadata=OPERATIONAL | within("(0, 1]"))
     """Share of each GPU's memory that vLLM takes, for the model and for conversations in flight."""
-    tensor_parallel_size: int = field(default=1, metadata=OPERATIONAL)
+    tensor_parallel_size: int = field(default=1, metadata=OPERATIONAL | at_least(1))
     """GPUs that share the model."""
-
-    def __post_init__(self) -> None:
-        for name in ("num_frames", "long_side", "max_tokens", "max_model_len", "tensor_parallel_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if not 0 < self.gpu_memory_utilization <= 1:
-            raise ValueError(f"gpu_memory_utilization is {self.gpu_memory_utilization}, must be in (0, 1]")
 
     @property
     def gpus(self) -> float:  # type: ignore[override]

@@ -6,7 +6,7 @@ A text detector alone calls whole text-free pictures text, so a box counts only 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from filters.base import Score, Scorer
 from filters.text.boxes import Box, counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
 from preprocess.frames import FrameView
+from preprocess.io.bounds import at_least, check
 
 DETECTION_LONG_SIDE = 640
 """Finds lines of 2.5 % of the frame's height (64 ms a frame) as 960 does (190 ms); 480 finds 3/4 of them (38 ms)."""
@@ -47,15 +48,13 @@ class TextAreaScorer(Scorer):
     columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"text_area": float, "text": str}
     costly: ClassVar[bool] = True
 
-    max_frames: int = 4
+    max_frames: int = field(default=4, metadata=at_least(1))
     """Most frames read of a clip; a still one needs a single frame."""
-    max_lines: int = 16
+    max_lines: int = field(default=16, metadata=at_least(1))
     """Most lines read of a frame, largest first; of a denser page the rest is believed if most of these were text."""
 
     def __post_init__(self) -> None:
-        for field, count in (("max_frames", self.max_frames), ("max_lines", self.max_lines)):
-            if count < 1:
-                raise ValueError(f"{field} is {count}, must be at least 1")
+        check(self)
 
     def setup(self) -> None:
         """Load both models (31 MB from the installed package; about a second)."""

@@ -16,6 +16,7 @@ from filters.text.boxes import counted, covered_share, frames_to_read, joined, l
 from filters.text.easyocr_detector import DETECTOR_FILE, Detector, Frame, TextBox
 from filters.text.easyocr_recogniser import RECOGNISERS, Gray, Reading, Recogniser, recogniser_for
 from preprocess.frames import FrameView
+from preprocess.io.bounds import at_least, check, within
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.weights import MissingWeightsError, find_folder
 
@@ -47,22 +48,18 @@ class EasyOcrTextAreaScorer(BatchScorer):
     """False runs the detector alone: everything it takes for text counts, and `text` is None."""
     languages: str = "en"
     """EasyOCR's codes of languages that one of its recognisers knows, comma-separated, such as `ch_sim,en`."""
-    min_confidence: float = 0.4
+    min_confidence: float = field(default=0.4, metadata=within("[0, 1]"))
     """EasyOCR's confidence (0..1) from which a line of at least two different letters or digits is text."""
-    max_frames: int = 4
+    max_frames: int = field(default=4, metadata=at_least(1))
     """Most frames looked at of a clip; a still one needs a single frame."""
-    max_lines: int = 64
+    max_lines: int = field(default=64, metadata=at_least(1))
     """Most lines read of a frame, largest first; of a denser page the rest is believed if most of these were text."""
-    batch_size: int = field(default=16, metadata=OPERATIONAL)
+    batch_size: int = field(default=16, metadata=OPERATIONAL | at_least(1))
     """Frames, or lines, of a forward pass at most; halved, for good, where the GPU's memory does not hold them."""
     gpus: float = field(default=0.5, metadata=OPERATIONAL)
 
     def __post_init__(self) -> None:
-        for name in ("max_frames", "max_lines", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if not 0 <= self.min_confidence <= 1:
-            raise ValueError(f"min_confidence is {self.min_confidence}, must be from 0 to 1")
+        check(self)
         recogniser_for(self.languages)
 
     def check(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from captioners.base import Caption, Captioner, ClipToDescribe
 from captioners.chat.conversation import described
 from captioners.local.folder import vlm_folder
 from captioners.prompt import Prompt, load_prompt
+from preprocess.io.bounds import at_least, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +24,13 @@ class InProcessCaptioner(Captioner):
     prompt: str = "detailed_v1"
     short_prompt: str | None = "short_v1"
     """Asked after the detailed answer, about the same frames; None for no short caption."""
-    num_frames: int = 8
-    long_side: int = 448
-    max_tokens: int = 512
+    num_frames: int = field(default=8, metadata=at_least(1))
+    long_side: int = field(default=448, metadata=at_least(1))
+    max_tokens: int = field(default=512, metadata=at_least(1))
     """Longest answer; one that is cut off there is marked `truncated`."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     def prompt_id(self) -> str:

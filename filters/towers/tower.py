@@ -16,6 +16,7 @@ from filters.towers.batches import Batches, device
 from filters.towers.models import layout, load_model
 from filters.towers.pixels import FITS, RESAMPLINGS, Geometry
 from preprocess.frames import FrameView
+from preprocess.io.bounds import at_least, check, one_of
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.weights import MissingWeightsError, find_folder
 
@@ -45,28 +46,23 @@ class Tower:
     name: str
     weights: str
     """Folder or hub id: an open_clip model (`open_clip_config.json`) or one of transformers (`config.json`)."""
-    image_size: int
+    image_size: int = field(metadata=at_least(1))
     """Side in pixels of the square that the model sees."""
-    fit: str = "crop"
+    fit: str = field(default="crop", metadata=one_of(*FITS))
     """"crop" takes the centre of the frame, as CLIP does; "squash" ignores its aspect, as SigLIP does."""
-    resample: str = "bicubic"
+    resample: str = field(default="bicubic", metadata=one_of(*RESAMPLINGS))
     """"bicubic" or "bilinear"."""
     short_side: int | None = None
     """Pixels of a frame's shorter side before its centre is taken; `image_size` unless set (DINOv2: 256 for 224)."""
-    num_frames: int = 4
+    num_frames: int = field(default=4, metadata=at_least(1))
     """Uniformly spaced frames of a clip; its first and last frame are embedded besides."""
-    batch_size: int = field(default=64, metadata=OPERATIONAL)
+    batch_size: int = field(default=64, metadata=OPERATIONAL | at_least(1))
     """Frames of a forward pass at most; halved, for good, where the GPU's memory does not hold them."""
     gpus: float = field(default=0.2, metadata=OPERATIONAL)
     """Share of a GPU that a worker books, where there is one."""
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "num_frames", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"towers.{self.name}.{name} is {getattr(self, name)}, must be at least 1")
-        for name, allowed in (("fit", FITS), ("resample", tuple(RESAMPLINGS))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"towers.{self.name}.{name} is {getattr(self, name)!r}, allowed: {', '.join(allowed)}")
+        check(self, f"towers.{self.name}")
         if self.short_side is not None and self.short_side < self.image_size:
             raise ValueError(f"towers.{self.name}.short_side is {self.short_side}, less than {self.image_size}")
 

@@ -31,7 +31,7 @@ def within(interval: str) -> Metadata:
 
 def one_of(*words: str) -> Metadata:
     """For words that are not known to the type; a `Literal` needs none."""
-    return _bound(lambda value: value in words, f"must be one of {', '.join(words)}")
+    return _bound(lambda value: value in words, f"allowed are {', '.join(words)}")
 
 
 def check(record: Any, key: str = "") -> None:

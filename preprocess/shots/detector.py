@@ -7,12 +7,13 @@ PySceneDetect proposes hard cuts; each is checked for flashes and fast motion, w
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from preprocess.io.bounds import above, at_least, check, one_of
 from preprocess.shots import transitions as fades
 from preprocess.shots.dissolves import blend_seeds, find_dissolve
 from preprocess.shots.hard_cuts import DETECTORS, CutProposer, is_cut, is_flash
@@ -27,29 +28,23 @@ REACH_FRAMES = 60
 class ShotConfig:
     """How shots are told apart; part of a recipe, so plain values only."""
 
-    detector: str = "adaptive"
+    detector: str = field(default="adaptive", metadata=one_of(*DETECTORS))
     """PySceneDetect's `adaptive` (AdaptiveDetector) or `content` (ContentDetector)."""
-    adaptive_threshold: float = 3.0
+    adaptive_threshold: float = field(default=3.0, metadata=above(0))
     """`adaptive`: a cut's content score over the mean of its two neighbours on each side (PySceneDetect's default)."""
-    min_content: float = 15.0
+    min_content: float = field(default=15.0, metadata=above(0))
     """`adaptive`: lowest content score of a cut, mean HSV difference in levels (PySceneDetect's default)."""
-    content_threshold: float = 27.0
+    content_threshold: float = field(default=27.0, metadata=above(0))
     """`content`: lowest content score of a cut (PySceneDetect's default)."""
     verify_cuts: bool = True
     """Look at each proposed cut again and drop flashes and fast motion."""
     fades: bool = True
     dissolves: bool = True
-    margin_frames: int = 1
+    margin_frames: int = field(default=1, metadata=at_least(0))
     """Frames dropped on each side of every transition, for cuts that are one frame off or fall into a blended frame."""
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(f"detector is {self.detector!r}, allowed are {', '.join(DETECTORS)}")
-        if self.margin_frames < 0:
-            raise ValueError(f"margin_frames is {self.margin_frames}, must not be negative")
-        for name in ("adaptive_threshold", "min_content", "content_threshold"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be positive")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Literal
 
+from preprocess.io.bounds import check, within
 from preprocess.io.settings import OPERATIONAL
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.store import Store, weights_id
@@ -38,7 +39,7 @@ class ClipData:
     """Folder or bucket that `python -m pipelines curate` wrote."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     reading: DatasetConfig = field(default_factory=DatasetConfig)
-    held_out_share: float = 0.02
+    held_out_share: float = field(default=0.02, metadata=within("[0, 1)"))
     """Share of the films, or of the captions, that is never trained on."""
     held_out_by: Literal["film", "caption"] = "film"
     """With `caption`, clips of equal captions are on the same side, so that held-out prompts have not been seen."""
@@ -52,10 +53,7 @@ class ClipData:
     """Processes that read, on each rank."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.held_out_share < 1:
-            raise ValueError(f"held_out_share is {self.held_out_share}, must be in [0, 1)")
-        if self.held_out_by not in ("film", "caption"):
-            raise ValueError(f"held_out_by is {self.held_out_by!r}, must be film or caption")
+        check(self)
 
     def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> ClipBatches:
         """Endless, in the order of the epochs' plans.

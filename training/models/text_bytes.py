@@ -7,12 +7,13 @@ of its own for text, which learn what they mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from preprocess.io.bounds import at_least, check
 from training.models.weights import initialise, own_randomness
 
 START = 256
@@ -26,19 +27,17 @@ REACH = 7
 class ByteTextConfig:
     """Layout; the default has 0.06 M parameters."""
 
-    dim: int = 64
-    max_bytes: int = 255
+    dim: int = field(default=64, metadata=at_least(1))
+    max_bytes: int = field(default=255, metadata=at_least(1))
     """Longer captions are cut off there."""
-    stride: int = 1
+    stride: int = field(default=1, metadata=at_least(1))
     """Every so many-th vector is given out. Up to 7 each byte is still seen by one; a tiny transformer has more text to
     attend to than video."""
     trainable: bool = False
     """Trained along with a transformer at high learning rates, the vectors soon tell colours and nothing else."""
 
     def __post_init__(self) -> None:
-        for name in ("dim", "max_bytes", "stride"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        check(self)
 
 
 class ByteTextEncoder(nn.Module):  # type: ignore[misc]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from preprocess.io.bounds import check, within
 from training.data.cache.store import weights_id
 from training.models.dit import DitConfig, VideoDit
 from training.models.text import TextConfig, text_encoder
@@ -34,17 +35,15 @@ class DitObjective:
     text: TextConfig
     latent_scale: float | None = None
     """What latents are multiplied by, to have unit variance as the noise has; None: measured at the start."""
-    text_dropout: float = 0.1
+    text_dropout: float = field(default=0.1, metadata=within("[0, 1]"))
     """Share of samples that are shown without text, so that guidance has something to lead away from."""
-    first_frame_share: float = 0.2
+    first_frame_share: float = field(default=0.2, metadata=within("[0, 1]"))
     """Share of videos of which the first frame is told."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
 
     def __post_init__(self) -> None:
-        for name in ("text_dropout", "first_frame_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be in [0, 1]")
+        check(self)
         check_shift(self.shift)
 
     def build(self, config: TrainConfig) -> DitModule:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
+from preprocess.io.bounds import at_least, check
 from training.objectives.flow import check_shift, euler, sampling_levels
 
 if TYPE_CHECKING:
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
 class GenerateConfig:
     """How videos are sampled. EasyAnimate v5.1 takes 50 steps, guidance 6 and a shift of 2.7."""
 
-    num_steps: int = 20
+    num_steps: int = field(default=20, metadata=at_least(1))
     guidance: float = 4.0
     """How many times as far the velocity goes from that without text as the text alone leads it; 1 is no guidance."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
 
     def __post_init__(self) -> None:
-        if self.num_steps < 1:
-            raise ValueError(f"num_steps is {self.num_steps}, must be at least 1")
+        check(self)
         if not math.isfinite(self.guidance):
             raise ValueError(f"guidance is {self.guidance}, must be a number")
         check_shift(self.shift)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
 from training.run.module import Batch, TrainModule
 
@@ -52,7 +53,7 @@ class Objective(Protocol):
 class OptimizerConfig:
     """AdamW with warm-up; weights of fewer than two axes (norms, biases) do not decay."""
 
-    learning_rate: float = 1e-4
+    learning_rate: float = field(default=1e-4, metadata=above(0))
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -63,52 +64,42 @@ class OptimizerConfig:
     """Share of the learning rate that is left at the end of the cosine."""
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}, must be positive")
-        if self.schedule not in ("constant", "cosine"):
-            raise ValueError(f"schedule is {self.schedule!r}, must be constant or cosine")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerConfig:
     """When things happen, and on how many processors in which way. All ranks share it."""
 
-    steps: int
+    steps: int = field(metadata=at_least(1))
     seed: int = 0
-    accumulation: int = 1
+    accumulation: int = field(default=1, metadata=at_least(1))
     """Micro-steps before an optimizer steps: the batch is world size x this x what the data gives at a time."""
     clip_norm: float | None = 1.0
     ema_decay: float | None = 0.999
     """Of the float32 average of the weights; None keeps none. It starts low: min(decay, (1 + step) / (10 + step))."""
     non_finite: Literal["stop", "skip"] = "stop"
     """What a loss or gradient that is no number does: end the run, or leave the step out."""
-    skips_in_a_row: int = 10
+    skips_in_a_row: int = field(default=10, metadata=at_least(1))
     """With `skip`, how many steps in a row may be left out before the run ends."""
     precision: Literal["fp32", "bf16"] = field(default="fp32", metadata=OPERATIONAL)
     """Of computation; weights, gradients' sums, optimizer and average are float32 in either."""
     strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
-    threads: int | None = field(default=None, metadata=OPERATIONAL)
+    threads: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Of an operation on the CPU, for which a small model's tensors can be too small; None leaves it to torch."""
-    checkpoint_every: int = field(default=500, metadata=OPERATIONAL)
-    keep_checkpoints: int = field(default=3, metadata=OPERATIONAL)
+    checkpoint_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
+    keep_checkpoints: int = field(default=3, metadata=OPERATIONAL | at_least(1))
     async_checkpoints: bool = field(default=False, metadata=OPERATIONAL)
     """Write while the next steps run, at the price of a copy in host memory."""
-    eval_every: int = field(default=500, metadata=OPERATIONAL)
-    log_every: int = field(default=10, metadata=OPERATIONAL)
+    eval_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
+    log_every: int = field(default=10, metadata=OPERATIONAL | at_least(1))
     peak_tflops: float | None = field(default=None, metadata=OPERATIONAL)
     """Of one device at this precision, for MFU; None looks the device up and leaves MFU out if it is unknown."""
 
     def __post_init__(self) -> None:
-        every = ("checkpoint_every", "eval_every", "log_every")
-        for name in ("steps", "accumulation", "threads", "skips_in_a_row", "keep_checkpoints", *every):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"trainer.{name} is {getattr(self, name)}, must be at least 1")
-        words = {"precision": ("fp32", "bf16"), "strategy": ("ddp", "fsdp2"), "non_finite": ("stop", "skip")}
-        for name, allowed in words.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"trainer.{name} is {getattr(self, name)!r}, must be one of {', '.join(allowed)}")
+        check(self, "trainer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

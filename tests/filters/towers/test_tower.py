@@ -290,7 +290,7 @@ def test_checking_imports_no_torch(towers):
 
 
 def test_bad_fields_are_named():
-    with pytest.raises(ValueError, match=r"towers\.clip\.fit is 'pad', allowed: crop, squash"):
+    with pytest.raises(ValueError, match=r"towers\.clip\.fit is 'pad', allowed are crop, squash"):
         replace(CLIP, fit="pad")
     with pytest.raises(ValueError, match=r"towers\.siglip\.batch_size is 0"):
         replace(SIGLIP, batch_size=0)

@@ -8,6 +8,7 @@ import json
 import math
 from dataclasses import dataclass, field
 
+from preprocess.io.bounds import at_least, check, within
 from training.data.plan.grid import TokenGrid
 
 STILL_FRAMES = 1
@@ -38,17 +39,17 @@ class SamplerConfig:
     """Difference of log aspects; 0.09 crops 9 % of a picture away."""
     max_residue_aspect_change: float = 0.36
     """The same for the last clips of an epoch, which are less than a step: rather cropped than not shown."""
-    image_weight: float = 1.0
-    video_weight: float = 1.0
+    image_weight: float = field(default=1.0, metadata=at_least(0))
+    video_weight: float = field(default=1.0, metadata=at_least(0))
     source_weights: str = ""
     """Such as `*/films/*=2, */stock/*=0.5`: a weight for clips whose source_uri matches, 1 for others; the first match
     counts. A clip of the largest weight is shown in every epoch, one of half that weight in every second."""
-    still_share: float = 0.0
+    still_share: float = field(default=0.0, metadata=within("[0, 1]"))
     """Share of videos that an epoch shows as one frame, each time others."""
-    distinct_epochs: int = 0
+    distinct_epochs: int = field(default=0, metadata=at_least(0))
     """After how many epochs the same samples come again, in another order of steps, so that a cache of so many serves
     all; 0: never. Weights go on choosing clips anew."""
-    short_caption_share: float = 0.1
+    short_caption_share: float = field(default=0.1, metadata=within("[0, 1]"))
     """How often the short caption is shown to clips that have both."""
 
     def __post_init__(self) -> None:
@@ -68,13 +69,7 @@ class SamplerConfig:
         for name, value in dataclasses.asdict(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} is {value}, must be a number")
-        for name in ("still_share", "short_caption_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be in [0, 1]")
-        if min(self.image_weight, self.video_weight) < 0:
-            raise ValueError(f"image_weight {self.image_weight}, video_weight {self.video_weight}: negative")
-        if self.distinct_epochs < 0:
-            raise ValueError(f"distinct_epochs is {self.distinct_epochs}, must not be negative")
+        check(self)
         self.weights_by_pattern()
 
     @property

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from preprocess.errors import MediaError
+from preprocess.io.bounds import at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import is_remote
 from training.data.plan.config import SamplerConfig
@@ -45,15 +46,11 @@ class DatasetConfig:
     """Both give the same frames. decord is for files of one clip each: it reads a whole file's index."""
     place: Literal["random", "middle"] = "random"
     """Where in time and in the picture a sample is taken: anew each epoch, or always the middle."""
-    max_substitutes: int = 8
+    max_substitutes: int = field(default=8, metadata=at_least(0))
     """How many other clips are tried in place of one that cannot be read, before the run stops."""
 
     def __post_init__(self) -> None:
-        for name, allowed in (("backend", ("pyav", "decord")), ("place", ("random", "middle"))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {', '.join(allowed)}")
-        if self.max_substitutes < 0:
-            raise ValueError(f"max_substitutes is {self.max_substitutes}, must not be negative")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
