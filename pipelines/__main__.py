@@ -38,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _curate(options: argparse.Namespace) -> None:
     from pipelines.curate import curate
     from pipelines.progress import print_summary
-    from pipelines.recipe import recipes
+    from pipelines.recipe.config import recipe
     from pipelines.recipe.plugins import with_captioner
     from preprocess.io.settings import override
 
-    config = recipes.by_name(options.recipe)
+    config = recipe(options.recipe)
     if options.captioner is not None:
         config = with_captioner(config, options.captioner)
     config = override(config, options.set)
@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
-    where = f"one of those in pipelines/recipe/recipes.py (default: {default or 'the OUT own one'})"
+    where = f"of pipelines/recipe/recipes.py, or module:name, or file.py:name (default: {default or 'OUT has one'})"
     command.add_argument("--recipe", metavar="NAME", default=default, help=where)
     _add_set(command)
 

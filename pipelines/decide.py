@@ -9,8 +9,8 @@ import pyarrow as pa
 from captioners.base import ClipToDescribe
 from pipelines.clips.decisions import CAPTIONED, broken_rules, describe, no_caption
 from pipelines.clips.decisions import decide as decide_row
-from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
+from pipelines.recipe.config import recipe as recipe_of
 from pipelines.recipe.plugins import with_captioner
 from pipelines.recipe.recorded import load, recorded_config, run_of, with_added
 from pipelines.report.write import write_report
@@ -31,7 +31,7 @@ def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
         own = recorded_config(run)
         config = own
         if recipe is not None:
-            config = with_captioner(with_added(recipes.by_name(recipe), run), own.captioner.name)
+            config = with_captioner(with_added(recipe_of(recipe), run), own.captioner.name)
         config = override(config, assignments)
         measured = [line for line in difference(own, config) if not line.startswith(("rules.", "name:"))]
         if measured:

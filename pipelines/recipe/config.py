@@ -1,4 +1,4 @@
-"""A recipe is a dataclass, made by a function in `recipes.py` and changed by `--set key=value`."""
+"""A recipe is a dataclass, made by a function such as those in `recipes.py` and changed by `--set key=value`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from filters.base import EmbeddingScorer, Measurement
 from filters.rules import Range
 from filters.towers.tower import Tower
 from preprocess.io.bounds import at_least, check
+from preprocess.io.names import recipe_named
 from preprocess.io.settings import keyed_by
 from preprocess.manifest import CLIP_FIELDS, Columns
 from preprocess.observe import ClipLengths
@@ -55,6 +56,15 @@ class CurateConfig:
         """Columns that hold a number, so that a rule can be put on them."""
         structural = [name for name, kind in CLIP_FIELDS if str(kind) in ("double", "int32", "int64")]
         return structural + [name for name, kind in self.columns.items() if kind in (float, int)]
+
+
+def recipe(text: str) -> CurateConfig:
+    """The recipe that the command line names: one of `recipes.py`, or `module:function`, or `file.py:function`.
+
+    Raises:
+        ValueError: there is none, or it is no recipe; the message lists those there are.
+    """
+    return recipe_named(text, "pipelines.recipe.recipes", CurateConfig)
 
 
 def _check_column(column: str, known: list[str]) -> None:

@@ -1,12 +1,12 @@
-"""Recipes: each a function that returns the whole configuration. Copy one, change a field, name it in `NAMES`.
+"""Recipes: each public function here returns a whole configuration, and is what `--recipe` calls by its name.
+
+To have your own, copy one, here or into a file of yours (`--recipe path/to/file.py:name`), and change a field.
 
 Where the thresholds come from, and where ours cannot be compared with the paper's: docs/recipes.md.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
 from dataclasses import replace
 
 from captioners.attributes import AttributesCaptioner
@@ -92,23 +92,3 @@ def _easyanimate(name: str, *, short_side: float, motion: float, aesthetic: floa
         towers=(CLIP,),
         rules=(*(bounds.get(rule.column, rule) for rule in rules), *seen),
     )
-
-
-NAMES: dict[str, Callable[[], CurateConfig]] = {
-    "default": default,
-    "easyanimate_pretrain": easyanimate_pretrain,
-    "easyanimate_finetune": easyanimate_finetune,
-}
-
-
-def by_name(name: str) -> CurateConfig:
-    """The recipe of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
-    if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"no recipe {name!r}, there are {', '.join(NAMES)}{hint}")
-    return NAMES[name]()

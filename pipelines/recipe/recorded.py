@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
+from filters.base import EmbeddingScorer
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import with_captioner, with_scorer
+from preprocess.io import trees
+from preprocess.io.names import recipe_in
 from preprocess.io.settings import dump, fingerprint, override
 from preprocess.manifest import Manifest
 
@@ -27,27 +31,29 @@ def load(manifest: Manifest) -> tuple[dict[str, Any], pa.Table]:
 
 
 def recorded_config(run: Mapping[str, Any]) -> CurateConfig:
-    """The recipe that a manifest has now: with the `--set` of its run, and the filters and captioner added since."""
-    config = with_captioner(recipes.by_name(run["recipe"]["name"]), run["settings"]["captioner"])
-    return _as_recorded(with_added(config, run), run, prefixes=("",))
+    """The recipe that a manifest has now: with the `--set` of its run, and the filters and captioner added since.
+
+    Raises:
+        ValueError: it needs code that is not ours and that the command line has not named, or is no longer understood.
+    """
+    try:
+        return trees.load(run["config"], CurateConfig) if "config" in run else _config_by_name(run)
+    except ValueError as error:
+        raise ValueError(f"the recipe in run.json: {error}") from error
 
 
 def with_added(config: CurateConfig, run: Mapping[str, Any]) -> CurateConfig:
     """`config` with the filters that `filter` added to the manifest, set as they were then: new clips get them too."""
-    names = [name for name in run.get("added", ()) if all(scorer.name != name for scorer in config.scorers)]
-    towers = {tower.name for tower in config.towers}
-    for name in names:
-        config = with_scorer(config, name)
-    new = [tower.name for tower in config.towers if tower.name not in towers]
-    prefixes = (*(f"scorers.{name}." for name in names), *(f"towers.{name}." for name in new))
-    return _as_recorded(config, run, prefixes=prefixes)
-
-
-def _as_recorded(config: CurateConfig, run: Mapping[str, Any], *, prefixes: tuple[str, ...]) -> CurateConfig:
-    """Set what the manifest has otherwise, among the settings that begin with one of `prefixes`."""
-    known = dump(config)
-    changed = {key: value for key, value in run["settings"].items() if key not in known or known[key] != value}
-    return override(config, [f"{key}={value}" for key, value in changed.items() if key.startswith(prefixes)])
+    names = {name for name in run.get("added", ()) if all(scorer.name != name for scorer in config.scorers)}
+    if not names:
+        return config
+    recorded = recorded_config(run)
+    added = tuple(scorer for scorer in recorded.scorers if scorer.name in names)
+    columns = {column for scorer in added for column in scorer.columns}
+    others = tuple(scorer for scorer in config.scorers if not scorer.columns.keys() & columns)
+    wanted = {s.tower for s in added if isinstance(s, EmbeddingScorer)} - {tower.name for tower in config.towers}
+    towers = tuple(tower for tower in recorded.towers if tower.name in wanted)
+    return replace(config, scorers=(*others, *added), towers=(*config.towers, *towers))
 
 
 def run_of(config: CurateConfig) -> dict[str, Any]:
@@ -61,4 +67,15 @@ def run_of(config: CurateConfig) -> dict[str, Any]:
         },
         "settings": dump(config),
         "fingerprint": fingerprint(config),
+        "config": trees.kept(config),
     }
+
+
+def _config_by_name(run: Mapping[str, Any]) -> CurateConfig:
+    """The recipe of a manifest from before run.json held all of it: one of ours by its name, and what was set."""
+    config = with_captioner(recipe_in(recipes, run["recipe"]["name"], CurateConfig), run["settings"]["captioner"])
+    for name in run.get("added", ()):
+        config = with_scorer(config, name)
+    before = dump(config)
+    changed = {key: value for key, value in run["settings"].items() if before.get(key, "absent") != value}
+    return override(config, [f"{key}={value}" for key, value in changed.items()])

@@ -218,7 +218,7 @@ def test_filter_alone_gives_the_column_of_a_whole_run(bucket: Path, undisturbed:
     # the recipe on disk is the named one, so say that it is the whole default recipe that is filled up
     whole = json.loads((undisturbed / "run.json").read_text())
     (tmp_path / "run.json").write_text(
-        json.dumps(pruned | {k: whole[k] for k in ("recipe", "settings", "fingerprint")})
+        json.dumps(pruned | {k: whole[k] for k in ("recipe", "settings", "fingerprint", "config")})
     )
     for name in ("motion", "text_area"):
         run_filter(name, os.fspath(tmp_path), engine="local")
