@@ -17,8 +17,8 @@ from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
 from training.cache import cache_latents
-from training.data.plan.grid import Shape
 from training.evaluate import evaluate
+from training.models.grid import Shape
 from training.objectives.dit import DitObjective, measured_scale
 from training.objectives.generate import GenerateConfig
 from training.run.checkpoint import latest, read_state

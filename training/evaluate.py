@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from training.data.plan.grid import Shape
+from training.models.grid import Shape
 from training.models.lora import without_lora
 from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from training.data.clips import ClipData
 from training.data.plan.config import SamplerConfig
-from training.data.plan.grid import TokenGrid
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
+from training.models.grid import TokenGrid
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
 from training.objectives.dit import DitObjective

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from training.data.clips import ClipData
-from training.data.plan.grid import Shape
 from training.data.read.crop import Box, choose_crop, cropped
 from training.data.read.dataset import as_model_input
 from training.film import (
@@ -21,6 +20,7 @@ from training.film import (
     write_film,
     write_picture,
 )
+from training.models.grid import Shape
 from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig, generate
 from training.run.config import TrainConfig

@@ -17,9 +17,9 @@ from pipelines.curate import curate
 from pipelines.recipe import recipes as curation
 from tests.training.tiny import tiny_dit_module
 from training.__main__ import main
-from training.data.plan.grid import Shape
 from training.evaluate import SAMPLES, shapes_truth
 from training.film import write_picture
+from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.run.runs import config_of, trained_dit, trained_vae
 from training.sample import fitted, sheet_of, videos

@@ -11,13 +11,13 @@ import torch
 
 from preprocess.io.storage import is_remote
 from training.data.cache.store import Reader, Store, key_of, sample_key
-from training.data.plan.grid import Shape
 from training.data.plan.hashing import salted
 from training.data.plan.plan import EpochPlan, RankStep
 from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable
 from training.data.read.dataset import BadClip, ClipDataset
 from training.data.read.placement import Request, caption_of, clip_ids, placed_clip, requests
+from training.models.grid import Shape
 from training.run.module import Batch
 
 _EPOCHS_LOOKED_AT = 4

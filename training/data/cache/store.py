@@ -26,8 +26,8 @@ from safetensors.torch import load, save
 
 from preprocess.io import storage
 from preprocess.io.tables import read_table, write_table
-from training.data.plan.grid import Shape
 from training.data.read.placement import Placement
+from training.models.grid import Shape
 
 LATENT_INDEX = pa.schema(
     [

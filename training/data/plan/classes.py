@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.plan.config import SamplerConfig
-from training.data.plan.grid import Shape
+from training.models.grid import Shape
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

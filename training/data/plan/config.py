@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from preprocess.io.bounds import at_least, check, within
-from training.data.plan.grid import TokenGrid
+from training.models.grid import TokenGrid
 
 STILL_FRAMES = 1
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from training.data.plan.choice import Fit, Rows
 from training.data.plan.classes import ShapeClass
-from training.data.plan.grid import Shape
 from training.data.plan.hashing import Keys, shuffled
+from training.models.grid import Shape
 
 Ints = npt.NDArray[np.int64]
 

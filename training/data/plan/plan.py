@@ -15,11 +15,11 @@ import numpy.typing as npt
 from training.data.plan.choice import Rows, aspect_counts, choose, fit, weights
 from training.data.plan.classes import AREA_BAND, shape_classes
 from training.data.plan.config import SamplerConfig
-from training.data.plan.grid import Shape
 from training.data.plan.hashing import Keys, draw, draw_unit, shuffled
 from training.data.plan.packing import Packing, pack_classes
 from training.data.plan.remainder import pack_residue
 from training.data.plan.table import ClipTable
+from training.models.grid import Shape
 
 Ints = npt.NDArray[np.int64]
 DETAILED, SHORT = "caption", "caption_short"

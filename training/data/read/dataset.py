@@ -21,13 +21,13 @@ from preprocess.io.bounds import at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import is_remote
 from training.data.plan.config import SamplerConfig
-from training.data.plan.grid import Shape
 from training.data.plan.hashing import shuffled
 from training.data.plan.plan import RankStep
 from training.data.plan.table import ClipTable
 from training.data.read.crop import cropped
 from training.data.read.frames import BackendName, Rgb, clip_frames
 from training.data.read.placement import PlacedClip, Placement, Request, caption_of, placed_clip, requests, similar_rows
+from training.models.grid import Shape
 from training.run.module import Batch
 
 Frames = npt.NDArray[np.uint8]

@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from training.data.plan.choice import weights
 from training.data.plan.config import SamplerConfig
-from training.data.plan.grid import Shape
 from training.data.plan.hashing import draw_unit
 from training.data.plan.plan import RankStep
 from training.data.plan.table import CROP_COLUMNS, ClipTable
 from training.data.read.crop import Box, choose_crop
 from training.data.read.frames import Span
+from training.models.grid import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,13 +19,13 @@ import torch
 from tests import videos
 from tests.training.clip_tables import RECIPE, clip_row, counter_clips, table_of_rows
 from tests.videos import counter_video, read_counter, write_video
-from training.data.plan.grid import Shape
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
 from training.data.read.crop import Box, choose_crop, cropped
 from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import ClipBatches, batches
 from training.data.read.placement import Request
+from training.models.grid import Shape
 from training.run.module import Batch
 
 ANEW, MIDDLE = DatasetConfig(), DatasetConfig(place="middle")

@@ -7,7 +7,7 @@ from benchmarks.sampler import generated
 from training.data.plan.choice import aspect_counts
 from training.data.plan.classes import ASPECT_BINS, SPREAD, ShapeClass, aspect_of_bin, shape_classes
 from training.data.plan.config import SamplerConfig
-from training.data.plan.grid import Shape, TokenGrid
+from training.models.grid import Shape, TokenGrid
 
 
 def classes_of_square(recipe: SamplerConfig) -> list[ShapeClass]:
