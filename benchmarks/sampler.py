@@ -11,7 +11,6 @@ table 3) has 6.17 M without and 13.63 M with its method. The last line is JSON.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import resource
 import time
@@ -21,6 +20,7 @@ import numpy as np
 from training.data.plan.config import SamplerConfig
 from training.data.plan.plan import EpochPlan, plan_epoch
 from training.data.plan.table import ClipTable
+from training.models.grid import TokenGrid
 
 SIZES = (
     ((1920, 1080), 0.30),
@@ -41,7 +41,7 @@ FPS = (24.0, 25.0, 30.0, 60.0)
 
 def main(rows: int, world_size: int, budget: int, image_share: float, epochs: int) -> None:
     """Plan and print."""
-    recipe = dataclasses.replace(SamplerConfig(), budget_tokens=budget)
+    recipe = SamplerConfig(budget_tokens=budget).on(TokenGrid())
     table = generated(rows, image_share, seed=0)
     before = _peak_mb()
     for epoch in range(epochs):

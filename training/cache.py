@@ -74,8 +74,9 @@ def _wanted(table: ClipTable, config: TrainConfig, data: ClipData, *, epochs: in
     if data.sampler.still_share and not data.sampler.distinct_epochs:
         shares += [0.0, 1.0]
     seed, packs = config.trainer.seed, config.trainer.accumulation * processes
+    sampler = data.sampler.on(config.objective.grid())
     for epoch, share in product(range(epochs), shares):
-        recipe = replace(data.sampler, still_share=share)
+        recipe = replace(sampler, still_share=share)
         yield from planned_requests(plan_epoch(table, recipe, seed=seed, epoch=epoch, world_size=packs))
 
 

@@ -12,7 +12,6 @@ from training.data.clips import ClipData
 from training.data.plan.config import SamplerConfig
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
-from training.models.grid import TokenGrid
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
 from training.objectives.dit import DitObjective
@@ -47,7 +46,7 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
         name="tiny_vae",
         out=out,
         objective=objective,
-        data=_tiny_data(manifest, samples=4),
+        data=_tiny_data(manifest, samples=4, tokens=48),
         trainer=TrainerConfig(steps=1200, threads=1, ema_decay=0.99, eval_every=200, checkpoint_every=600),
         optimizer=OptimizerConfig(learning_rate=5e-4, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.05),
         other_optimizers={"discriminator": OptimizerConfig(learning_rate=1e-3, beta1=0.5, beta2=0.9)},
@@ -110,12 +109,10 @@ def by_name(name: str, *, manifest: str, out: str) -> TrainConfig:
     return NAMES[name](manifest, out)
 
 
-def _tiny_data(manifest: str, *, samples: int) -> ClipData:
-    """`samples` videos of 12 tokens a step, or as many images as fill that; captions held out are never trained on."""
-    grid = TokenGrid(temporal_stride=4, spatial_stride=8, patch=2)
+def _tiny_data(manifest: str, *, samples: int, tokens: int = 12) -> ClipData:
+    """`samples` videos of `tokens` each a step, or images that fill as much; captions held out are never trained on."""
     sampler = SamplerConfig(
-        grid=grid,
-        budget_tokens=12 * samples,
+        budget_tokens=samples * tokens,
         fps=4.0,
         min_frames=9,
         max_frames=9,

@@ -99,16 +99,7 @@ def videos(
     Raises:
         ValueError: the model makes no videos of that shape, or takes no first frame.
     """
-    vae = module.frozen["vae"].config
-    cell = vae.spatial_stride * module.objective.model.patch
-    if (shape.frames - 1) % vae.temporal_stride or shape.height % cell or shape.width % cell:
-        raise ValueError(f"{shape}: frames must be n * {vae.temporal_stride} + 1, sides multiples of {cell}")
-    latent = (
-        vae.latent_channels,
-        (shape.frames - 1) // vae.temporal_stride + 1,
-        shape.height // vae.spatial_stride,
-        shape.width // vae.spatial_stride,
-    )
+    latent = (module.objective.model.latent_channels, *module.grid.latents(shape))
     if first is not None and shape.frames == 1:
         raise ValueError(f"{shape}: nothing is left to make where the first frame is given")
     device = device_of(module)
@@ -140,8 +131,8 @@ def trained_shape(config: TrainConfig) -> Shape:
     """
     if not isinstance(config.data, ClipData):
         raise ValueError(f"recipe {config.name} names no shapes: give one")
-    recipe = config.data.sampler
-    side = recipe.max_side // recipe.grid.cell * recipe.grid.cell
+    recipe, cell = config.data.sampler, config.objective.grid().cell
+    side = recipe.max_side // cell * cell
     return Shape(recipe.max_frames, side, side)
 
 

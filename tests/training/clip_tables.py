@@ -15,10 +15,11 @@ from preprocess.decode import Video
 from tests.videos import counter_video
 from training.data.plan.config import SamplerConfig
 from training.data.plan.table import ClipTable, table_of
+from training.models.grid import TokenGrid
 
 RECIPE = SamplerConfig(
     budget_tokens=90, fps=12, min_frames=5, max_frames=9, min_side=48, max_side=64, sides=2, short_caption_share=0.5
-)
+).on(TokenGrid())
 """Samples of 5 or 9 frames and 48 to 64 pixels, several to a batch."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,28 @@ def test_a_cache_of_another_autoencoder_is_refused(manifest: str, vae: str, cach
     config = cached_config(manifest, vae, str(other))
     with pytest.raises(ValueError, match="not those of the autoencoder"):
         config.data.batches(config, rank=0, world_size=1)
+
+
+def test_tokens_are_counted_by_the_model_that_is_trained(
+    manifest: str, vae: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """9 x 32 x 32 pixels are 3 x 4 x 4 latents; half as large patches, four times as many tokens."""
+    named = [f"objective.vae={vae}", "data.held_out_share=0"]
+    counted = {"vae": tokens_of(recipes.tiny_vae(manifest, "out"))}
+    for patch in (1, 2):
+        config = override(recipes.tiny_dit(manifest, "out"), [*named, f"objective.model.patch={patch}"])
+        counted[patch] = tokens_of(config)
+    assert counted[2] == {4, 12}
+    for finer in (1, "vae"):  # with which an epoch's last clips may have sizes between
+        assert {16, 48} <= counted[finer]
+        assert max(counted[finer]) == 48
+    assert main(["dit", manifest, "--out", "out", "--set", "data.sampler.grid.patch=1"]) == 1
+    assert "data.sampler.grid.patch: no such setting" in capsys.readouterr().err
+
+
+def tokens_of(config: TrainConfig) -> set[int]:
+    """Of a sample, in the first steps: images and videos."""
+    return {batch.tokens for batch in islice(config.data.batches(config, rank=0, world_size=1), 12)}
 
 
 def test_an_autoencoder_takes_no_cache(

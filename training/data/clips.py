@@ -19,6 +19,7 @@ from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable, read_table
 from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import ClipBatches, StepSource, batches
+from training.models.grid import TokenGrid
 from training.objectives.dit import DitObjective
 from training.objectives.vae import VaeObjective
 from training.run.config import TrainConfig
@@ -68,7 +69,7 @@ class ClipData:
             )
         planned = PlannedBatches(
             table,
-            self.sampler,
+            self.sampler.on(config.objective.grid()),
             seed=config.trainer.seed,
             rank=rank,
             world_size=world_size,
@@ -89,7 +90,7 @@ class ClipData:
 
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> HeldOut:
         """The same batches each time they are gone through."""
-        return HeldOut(self, rank=rank, world_size=world_size)
+        return HeldOut(self, config.objective.grid(), rank=rank, world_size=world_size)
 
     def table(self, *, held_out: bool) -> ClipTable:
         """The clips of one side.
@@ -129,8 +130,9 @@ def _lost(planned: PlannedBatches) -> str | None:
 class HeldOut:
     """A rank's share of the clips that are never trained on: a plan of seed 0, the middle of each clip."""
 
-    def __init__(self, data: ClipData, *, rank: int, world_size: int) -> None:
+    def __init__(self, data: ClipData, grid: TokenGrid, *, rank: int, world_size: int) -> None:
         self._data = data
+        self._sampler = data.sampler.on(grid)
         self._rank = rank
         self._world_size = world_size
 
@@ -142,7 +144,7 @@ class HeldOut:
         data, table = self._data, self._table
         if not len(table):
             return
-        planned = PlannedBatches(table, data.sampler, seed=0, rank=self._rank, world_size=self._world_size)
+        planned = PlannedBatches(table, self._sampler, seed=0, rank=self._rank, world_size=self._world_size)
         count = min(planned.plan(planned.state_after(0)).num_steps, data.held_out_batches)
         dataset = ClipDataset(table, data.sampler, DatasetConfig(backend=data.reading.backend, place="middle"))
         yield from islice(batches(planned, dataset, 0), count)

@@ -49,6 +49,19 @@ class TokenGrid:
             )
         return self.latent_frames(shape.frames) * (shape.height // self.cell) * (shape.width // self.cell)
 
+    def latents(self, shape: Shape) -> tuple[int, int, int]:
+        """(T, h, w): latent frames of a sample, and their rows and columns.
+
+        Raises:
+            ValueError: the strides do not divide the shape.
+        """
+        self.tokens(shape)
+        return (
+            self.latent_frames(shape.frames),
+            shape.height // self.spatial_stride,
+            shape.width // self.spatial_stride,
+        )
+
     def latent_frames(self, frames: int) -> int:
         """Latent frames that `frames` fill; what is left over does not count."""
         return (frames - 1) // self.temporal_stride + 1

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from training.models.causal import CausalConv3d, Memory
+from training.models.grid import Shape, TokenGrid
 from training.models.vae_blocks import Downsample, Middle, ResidualBlock, Upsample, frame_norm
 from training.models.weights import initialise, own_randomness
 
@@ -54,6 +55,10 @@ class VaeConfig:
             raise ValueError(f"temporal_stride is {self.temporal_stride}, must be a power of 2 up to {2**steps}")
         if self.groups is not None and any(width % self.groups for width in self.channels):
             raise ValueError(f"channels are {self.channels}, must be multiples of groups ({self.groups})")
+
+    def grid(self, patch: int = 1) -> TokenGrid:
+        """How pixels become latents, and squares of `patch` x `patch` latents a transformer's tokens."""
+        return TokenGrid(temporal_stride=self.temporal_stride, spatial_stride=self.spatial_stride, patch=patch)
 
     def halves_time(self, step: int) -> bool:
         """Whether the step from level `step` to the next is one in time too."""
@@ -139,13 +144,7 @@ class VideoVae(nn.Module):  # type: ignore[misc]
         return Posterior(mean, logvar.clamp(-30.0, 20.0))
 
     def _check(self, video_BCFHW: torch.Tensor) -> None:
-        frames, height, width = video_BCFHW.shape[2:]
-        time, space = self.config.temporal_stride, self.config.spatial_stride
-        if (frames - 1) % time or height % space or width % space:
-            raise ValueError(
-                f"video of {frames} frames, {height} x {width}: frames must be n * {time} + 1, "
-                f"sides multiples of {space}"
-            )
+        self.config.grid().tokens(Shape(*video_BCFHW.shape[2:]))
 
 
 class Encoder(nn.Module):  # type: ignore[misc]

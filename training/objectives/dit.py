@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,22 +11,23 @@ import torch
 from preprocess.io.bounds import check, within
 from training.data.cache.store import weights_id
 from training.models.dit import DitConfig, VideoDit
+from training.models.grid import Shape, TokenGrid
 from training.models.text import TextConfig, text_encoder
 from training.models.vae import VideoVae
 from training.models.weights import initialise
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
 from training.objectives.text_to_video import Text, TextToVideo, blanked, first_frame_condition, without
-from training.run.config import TrainConfig
+from training.run.config import Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
-from training.run.runs import trained_vae
+from training.run.runs import config_of, named_vae, trained_vae
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DitObjective:
+class DitObjective(Objective):
     """One model for images (videos of one frame) and videos, from text and, in a share of the steps, a first frame."""
 
     vae: str
@@ -46,6 +47,14 @@ class DitObjective:
         check(self)
         check_shift(self.shift)
 
+    def grid(self) -> TokenGrid:
+        """The trained autoencoder's strides and the transformer's patch.
+
+        Raises:
+            ValueError: there is no trained autoencoder.
+        """
+        return replace(config_of(named_vae(self.vae)).objective.grid(), patch=self.model.patch)
+
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.
 
@@ -64,6 +73,7 @@ class DitModule(TrainModule):
         self.objective = objective
         self.scale = objective.latent_scale
         self.seed = seed
+        self.grid = vae.config.grid(objective.model.patch)
         self.latents_by = weights_id(vae)
         """Which autoencoder's latents it knows."""
         text: Any = text_encoder(objective.text, seed=seed)
@@ -136,14 +146,7 @@ class DitModule(TrainModule):
         """(C, T, h, w) of a sample's latents."""
         if batch.latent:
             return tuple(batch.video.shape[1:])
-        vae = self.frozen["vae"].config
-        frames, height, width = batch.video.shape[2:]
-        return (
-            vae.latent_channels,
-            (frames - 1) // vae.temporal_stride + 1,
-            height // vae.spatial_stride,
-            width // vae.spatial_stride,
-        )
+        return (self.objective.model.latent_channels, *self.grid.latents(Shape(*batch.video.shape[2:])))
 
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of latents as `latents` gives them; gradients pass."""

@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from training.models.grid import TokenGrid
 from training.models.lora import add_lora, initialise_lora, lora_parameters
 from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig, generate
 from training.run.checkpoint import identity, latest, read_state, read_weights
-from training.run.config import TrainConfig
+from training.run.config import Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import config_of
@@ -25,7 +26,7 @@ from training.shapes.rewards import reward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RewardObjective:
+class RewardObjective(Objective):
     """What is rewarded, and how much of the sampling learns from it."""
 
     base: str
@@ -50,19 +51,30 @@ class RewardObjective:
         for name in (*self.rewards, self.watched):
             reward(name)
 
+    def grid(self) -> TokenGrid:
+        """That of the transformer.
+
+        Raises:
+            ValueError: there is no trained transformer.
+        """
+        return self._base().objective.grid()
+
     def build(self, config: TrainConfig) -> RewardModule:
         """The transformer, on the meta device, with LoRA; `first_weights` has it as it was trained.
 
         Raises:
             ValueError: there is no trained transformer.
         """
-        if not self.base:
-            raise ValueError("no run of a transformer is named: --set objective.base=RUN")
-        recipe = config_of(self.base)
-        base = recipe.objective.build(recipe)
+        tuned = self._base()
+        base = tuned.objective.build(tuned)
         if not isinstance(base, DitModule):
             raise ValueError(f"{self.base!r} is no run of a transformer")
         return RewardModule(self, base, seed=config.trainer.seed)
+
+    def _base(self) -> TrainConfig:
+        if not self.base:
+            raise ValueError("no run of a transformer is named: --set objective.base=RUN")
+        return config_of(self.base)
 
 
 class RewardModule(TrainModule):

@@ -9,11 +9,12 @@ import torch
 from torch.nn import functional
 
 from training.models.discriminator import Discriminator, DiscriminatorConfig
+from training.models.grid import TokenGrid
 from training.models.vae import Posterior, VaeConfig, VideoVae
 from training.models.weights import initialise
 from training.objectives.perceptual import RandomFeatures
 from training.objectives.quality import psnr, ssim
-from training.run.config import TrainConfig
+from training.run.config import Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 
@@ -22,7 +23,7 @@ LARGEST_WEIGHT = 1e4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VaeObjective:
+class VaeObjective(Objective):
     """Weights of the losses, each of which is a mean over pixels, over latent values, or over patches."""
 
     model: VaeConfig
@@ -36,6 +37,10 @@ class VaeObjective:
     """Size of the adversarial gradient, in units of the other losses' at the same video."""
     adversarial_start: int = 50_000
     """Step from which the discriminators are trained and listened to."""
+
+    def grid(self) -> TokenGrid:
+        """A latent counts as a token."""
+        return self.model.grid()
 
     def build(self, config: TrainConfig) -> VaeModule:
         """Networks with first weights from the run's seed."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
+from training.models.grid import TokenGrid
 from training.run.module import Batch, TrainModule
 
 
@@ -41,12 +43,22 @@ class Data(Protocol):
         ...
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """What is trained: a frozen dataclass that builds the module, identically on each rank."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def build(self, config: TrainConfig) -> TrainModule:
         """Make the networks; the trainer has seeded torch's global generator by the run's seed."""
-        ...
+
+    @abstractmethod
+    def grid(self) -> TokenGrid:
+        """How samples become tokens, of which data counts a step's; nothing else may say so.
+
+        Raises:
+            ValueError: a run that it builds on does not exist.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

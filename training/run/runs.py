@@ -57,12 +57,21 @@ def trained_vae(run: str) -> VideoVae:
     Raises:
         ValueError: the run trains something else, or there is none.
     """
-    if not run:
-        raise ValueError("no run of an autoencoder is named: --set objective.vae=RUN")
-    vae = trained_module(run).networks.get("vae")
+    vae = trained_module(named_vae(run)).networks.get("vae")
     if not isinstance(vae, VideoVae):
         raise ValueError(f"{run!r} is no run of an autoencoder")
     return vae
+
+
+def named_vae(run: str) -> str:
+    """The folder of an autoencoder's run.
+
+    Raises:
+        ValueError: it is "", as in recipes.
+    """
+    if not run:
+        raise ValueError("no run of an autoencoder is named: --set objective.vae=RUN")
+    return run
 
 
 def trained_dit(run: str, device: torch.device | str = "cpu") -> DitModule:

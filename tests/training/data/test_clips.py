@@ -35,7 +35,7 @@ def told(config: TrainConfig, caplog: pytest.LogCaptureFixture, *, rank: int = 0
 def test_clips_that_no_step_shows_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Three of 16 pixels; four images, where a step takes eight."""
     rows = [{"width": 16, "height": 16}] * 3 + [{"num_frames": 1, "duration_seconds": 0.04}] * 4 + [{}] * 88
-    settings = ["trainer.accumulation=8", "data.sampler.still_share=0", "data.sampler.budget_tokens=12"]
+    settings = ["trainer.accumulation=8", "data.sampler.still_share=0", "data.sampler.budget_tokens=48"]
     config = override(config_of_rows(tmp_path, rows), settings)
     [line] = told(config, caplog)
     assert line.startswith("7 of 95 clips are in no step of the first epoch: 3 too small")

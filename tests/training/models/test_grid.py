@@ -6,11 +6,11 @@ import pytest
 from benchmarks.sampler import generated
 from training.data.plan.choice import aspect_counts
 from training.data.plan.classes import ASPECT_BINS, SPREAD, ShapeClass, aspect_of_bin, shape_classes
-from training.data.plan.config import SamplerConfig
+from training.data.plan.config import GridSampler, SamplerConfig
 from training.models.grid import Shape, TokenGrid
 
 
-def classes_of_square(recipe: SamplerConfig) -> list[ShapeClass]:
+def classes_of_square(recipe: GridSampler) -> list[ShapeClass]:
     aspects = np.zeros(ASPECT_BINS)
     aspects[ASPECT_BINS // 2] = 1
     return shape_classes(recipe, aspects)
@@ -36,7 +36,7 @@ def test_shapes_that_the_strides_do_not_divide_are_refused(shape: Shape) -> None
 
 
 def test_the_search_finds_what_divides_the_budget() -> None:
-    found = samples_by_shape(classes_of_square(SamplerConfig()))
+    found = samples_by_shape(classes_of_square(SamplerConfig().on(TokenGrid())))
     assert found[Shape(49, 1024, 1024)] == 1
     assert found[Shape(49, 512, 512)] == 4
     assert found[Shape(49, 256, 256)] == 16
@@ -44,7 +44,7 @@ def test_the_search_finds_what_divides_the_budget() -> None:
 
 
 def test_shapes_of_a_class_fill_the_budget_alike() -> None:
-    recipe = SamplerConfig()
+    recipe = SamplerConfig().on(TokenGrid())
     fills = []
     for one in shape_classes(recipe, aspect_counts(generated(20_000, 0.1, seed=1))):
         tokens = [count * recipe.grid.tokens(shape) for shape, count in zip(one.shapes, one.samples, strict=True)]
@@ -59,7 +59,7 @@ def test_shapes_of_a_class_fill_the_budget_alike() -> None:
 
 
 def test_a_class_gives_a_clip_the_nearest_aspect_or_none() -> None:
-    recipe = SamplerConfig()
+    recipe = SamplerConfig().on(TokenGrid())
     for one in shape_classes(recipe, aspect_counts(generated(20_000, 0.1, seed=1))):
         logs = np.array([np.log(shape.height / shape.width) for shape in one.shapes])
         away = np.abs(aspect_of_bin(np.arange(ASPECT_BINS))[:, None] - logs)
@@ -69,7 +69,9 @@ def test_a_class_gives_a_clip_the_nearest_aspect_or_none() -> None:
 
 
 def test_a_tiny_model_has_classes_too() -> None:
-    recipe = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=64, sides=1, min_frames=9, max_frames=17)
+    recipe = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=64, sides=1, min_frames=9, max_frames=17).on(
+        TokenGrid()
+    )
     found = samples_by_shape(classes_of_square(recipe))
     assert found[Shape(17, 64, 64)] == 16
     assert found[Shape(9, 64, 64)] == 26
@@ -78,12 +80,12 @@ def test_a_tiny_model_has_classes_too() -> None:
 
 def test_a_budget_that_holds_no_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="budget_tokens 100"):
-        classes_of_square(SamplerConfig(budget_tokens=100))
+        classes_of_square(SamplerConfig(budget_tokens=100).on(TokenGrid()))
 
 
 @pytest.mark.parametrize("budget", [1_280, 13_312, 53_248])
 def test_clips_of_nearly_every_aspect_have_classes_of_every_length(budget: int) -> None:
-    recipe = SamplerConfig(budget_tokens=budget, min_side=128, max_side=512)
+    recipe = SamplerConfig(budget_tokens=budget, min_side=128, max_side=512).on(TokenGrid())
     aspects = aspect_counts(generated(20_000, 0.1, seed=1))
     classes = shape_classes(recipe, aspects)
     lengths = {one.frames for one in classes}

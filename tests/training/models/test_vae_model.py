@@ -147,7 +147,7 @@ def test_log_variance_is_bounded():
 
 @pytest.mark.parametrize(("frames", "side"), [(4, 16), (5, 20)])
 def test_videos_of_no_whole_number_of_latents_are_refused(frames, side):
-    with pytest.raises(ValueError, match=f"{frames} frames, {side} x {side}"):
+    with pytest.raises(ValueError, match=f"frames={frames}, height={side}, width={side}"):
         _vae().encode(torch.zeros(1, 3, frames, side, side, dtype=torch.float64))
 
 

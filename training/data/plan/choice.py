@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.plan.classes import ASPECT_BINS, ShapeClass, aspect_bins
-from training.data.plan.config import STILL_FRAMES, SamplerConfig
+from training.data.plan.config import STILL_FRAMES, GridSampler, SamplerConfig
 from training.data.plan.hashing import draw_unit
 from training.data.plan.table import ClipTable
 
@@ -42,7 +42,7 @@ class Fit:
         return kind & inside
 
 
-def fit(table: ClipTable, recipe: SamplerConfig, seed: int, epoch: int) -> Fit:
+def fit(table: ClipTable, recipe: GridSampler, seed: int, epoch: int) -> Fit:
     """Measure the clips against the recipe.
 
     The frames of a clip are what its duration gives at the training rate, which is time, not frame numbers. Videos too

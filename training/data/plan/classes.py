@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.data.plan.config import SamplerConfig
+from training.data.plan.config import GridSampler
 from training.models.grid import Shape
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ def aspect_of_bin(bins: npt.NDArray[Any]) -> Floats:
     return np.asarray((bins.astype(np.float64) - ASPECT_BINS // 2) * ASPECT_STEP)
 
 
-def shape_classes(recipe: SamplerConfig, aspects: Floats) -> list[ShapeClass]:
+def shape_classes(recipe: GridSampler, aspects: Floats) -> list[ShapeClass]:
     """The classes from the least to the most demanding: images first, then by tokens of a sample.
 
     Args:
@@ -101,7 +101,7 @@ def cells_within(low: float, high: float) -> tuple[Ints, Ints]:
     return rows[inside], columns[inside]
 
 
-def class_of(recipe: SamplerConfig, frames: int, rows: Ints, columns: Ints, samples: Ints, change: float) -> ShapeClass:
+def class_of(recipe: GridSampler, frames: int, rows: Ints, columns: Ints, samples: Ints, change: float) -> ShapeClass:
     """A class of shapes given in tokens; clips go to the nearest, at most `change` from their log aspect."""
     cell = recipe.grid.cell
     away = np.abs(np.log(rows / columns)[None] - aspect_of_bin(np.arange(ASPECT_BINS))[:, None])
@@ -123,7 +123,7 @@ def equal_sets(tokens: Ints) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
         yield int(fullest), (tokens <= fullest) & (tokens >= fullest * (1 - SPREAD))
 
 
-def _classes_of(recipe: SamplerConfig, latent_frames: int, aspects: Floats) -> list[ShapeClass]:
+def _classes_of(recipe: GridSampler, latent_frames: int, aspects: Floats) -> list[ShapeClass]:
     """The good classes of so many frames, and what it takes for clips of other aspects to have one as well."""
     scored = _scored(recipe, latent_frames, aspects)
     best = max((score for score, _ in scored), default=0.0)
@@ -138,13 +138,13 @@ def _classes_of(recipe: SamplerConfig, latent_frames: int, aspects: Floats) -> l
         found.append(one)
 
 
-def _scored(recipe: SamplerConfig, latent_frames: int, aspects: Floats) -> list[tuple[float, ShapeClass]]:
+def _scored(recipe: GridSampler, latent_frames: int, aspects: Floats) -> list[tuple[float, ShapeClass]]:
     """The best class of each area."""
     return [one for side in recipe.side_ladder() if (one := _best_class(recipe, latent_frames, side, aspects))]
 
 
 def _best_class(
-    recipe: SamplerConfig, latent_frames: int, side: float, aspects: Floats
+    recipe: GridSampler, latent_frames: int, side: float, aspects: Floats
 ) -> tuple[float, ShapeClass] | None:
     """The class of about side x side pixels that fills best, with its score."""
     nominal = (side / recipe.grid.cell) ** 2

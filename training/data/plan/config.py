@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from preprocess.io.bounds import at_least, check, within
 from training.models.grid import TokenGrid
@@ -19,8 +19,6 @@ class SamplerConfig:
     """Which shapes there are and how often clips are shown. The default is EasyAnimate's setting: 49 frames of 1024 x
     1024 fill the budget (arXiv 2405.18991, section 4.2)."""
 
-    grid: TokenGrid = field(default_factory=TokenGrid)
-    """The strides of the model that is trained."""
     budget_tokens: int = 53_248
     """Tokens of a rank in a step, filled by as many samples as it takes."""
     fps: float = 8.0
@@ -53,18 +51,14 @@ class SamplerConfig:
     """How often the short caption is shown to clips that have both."""
 
     def __post_init__(self) -> None:
-        stride = self.grid.temporal_stride
-        for name, frames in (("min_frames", self.min_frames), ("max_frames", self.max_frames)):
-            if frames < 1 or (frames - 1) % stride:
-                raise ValueError(f"{name} is {frames}, must be {stride}n+1")
-        if self.min_frames > self.max_frames or self.min_side > self.max_side:
+        if not 1 <= self.min_frames <= self.max_frames or not 1 <= self.min_side <= self.max_side:
             raise ValueError(
                 f"frames {self.min_frames}-{self.max_frames}, sides {self.min_side}-{self.max_side}: an empty range"
             )
-        if self.min_side < self.grid.cell or self.sides < 1 or self.fps <= 0 or self.max_upscale < 1:
+        if self.sides < 1 or self.fps <= 0 or self.max_upscale < 1:
             raise ValueError(
-                f"min_side {self.min_side}, sides {self.sides}, fps {self.fps}, max_upscale {self.max_upscale}: "
-                f"must be at least {self.grid.cell}, 1, above 0, and 1"
+                f"sides {self.sides}, fps {self.fps}, max_upscale {self.max_upscale}: "
+                "must be at least 1, above 0, and at least 1"
             )
         for name, value in dataclasses.asdict(self).items():
             if isinstance(value, float) and not math.isfinite(value):
@@ -72,20 +66,18 @@ class SamplerConfig:
         check(self)
         self.weights_by_pattern()
 
-    @property
-    def fingerprint(self) -> str:
-        """12 hex digits that change whenever a setting does."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    def on(self, grid: TokenGrid) -> GridSampler:
+        """The same settings for a model.
+
+        Raises:
+            ValueError: samples of these frames and sides have no tokens of it.
+        """
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(SamplerConfig)}
+        return GridSampler(**settings, grid=grid)
 
     def drawn_epoch(self, epoch: int) -> int:
         """The epoch by whose chances an epoch's samples are made."""
         return epoch % self.distinct_epochs if self.distinct_epochs else epoch
-
-    def latent_frame_counts(self) -> list[int]:
-        """Latent frames of the shapes: 1 for images, then those of videos."""
-        first, last = self.grid.latent_frames(self.min_frames), self.grid.latent_frames(self.max_frames)
-        return [1, *(count for count in range(first, last + 1) if count > 1)]
 
     def side_ladder(self) -> list[float]:
         """The nominal sides, in pixels."""
@@ -110,3 +102,30 @@ class SamplerConfig:
             if not pattern or pairs[-1][1] < 0 or not math.isfinite(pairs[-1][1]):
                 raise ValueError(f"source_weights: {part!r} is not pattern=weight")
         return pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridSampler(SamplerConfig):
+    """All that an epoch's plan depends on besides the clips: the settings and the grid of the model that is trained."""
+
+    grid: TokenGrid
+
+    def __post_init__(self) -> None:
+        SamplerConfig.__post_init__(self)  # slots make a new class, of which super() without arguments does not know
+        stride = self.grid.temporal_stride
+        for name, frames in (("min_frames", self.min_frames), ("max_frames", self.max_frames)):
+            if (frames - 1) % stride:
+                raise ValueError(f"{name} is {frames}, must be {stride}n+1")
+        if self.min_side < self.grid.cell:
+            raise ValueError(f"min_side is {self.min_side}, must be at least {self.grid.cell}, a token's pixels")
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change whenever a setting or the grid does."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    def latent_frame_counts(self) -> list[int]:
+        """Latent frames of the shapes: 1 for images, then those of videos."""
+        first, last = self.grid.latent_frames(self.min_frames), self.grid.latent_frames(self.max_frames)
+        return [1, *(count for count in range(first, last + 1) if count > 1)]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from training.data.plan.choice import Rows, aspect_counts, choose, fit, weights
 from training.data.plan.classes import AREA_BAND, shape_classes
-from training.data.plan.config import SamplerConfig
+from training.data.plan.config import GridSampler
 from training.data.plan.hashing import Keys, draw, draw_unit, shuffled
 from training.data.plan.packing import Packing, pack_classes
 from training.data.plan.remainder import pack_residue
@@ -53,7 +53,7 @@ class EpochPlan:
     """Packs of samples, and which rank has which in each step."""
 
     table: ClipTable
-    recipe: SamplerConfig
+    recipe: GridSampler
     seed: int
     epoch: int
     rows: Rows
@@ -121,7 +121,7 @@ class EpochPlan:
 
 def plan_epoch(
     table: ClipTable,
-    recipe: SamplerConfig,
+    recipe: GridSampler,
     *,
     seed: int,
     epoch: int,
@@ -157,7 +157,7 @@ def plan_epoch(
 
 def _plan(
     table: ClipTable,
-    recipe: SamplerConfig,
+    recipe: GridSampler,
     seed: int,
     epoch: int,
     world_size: int,
@@ -182,7 +182,7 @@ def _plan(
     return _sealed(packing, table, recipe, seed, epoch, order, (dropped, unfit), int((~due).sum()))
 
 
-def _due(table: ClipTable, recipe: SamplerConfig, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
+def _due(table: ClipTable, recipe: GridSampler, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
     """(N,) whether a clip is shown in this epoch: with half the largest weight, each clip in every second epoch."""
     weight = weights(table, recipe)
     share = weight / max(float(weight.max(initial=0.0)), np.finfo(np.float64).tiny)
@@ -194,7 +194,7 @@ def _due(table: ClipTable, recipe: SamplerConfig, seed: int, epoch: int) -> npt.
 def _sealed(
     packing: Packing,
     table: ClipTable,
-    recipe: SamplerConfig,
+    recipe: GridSampler,
     seed: int,
     epoch: int,
     order: tuple[int | str, ...],

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from training.data.plan.choice import Fit, Rows
 from training.data.plan.classes import ShapeClass, aspect_of_bin, cells_within, class_of, equal_sets
-from training.data.plan.config import STILL_FRAMES, SamplerConfig
+from training.data.plan.config import STILL_FRAMES, GridSampler
 from training.data.plan.hashing import Keys
 from training.data.plan.packing import Batches, Packing
 
@@ -36,12 +36,12 @@ class _Step:
     batches: Batches
     left: Rows
 
-    def tokens(self, recipe: SamplerConfig) -> int:
+    def tokens(self, recipe: GridSampler) -> int:
         """Of a rank, at most."""
         return max(len(packs[0]) * recipe.grid.tokens(shape) for shape, packs in self.batches)
 
 
-def pack_residue(packing: Packing, recipe: SamplerConfig, measured: Fit, rows: Rows, lots: Keys) -> Rows:
+def pack_residue(packing: Packing, recipe: GridSampler, measured: Fit, rows: Rows, lots: Keys) -> Rows:
     """Make steps of the rows; gives back those that are dropped."""
     dropped = []
     still = measured.frames[rows] == STILL_FRAMES
@@ -54,7 +54,7 @@ def pack_residue(packing: Packing, recipe: SamplerConfig, measured: Fit, rows: R
     return np.concatenate(dropped)
 
 
-def _next_step(packing: Packing, recipe: SamplerConfig, measured: Fit, rows: Rows) -> Rows:
+def _next_step(packing: Packing, recipe: GridSampler, measured: Fit, rows: Rows) -> Rows:
     """Make one step more, or one anew; the rows left over."""
     group = packing.last_group(_common_frames(recipe, measured, rows))
     if group is not None:
@@ -70,7 +70,7 @@ def _next_step(packing: Packing, recipe: SamplerConfig, measured: Fit, rows: Row
     return step.left
 
 
-def _equal_step(recipe: SamplerConfig, measured: Fit, rows: Rows, world_size: int) -> _Step | None:
+def _equal_step(recipe: GridSampler, measured: Fit, rows: Rows, world_size: int) -> _Step | None:
     """One step of as many of the rows as can be; the first ones where not all are needed. None where there is none."""
     frames = _common_frames(recipe, measured, rows)
     smallest = math.ceil(_SMALLEST * (recipe.min_side / recipe.grid.cell) ** 2) * recipe.grid.latent_frames(frames)
@@ -85,7 +85,7 @@ def _equal_step(recipe: SamplerConfig, measured: Fit, rows: Rows, world_size: in
     return min(steps, key=lambda step: len(step.left), default=None)
 
 
-def _step_of(recipe: SamplerConfig, frames: int, measured: Fit, rows: Rows, most: int, world_size: int) -> _Step | None:
+def _step_of(recipe: GridSampler, frames: int, measured: Fit, rows: Rows, most: int, world_size: int) -> _Step | None:
     """A step of at most so many samples a rank, in shapes that they could have."""
     one = _family(recipe, frames, measured, rows, most)
     able = measured.fits(one, rows)
@@ -100,7 +100,7 @@ def _step_of(recipe: SamplerConfig, frames: int, measured: Fit, rows: Rows, most
 
 
 def _packs(
-    recipe: SamplerConfig, one: ShapeClass, measured: Fit, rows: Rows, samples: int, world_size: int
+    recipe: GridSampler, one: ShapeClass, measured: Fit, rows: Rows, samples: int, world_size: int
 ) -> tuple[Batches, Rows]:
     """A pack for each rank, of neighbours in aspect, in the shape of the one in their middle; none if it cannot be."""
     rows = rows[np.argsort(measured.aspect[rows], kind="stable")]
@@ -121,7 +121,7 @@ def _packs(
     return batches, np.setdiff1d(rows, used, assume_unique=True)
 
 
-def _common_shape(recipe: SamplerConfig, one: ShapeClass, measured: Fit, pack: Rows) -> int | None:
+def _common_shape(recipe: GridSampler, one: ShapeClass, measured: Fit, pack: Rows) -> int | None:
     """The shape for the clip in the middle, where it does for all: not upscaled, and not cropped beyond measure."""
     middle = int(measured.aspect[pack[len(pack) // 2]])
     height, width = float(one.heights[middle]), float(one.widths[middle])
@@ -132,7 +132,7 @@ def _common_shape(recipe: SamplerConfig, one: ShapeClass, measured: Fit, pack: R
     return int(one.by_aspect[middle]) if (change <= recipe.max_residue_aspect_change).all() else None
 
 
-def _family(recipe: SamplerConfig, frames: int, measured: Fit, rows: Rows, samples: int) -> ShapeClass:
+def _family(recipe: GridSampler, frames: int, measured: Fit, rows: Rows, samples: int) -> ShapeClass:
     """The shapes of equal tokens that suit the rows best: above all as many rows as can be, then little cropped away,
     where a quarter of the area is worth as much as half a picture."""
     scored = []
@@ -144,13 +144,13 @@ def _family(recipe: SamplerConfig, frames: int, measured: Fit, rows: Rows, sampl
     return max(scored, key=lambda each: each[:2])[2]
 
 
-def _common_frames(recipe: SamplerConfig, measured: Fit, rows: Rows) -> int:
+def _common_frames(recipe: GridSampler, measured: Fit, rows: Rows) -> int:
     """The most frames that all the rows have."""
     shortest = int(measured.frames[rows].min())
     return max(count for count in map(recipe.grid.frames, recipe.latent_frame_counts()) if count <= shortest)
 
 
-def _families(recipe: SamplerConfig, frames: int, samples: int) -> list[ShapeClass]:
+def _families(recipe: GridSampler, frames: int, samples: int) -> list[ShapeClass]:
     """Classes of equal area, which fit the budget `samples` times."""
     cell = recipe.grid.cell
     low = _SMALLEST * (recipe.min_side / cell) ** 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from training.data.plan.config import SamplerConfig
+from training.data.plan.config import GridSampler
 from training.data.plan.plan import EpochPlan, RankStep, plan_epoch
 from training.data.plan.table import ClipTable
 
@@ -49,7 +49,7 @@ class PlannedBatches:
     def __init__(
         self,
         table: ClipTable,
-        recipe: SamplerConfig,
+        recipe: GridSampler,
         *,
         seed: int,
         rank: int,

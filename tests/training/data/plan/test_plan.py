@@ -12,15 +12,18 @@ from benchmarks.sampler import generated
 from training.data.plan.config import SamplerConfig
 from training.data.plan.plan import DETAILED, SHORT, EpochPlan, plan_epoch
 from training.data.plan.table import ClipTable
+from training.models.grid import TokenGrid
 
 ROOT = Path(__file__).resolve().parents[4]
-TINY = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=128, sides=3, min_frames=9, max_frames=17)
+TINY = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=128, sides=3, min_frames=9, max_frames=17).on(
+    TokenGrid()
+)
 CASES = [
-    (1, 2_000, 1, SamplerConfig()),
-    (2, 5_000, 8, SamplerConfig()),
-    (3, 20_000, 64, SamplerConfig()),
-    (4, 700, 2, SamplerConfig()),
-    (5, 3_000, 16, SamplerConfig(still_share=0.3)),
+    (1, 2_000, 1, SamplerConfig().on(TokenGrid())),
+    (2, 5_000, 8, SamplerConfig().on(TokenGrid())),
+    (3, 20_000, 64, SamplerConfig().on(TokenGrid())),
+    (4, 700, 2, SamplerConfig().on(TokenGrid())),
+    (5, 3_000, 16, SamplerConfig(still_share=0.3).on(TokenGrid())),
     (6, 1_500, 4, TINY),
     (7, 40, 2, TINY),
 ]
@@ -98,7 +101,7 @@ def test_samples_of_a_pack_are_distinct(plan: EpochPlan) -> None:
 
 
 def test_most_steps_fill_the_budget_and_are_shared_by_several_samples() -> None:
-    plan = plan_epoch(generated(50_000, 0.1, 0), SamplerConfig(), seed=0, epoch=0, world_size=16)
+    plan = plan_epoch(generated(50_000, 0.1, 0), SamplerConfig().on(TokenGrid()), seed=0, epoch=0, world_size=16)
     fill = plan.step_tokens().mean(1) / plan.recipe.budget_tokens
     assert fill.mean() > 0.995
     samples = [len(plan.rank_step(step, 0).rows) for step in range(plan.num_steps)]
@@ -109,7 +112,8 @@ def test_most_steps_fill_the_budget_and_are_shared_by_several_samples() -> None:
 def test_plans_are_equal_in_another_process() -> None:
     code = (
         "import numpy as np; np.random.seed(7); from tests.training.data.plan.test_plan import *;"
-        "plan = plan_epoch(generated(3000, 0.1, 9), SamplerConfig(), seed=5, epoch=2, world_size=4);"
+        "sampler = SamplerConfig().on(TokenGrid());"
+        "plan = plan_epoch(generated(3000, 0.1, 9), sampler, seed=5, epoch=2, world_size=4);"
         "import hashlib; print(hashlib.sha256(repr(story(plan)).encode()).hexdigest())"
     )
     runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True) for _ in range(2)]
@@ -133,7 +137,9 @@ def test_planning_needs_no_torch() -> None:
 def test_another_seed_or_epoch_is_another_plan(other: dict[str, int]) -> None:
     table = generated(3_000, 0.1, 9)
     settings = {"seed": 5, "epoch": 2}
-    plans = [plan_epoch(table, SamplerConfig(), world_size=64, **(settings | more)) for more in ({}, other)]
+    plans = [
+        plan_epoch(table, SamplerConfig().on(TokenGrid()), world_size=64, **(settings | more)) for more in ({}, other)
+    ]
     assert not set(story(plans[0])) & set(story(plans[1]))
     dropped = [set(one.dropped.tolist()) for one in plans]
     assert len(dropped[0] & dropped[1]) < 0.5 * max(map(len, dropped))
@@ -157,7 +163,7 @@ def test_an_epoch_that_goes_on_at_other_world_sizes_shows_each_clip_once(sizes: 
     shown: list[np.ndarray] = []
     done: list[tuple[int, int]] = []
     for size in sizes:
-        plan = plan_epoch(table, SamplerConfig(), seed=1, epoch=4, world_size=size, done=done)
+        plan = plan_epoch(table, SamplerConfig().on(TokenGrid()), seed=1, epoch=4, world_size=size, done=done)
         steps = plan.num_steps if size == sizes[-1] and len(done) == len(sizes) - 1 else plan.num_steps // 3
         ranks = [plan.rank_step(step, rank).rows for step in range(steps) for rank in range(size)]
         shown += ranks

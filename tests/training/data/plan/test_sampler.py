@@ -13,8 +13,11 @@ from training.data.plan.config import SamplerConfig
 from training.data.plan.plan import RankStep
 from training.data.plan.sampler import PlannedBatches, SamplerState
 from training.data.plan.table import ClipTable
+from training.models.grid import TokenGrid
 
-TINY = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=128, sides=3, min_frames=9, max_frames=17)
+TINY = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=128, sides=3, min_frames=9, max_frames=17).on(
+    TokenGrid()
+)
 CLIPS = 500
 
 

@@ -14,6 +14,7 @@ from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import keys_of, keys_of_texts
 from training.data.plan.plan import plan_epoch
 from training.data.plan.table import read_table
+from training.models.grid import TokenGrid
 
 CROP = {"crop_left": int, "crop_top": int, "crop_right": int, "crop_bottom": int}
 
@@ -104,7 +105,7 @@ def test_numbers_that_are_none_fit_no_shape(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, [*rows, row(4)]), SamplerConfig())
     assert table.duration_seconds.tolist() == [0.0, 4.0, 0.0, 4.0, 4.0]
     assert table.fps.tolist() == [24.0, 0.0, 24.0, 24.0, 24.0]
-    plan = plan_epoch(table, SamplerConfig(), seed=0, epoch=0, world_size=1)
+    plan = plan_epoch(table, SamplerConfig().on(TokenGrid()), seed=0, epoch=0, world_size=1)
     frames = dict(zip(plan.rows.tolist(), np.repeat(plan.shape_of, np.diff(plan.starts)).tolist(), strict=True))
     assert {row: plan.shapes[shape].frames > 1 for row, shape in frames.items()} == {
         0: False,
@@ -138,4 +139,4 @@ def test_a_folder_without_clips_is_said(tmp_path: Path) -> None:
 )
 def test_recipes_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SamplerConfig(**settings)
+        SamplerConfig(**settings).on(TokenGrid())
