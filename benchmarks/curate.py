@@ -21,12 +21,14 @@ import av
 import cv2
 
 from cluster.stage import Chain
+from pipelines.clips.attempts import Attempts
 from pipelines.clips.decisions import FRAMES, rules_of, step_of
 from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import MeasureStage
+from pipelines.clips.task import whole
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
-from preprocess.clip import Source, Window
+from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.sources import list_sources
 from preprocess.units import SourceSpan, WorkUnit
@@ -72,14 +74,14 @@ def main(source: str, rounds: int) -> None:
 
 
 def _stages(config: CurateConfig) -> Chain:
-    models = model_stages(config, measurements=config.scorers, captions=True, gate=config)
-    chain = Chain([MeasureStage(config, None), *models])
+    task, uncounted = whole(config), Attempts(None)
+    chain = Chain([MeasureStage(task, uncounted), *model_stages(task, uncounted)])
     chain.setup()
     return chain
 
 
 def _whole(source: Source) -> WorkUnit:
-    return WorkUnit(spans=(SourceSpan(source=source, index=0, count=1, window=Window()),))
+    return WorkUnit(spans=(SourceSpan(source=source),))
 
 
 def _is_video(source: Source) -> bool:

@@ -14,6 +14,9 @@ ENGINES = ("auto", "local", "ray")
 class Engine(Protocol):
     """Runs every item through all stages and yields what comes out of the last one, in any order."""
 
+    replaces_workers: bool
+    """Whether a worker that died is replaced, and the next one given the same item again."""
+
     def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
         """Start the work; closing the iterator stops it."""
         ...
@@ -21,6 +24,8 @@ class Engine(Protocol):
 
 class LocalEngine:
     """No workers, no copies, plain tracebacks."""
+
+    replaces_workers = False
 
     def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
         """Process items in order."""

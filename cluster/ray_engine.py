@@ -29,6 +29,8 @@ class RayEngine:
     to start a local one with this machine's cores for the time of the run.
     """
 
+    replaces_workers = True
+
     def __init__(self, *, address: str | None, working_dir: str, workers: int | None = None) -> None:
         self._address = address
         self._working_dir = working_dir

@@ -7,6 +7,7 @@ import pyarrow as pa
 from filters.base import EmbeddingScorer
 from pipelines.clips.decisions import CAPTIONED, broken_rules, step_of
 from pipelines.clips.revisit import revisit_clips, with_values
+from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.recipe.checks import check_models, refuse_mixed_towers
@@ -51,9 +52,7 @@ def run_caption(
         values = revisit_clips(
             manifest,
             [row for row in rows if _wanted(config, row, anew=anew)],
-            config,
-            measurements=followers,
-            captions=True,
+            Task(config=config, measurements=tuple(followers), captions=True, gated=False),
             columns=columns,
             done=done,
             engine=choose_engine(engine, workers),

@@ -6,15 +6,16 @@ import datetime
 import importlib.metadata
 import platform
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from cluster.engine import ENGINES, Engine, LocalEngine
+from pipelines.clips.attempts import attempts_of_run, forget_attempts
 from pipelines.clips.model_stages import model_stages
-from pipelines.clips.stages import MeasureStage, WriteStage
+from pipelines.clips.stages import MeasureStage, PartSink, WriteStage
+from pipelines.clips.task import whole
 from pipelines.progress import Progress
 from pipelines.recipe.checks import check_models
 from pipelines.recipe.config import CurateConfig
@@ -48,11 +49,11 @@ def curate(
         run, config = _claim(manifest, config, source)
         runner = choose_engine(engine, workers)
         units = _remaining(manifest, listing.sources, config, workers)
-        attempts = storage.join(manifest.location, "attempts", uuid.uuid4().hex[:12])
+        task, attempts = whole(config), attempts_of_run(manifest.location, runner)
         stages = [
-            MeasureStage(config, attempts if engine != "local" else None),
-            *model_stages(config, measurements=config.scorers, captions=True, gate=config),
-            WriteStage(config, manifest.location),
+            MeasureStage(task, attempts),
+            *model_stages(task, attempts),
+            WriteStage(PartSink(out=manifest.location, config=config)),
         ]
         with Progress(units, listing) as progress:
             if units:
@@ -138,7 +139,7 @@ def _finish(manifest: Manifest, run: dict[str, Any], progress: Progress) -> None
     run["source_seconds"] = run.get("source_seconds", 0.0) + progress.source_seconds
     run["wall_seconds"] = run.get("wall_seconds", 0.0) + time.monotonic() - progress.began
     manifest.write_run(run)
-    storage.delete_folder(storage.join(manifest.location, "attempts"))
+    forget_attempts(manifest.location)
 
 
 def _versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.clips.decisions import broken_rules, step_of
 from pipelines.clips.revisit import revisit_clips, with_values
+from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.recipe.checks import check_models, refuse_mixed_towers
@@ -39,9 +40,7 @@ def run_filter(
         values = revisit_clips(
             manifest,
             asked,
-            config,
-            measurements=[scorer],
-            captions=False,
+            Task(config=config, measurements=(scorer,), captions=False, gated=False),
             columns=columns,
             done=done,
             engine=choose_engine(engine, workers),

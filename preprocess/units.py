@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from preprocess.clip import Source, SpanKey, Window
 
@@ -18,29 +19,41 @@ MAX_UNIT_SPANS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpan:
-    """Part `index` of the `count` parts that one source is divided into."""
+    """A window of one source whose clips are to be found, or clips of it that are known."""
 
     source: Source
-    index: int
-    count: int
-    window: Window
+    index: int = 0
+    count: int = 1
+    """The window is part `index` of the `count` parts that the source is divided into."""
+    window: Window = field(default_factory=Window)
+    clips: tuple[Mapping[str, Any], ...] = ()
+    """Rows of `clips/`; none where they are to be found in `window`."""
 
     @property
     def key(self) -> SpanKey:
-        """What tells this span from all others, also those of an older file of the same name."""
+        """What tells this window from all others, also those of an older file of the same name."""
         return (self.source.uri, self.source.size_bytes, self.source.modified_ns, self.index, self.count)
+
+    @property
+    def span_id(self) -> str:
+        """24 hex digits made of the window, or of the clips."""
+        return WorkUnit(spans=(self,)).unit_id
+
+    def pieces(self) -> list[SourceSpan]:
+        """The known clips one by one. A window has no pieces: where its clips begin is not known yet."""
+        return [replace(self, clips=(clip,)) for clip in self.clips] or [self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkUnit:
-    """What one worker does at a time; its result is one part file."""
+    """What one worker does at a time; its result is one file."""
 
     spans: tuple[SourceSpan, ...]
 
     @property
     def unit_id(self) -> str:
         """Made of the spans alone: the same work has the same name in every run."""
-        keys = "\n".join(repr(span.key) for span in self.spans)
+        keys = "\n".join(":".join((repr(span.key), *(row["clip_id"] for row in span.clips))) for span in self.spans)
         return hashlib.blake2b(keys.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 

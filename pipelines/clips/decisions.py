@@ -62,6 +62,11 @@ def no_caption() -> Row:
     return dict.fromkeys(("caption", "caption_short", "captioner", "caption_outcome", "prompt_id", "caption_issues"))
 
 
+def error_caption(captioner: Captioner, reason: str) -> Row:
+    """The caption columns of a clip that its captioner could not be asked about."""
+    return _caption_columns(captioner, {}, Caption(text=None, outcome="error", detail=reason))
+
+
 def _caption_columns(captioner: Captioner, row: Mapping[str, Any], caption: Caption) -> Row:
     return {
         "caption": caption.text,

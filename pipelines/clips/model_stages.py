@@ -13,40 +13,43 @@ import numpy as np
 
 from captioners.base import Captioner, ClipToDescribe
 from cluster.stage import Stage
-from filters.base import BatchScorer, Embedded, EmbeddingScorer, Measurement
+from filters.base import BatchScorer, Embedded, EmbeddingScorer
 from filters.towers.tower import LoadedTower, Tower
-from pipelines.clips.decisions import BATCHED, CAPTIONED, EMBEDDED, broken_rules, describe, no_caption, step_of
+from pipelines.clips.attempts import KILLER, Attempts
+from pipelines.clips.decisions import BATCHED, CAPTIONED, EMBEDDED, describe, error_caption, no_caption, step_of
 from pipelines.clips.pending import Pending, PendingClip, checked
-from pipelines.recipe.config import CurateConfig
+from pipelines.clips.task import Task
+from preprocess.manifest import Row
 
 ITEMS_FOR_GPU = 4
 """Units of work handed to a GPU at a time: some hundred clips, several full batches."""
 
 
-def model_stages(
-    config: CurateConfig, *, measurements: Sequence[Measurement], captions: bool, gate: CurateConfig | None
-) -> list[Stage]:
-    """The stages between decoding and writing that these measurements, and captions, need, in the order of the steps.
-
-    Clips that a rule of `gate` has spoken against are left out; None leaves none out.
-    """
-    stages: list[Stage] = [BatchStage(scorer, gate) for scorer in measurements if isinstance(scorer, BatchScorer)]
+def model_stages(task: Task, attempts: Attempts) -> list[Stage]:
+    """The stages between decoding and writing that a task needs, in the order of the steps."""
+    stages: list[Stage] = [
+        BatchStage(task, attempts, scorer) for scorer in task.measurements if isinstance(scorer, BatchScorer)
+    ]
     late: list[Stage] = []
-    for tower in config.towers:
-        scorers = [s for s in measurements if isinstance(s, EmbeddingScorer) and s.tower == tower.name]
+    for tower in task.config.towers:
+        scorers = [s for s in task.measurements if isinstance(s, EmbeddingScorer) and s.tower == tower.name]
         early, waiting = ([s for s in scorers if step_of(s) == step] for step in (EMBEDDED, CAPTIONED))
         if scorers:
-            stages.append(EmbedStage(tower, early, gate, keep=bool(waiting)))
+            stages.append(EmbedStage(task, attempts, tower, early, keep=bool(waiting)))
         if waiting:
-            late.append(AlignStage(tower, waiting))
-    describing: list[Stage] = [CaptionStage(config.captioner, gate)] if captions else []
+            late.append(AlignStage(task, attempts, tower, waiting))
+    describing = [] if task.captioner is None else [CaptionStage(task, attempts, task.captioner)]
     return [*stages, *describing, *late]
 
 
 class ModelStage(Stage):
-    """Runs over clips, whichever items they came with."""
+    """Runs over clips, whichever items they came with. A clip that kills its worker again and again is left out."""
 
     batch_items = ITEMS_FOR_GPU
+
+    def __init__(self, task: Task, attempts: Attempts) -> None:
+        self._task = task
+        self._attempts = attempts
 
     def process(self, item: Pending) -> Iterable[Pending]:
         """Fill the columns of one item's clips."""
@@ -54,22 +57,40 @@ class ModelStage(Stage):
 
     def process_many(self, items: Sequence[Pending]) -> Iterable[Pending]:
         """Fill the columns of all items' clips together."""
-        self.fill([clip for item in items for clip in item.clips])
+        clips = [clip for item in items for clip in item.clips]
+        if not clips:
+            return items
+        self._attempts.run(
+            clips,
+            name=lambda clips: f"{self.name} {' '.join(clip.row['clip_id'] for clip in clips)}",
+            pieces=lambda clips: [[clip] for clip in clips],
+            do=self.fill,
+            give_up=self._leave_out,
+        )
         return items
 
     @abstractmethod
     def fill(self, clips: Sequence[PendingClip]) -> None:
         """Fill the columns of clips in place."""
 
+    @abstractmethod
+    def nothing(self, reason: str) -> Row:
+        """The columns of a clip that cannot be looked at."""
+
+    def _leave_out(self, clips: Sequence[PendingClip]) -> None:
+        for clip in clips:
+            clip.row |= self.nothing(KILLER)
+            clip.left_out = KILLER
+
 
 class BatchStage(ModelStage):
     """Run one batch scorer."""
 
-    def __init__(self, scorer: BatchScorer, gate: CurateConfig | None) -> None:
+    def __init__(self, task: Task, attempts: Attempts, scorer: BatchScorer) -> None:
+        super().__init__(task, attempts)
         self.name = scorer.name  # type: ignore[misc]
         self.gpus = scorer.gpus  # type: ignore[misc]
         self._scorer = scorer
-        self._gate = gate
 
     def setup(self) -> None:
         """Load the model."""
@@ -79,10 +100,14 @@ class BatchStage(ModelStage):
         """Score them in batches."""
         name = self._scorer.name
         frames = [(clip, clip.batch_frames.pop(name, None)) for clip in clips]
-        asked = [(clip, its) for clip, its in frames if its is not None and _passes(self._gate, clip, BATCHED)]
+        asked = [(clip, its) for clip, its in frames if its is not None and self._task.passes(clip.row, BATCHED)]
         scores = self._scorer.score([its for _, its in asked]) if asked else []
         for (clip, _), its in zip(asked, scores, strict=True):
             clip.row |= checked(self._scorer, its)
+
+    def nothing(self, reason: str) -> Row:
+        """Null in the scorer's columns."""
+        return dict.fromkeys(self._scorer.columns)
 
     def close(self) -> None:
         """Release the model."""
@@ -92,7 +117,10 @@ class BatchStage(ModelStage):
 class TowerStage(ModelStage):
     """Holds a tower and the scorers that read it."""
 
-    def __init__(self, tower: Tower, scorers: Sequence[EmbeddingScorer], *, does: str) -> None:
+    def __init__(
+        self, task: Task, attempts: Attempts, tower: Tower, scorers: Sequence[EmbeddingScorer], *, does: str
+    ) -> None:
+        super().__init__(task, attempts)
         self.name = f"{does} {tower.name}"  # type: ignore[misc]
         self.gpus = tower.gpus  # type: ignore[misc]
         self._tower = tower
@@ -110,6 +138,10 @@ class TowerStage(ModelStage):
         for scorer in self._scorers:
             clip.row |= checked(scorer, scorer.score(embedded))
 
+    def nothing(self, reason: str) -> Row:
+        """Null in the scorers' columns."""
+        return {column: None for scorer in self._scorers for column in scorer.columns}
+
     def close(self) -> None:
         """Release the tower and the heads."""
         self._loaded = None
@@ -121,17 +153,16 @@ class EmbedStage(TowerStage):
     """One forward pass of a tower over the frames of clips, for all scorers that read it."""
 
     def __init__(
-        self, tower: Tower, scorers: Sequence[EmbeddingScorer], gate: CurateConfig | None, *, keep: bool
+        self, task: Task, attempts: Attempts, tower: Tower, scorers: Sequence[EmbeddingScorer], *, keep: bool
     ) -> None:
-        super().__init__(tower, scorers, does="embed")
-        self._gate = gate
+        super().__init__(task, attempts, tower, scorers, does="embed")
         self._keep = keep
 
     def fill(self, clips: Sequence[PendingClip]) -> None:
         """Embed all frames, then score clip by clip."""
         assert self._loaded is not None
         frames = [(clip, clip.tower_frames.pop(self._tower.name, None)) for clip in clips]
-        asked = [(clip, its) for clip, its in frames if its is not None and _passes(self._gate, clip, EMBEDDED)]
+        asked = [(clip, its) for clip, its in frames if its is not None and self._task.passes(clip.row, EMBEDDED)]
         if not asked:
             return
         pixels = [its for _, (its, _) in asked]
@@ -149,13 +180,13 @@ class CaptionStage(ModelStage):
 
     cpus = 0.0  # the row alone costs nothing, a server costs others; a model on the CPU books below
 
-    def __init__(self, captioner: Captioner, gate: CurateConfig | None) -> None:
+    def __init__(self, task: Task, attempts: Attempts, captioner: Captioner) -> None:
+        super().__init__(task, attempts)
         self.name = f"caption {captioner.name}"  # type: ignore[misc]
         self.gpus = captioner.gpus  # type: ignore[misc]
         self.apart = captioner.waits  # type: ignore[misc]
         self.cpus = 1.0 if captioner.gpus else 0.0  # type: ignore[misc]  # a server's work is not ours
         self._captioner = captioner
-        self._gate = gate
 
     def setup(self) -> None:
         """Load the model or open the connection."""
@@ -166,7 +197,9 @@ class CaptionStage(ModelStage):
         asked = []
         for clip in clips:
             seen = bool(clip.caption_frames) or not self._captioner.needs_frames
-            if seen and _passes(self._gate, clip, CAPTIONED):
+            if clip.left_out is not None and not seen:
+                clip.row |= self.nothing(clip.left_out)
+            elif seen and self._task.passes(clip.row, CAPTIONED):
                 asked.append(clip)
             else:
                 clip.row |= no_caption()
@@ -176,6 +209,10 @@ class CaptionStage(ModelStage):
         for clip in clips:
             clip.caption_frames = ()
 
+    def nothing(self, reason: str) -> Row:
+        """An error, which the next `caption` asks for again."""
+        return error_caption(self._captioner, reason)
+
     def close(self) -> None:
         """Release the model or the connection."""
         self._captioner.close()
@@ -184,8 +221,8 @@ class CaptionStage(ModelStage):
 class AlignStage(TowerStage):
     """Embed the captions with the same tower that saw the frames, and compare."""
 
-    def __init__(self, tower: Tower, scorers: Sequence[EmbeddingScorer]) -> None:
-        super().__init__(tower, scorers, does="align")
+    def __init__(self, task: Task, attempts: Attempts, tower: Tower, scorers: Sequence[EmbeddingScorer]) -> None:
+        super().__init__(task, attempts, tower, scorers, does="align")
 
     def fill(self, clips: Sequence[PendingClip]) -> None:
         """Embed the captions, then score clip by clip."""
@@ -197,7 +234,3 @@ class AlignStage(TowerStage):
             said = None if caption is None else next(texts)
             embedded = Embedded(frames=seen.frames, uniform=seen.uniform, caption=said)
             self.score(clip, embedded)
-
-
-def _passes(gate: CurateConfig | None, clip: PendingClip, step: int) -> bool:
-    return gate is None or not broken_rules(gate, clip.row, before=step)

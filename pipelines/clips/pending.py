@@ -29,6 +29,8 @@ class PendingClip:
     """JPEG files."""
     embedded: dict[str, Embedded] = field(default_factory=dict)
     """By tower, for scorers that wait for the caption."""
+    left_out: str | None = None
+    """Why a measurement has no value for this clip, where the clip killed whoever measured it."""
 
 
 class Pending(Protocol):

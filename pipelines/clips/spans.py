@@ -1,23 +1,26 @@
-"""One span of one source becomes rows: decode it once, cut it, measure every clip by its frames."""
+"""One span of one source becomes rows: decode it once, cut it or find its known clips, measure each by its frames."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import cv2
 
-from filters.base import Scorer
-from pipelines.clips.decisions import BATCHED, COSTLY, broken_rules
+from pipelines.clips.decisions import BATCHED, COSTLY
 from pipelines.clips.pending import PendingClip, look, measure
-from pipelines.recipe.config import CurateConfig
+from pipelines.clips.task import Task
 from preprocess.clip import Clip, SpanKey, VideoInfo
 from preprocess.decode import Video
+from preprocess.errors import MediaError
 from preprocess.frames import FrameView
 from preprocess.io import storage
 from preprocess.manifest import PROVENANCE, Row
-from preprocess.observe import Observed, observe
+from preprocess.observe import ClipLengths, observe, revisit
 from preprocess.units import SourceSpan
 
 PREVIEW_LONG_SIDE = 160
@@ -37,17 +40,19 @@ class MeasuredSpan:
     """Video in it."""
 
 
-def measure_span(config: CurateConfig, span: SourceSpan) -> MeasuredSpan:
+def measure_span(task: Task, span: SourceSpan) -> MeasuredSpan:
     """Everything about one span of one source that can be known where it is decoded.
 
     Raises:
-        MediaError: the source is no usable video.
+        MediaError: the source is no usable video, or not the one that known clips are of.
         OSError, MemoryError: the machine failed.
     """
     with Video(span.source) as video:
-        found = observe(video, config.shots, config.clips, span.window)
-        clips = [_clip(config, video.info, observed) for observed in found]
-        status, reason = _verdict(config, span, video, clips)
+        if span.clips:
+            clips = list(_known_clips(task, span, video))
+            return MeasuredSpan(key=span.key, source=_source_row(span, "ok", None), clips=clips, seconds=0.0)
+        clips = list(_new_clips(task, span, video))
+        status, reason = _verdict(task.config.clips, span, video, clips)
         seconds = float(video.last_end_seconds - video.first_seconds)
         duration = seconds if span.count == 1 else video.info.duration_seconds
         source = _source_row(span, status, reason) | {
@@ -62,6 +67,53 @@ def measure_span(config: CurateConfig, span: SourceSpan) -> MeasuredSpan:
             "decode_errors": video.damage.decode_errors,
         }
     return MeasuredSpan(key=span.key, source=source, clips=clips, seconds=seconds)
+
+
+def left_out_clip(task: Task, span: SourceSpan, reason: str) -> MeasuredSpan:
+    """A span of one known clip that could not be measured: null in all columns that were asked for."""
+    (row,) = span.clips
+    columns = {column: None for measurement in task.measurements for column in measurement.columns}
+    clip = PendingClip(row=dict(row) | columns, left_out=reason)
+    return MeasuredSpan(key=span.key, source=_source_row(span, "ok", None), clips=[clip], seconds=0.0)
+
+
+def _new_clips(task: Task, span: SourceSpan, video: Video) -> Iterator[PendingClip]:
+    for observed in observe(video, task.config.shots, task.config.clips, span.window):
+        row = clip_fields(observed.clip, video.info, damaged=observed.damaged)
+        row["preview"] = None if observed.view is None else _preview(observed.view)
+        yield _measured(task, row, observed.view)
+
+
+def _known_clips(task: Task, span: SourceSpan, video: Video) -> Iterator[PendingClip]:
+    if video.info.source_id != span.clips[0]["source_id"]:
+        raise MediaError("changed", "its bytes are not those of the manifest")
+    rows = {row["clip_id"]: row for row in span.clips}
+    for observed in revisit(video, [_clip_of(row) for row in span.clips]):
+        yield _measured(task, dict(rows[observed.clip.clip_id]), observed.view)
+
+
+def _measured(task: Task, row: Row, view: FrameView | None) -> PendingClip:
+    """Cheap scores first; what the rules on them reject is never shown to a model or a captioner."""
+    row |= measure((scorer for scorer in task.scorers if not scorer.costly), view)
+    costly_view = view if task.passes(row, COSTLY) else None
+    row |= measure((scorer for scorer in task.scorers if scorer.costly), costly_view)
+    if view is None or not task.passes(row, BATCHED):
+        return PendingClip(row=row)
+    return look(view, task.measurements, task.config.towers, task.captioner, row)
+
+
+def _clip_of(row: Mapping[str, Any]) -> Clip:
+    return Clip(
+        source_id=row["source_id"],
+        source_uri=row["source_uri"],
+        start_pts=row["start_pts"],
+        end_pts=row["end_pts"],
+        time_base=Fraction(row["time_base_num"], row["time_base_den"]),
+        num_frames=row["num_frames"],
+        fps=Fraction(row["fps"]).limit_denominator(100_000),
+        width=row["width"],
+        height=row["height"],
+    )
 
 
 def clip_fields(clip: Clip, info: VideoInfo, *, damaged: bool) -> Row:
@@ -88,21 +140,7 @@ def clip_fields(clip: Clip, info: VideoInfo, *, damaged: bool) -> Row:
     }
 
 
-def _clip(config: CurateConfig, info: VideoInfo, observed: Observed) -> PendingClip:
-    """Cheap scores first; what the rules on them reject is never shown to a model or a captioner."""
-    view = observed.view
-    row = clip_fields(observed.clip, info, damaged=observed.damaged)
-    row["preview"] = None if view is None else _preview(view)
-    scorers = [scorer for scorer in config.scorers if isinstance(scorer, Scorer)]
-    row |= measure((scorer for scorer in scorers if not scorer.costly), view)
-    costly_view = None if broken_rules(config, row, before=COSTLY) else view
-    row |= measure((scorer for scorer in scorers if scorer.costly), costly_view)
-    if view is None or broken_rules(config, row, before=BATCHED):
-        return PendingClip(row=row)
-    return look(view, config.scorers, config.towers, config.captioner, row)
-
-
-def _verdict(config: CurateConfig, span: SourceSpan, video: Video, clips: list[PendingClip]) -> tuple[str, str | None]:
+def _verdict(lengths: ClipLengths, span: SourceSpan, video: Video, clips: list[PendingClip]) -> tuple[str, str | None]:
     """Status and reason of a source that could be opened, as far as one of its spans shows."""
     info = video.info
     whole = span.count == 1
@@ -118,8 +156,8 @@ def _verdict(config: CurateConfig, span: SourceSpan, video: Video, clips: list[P
         return "damaged", f"decode_errors: {video.damage.decode_errors}"
     if whole and not clips:
         return "ok", "no_clean_shot"
-    if whole and sum(clip.row["duration_seconds"] for clip in clips) < config.clips.min_seconds:
-        return "ok", f"duration_seconds:below_{config.clips.min_seconds}"
+    if whole and sum(clip.row["duration_seconds"] for clip in clips) < lengths.min_seconds:
+        return "ok", f"duration_seconds:below_{lengths.min_seconds}"
     return "ok", None
 
 

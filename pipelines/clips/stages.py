@@ -1,26 +1,27 @@
-"""The first and the last step of curation: measure a unit of work (one decode), and write it down."""
+"""The first and the last step: decode a unit of work once and measure its clips, and store what came out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
+import pyarrow as pa
 
 from cluster.stage import Stage
-from filters.base import Scorer
+from pipelines.clips.attempts import ATTEMPTS, KILLER, Attempts
 from pipelines.clips.decisions import decide
 from pipelines.clips.pending import PendingClip
-from pipelines.clips.spans import MeasuredSpan, failed_span, measure_span
+from pipelines.clips.spans import MeasuredSpan, failed_span, left_out_clip, measure_span
+from pipelines.clips.task import Task
 from pipelines.recipe.config import CurateConfig
 from preprocess.errors import MediaError
 from preprocess.io import storage
+from preprocess.io.tables import write_table
 from preprocess.manifest import Manifest
 from preprocess.units import SourceSpan, WorkUnit
-
-ATTEMPTS = 3
-"""A span that failed this often for reasons of the machine is settled with a reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitSummary:
-    """What the driver is told of a finished unit: counts, no rows."""
+    """What the driver is told of a finished unit: counts and what failed, no rows."""
 
     unit_id: str
     failed_sources: dict[str, str]
     """Reason by uri."""
+    left_out: dict[str, str]
+    """Reason by clip id, of clips that a measurement had to leave out."""
     source_seconds: float
     clips: int
     kept: int
@@ -53,33 +56,36 @@ class MeasureStage(Stage):
 
     name = "measure"
 
-    def __init__(self, config: CurateConfig, attempts_location: str | None) -> None:
-        self._config = config
-        self._attempts = _Attempts(attempts_location)
+    def __init__(self, task: Task, attempts: Attempts) -> None:
+        self._task = task
+        self._attempts = attempts
 
     def setup(self) -> None:
         """Load what the scorers need."""
         cv2.setNumThreads(1)  # one worker runs on each core already
-        for scorer in self._scorers():
+        for scorer in self._task.scorers:
             scorer.setup()
 
     def process(self, item: WorkUnit) -> Iterator[Measured]:
         """Measure one unit."""
-        yield Measured(unit=item, spans=[self._settle(item, span) for span in item.spans])
+        yield Measured(unit=item, spans=[measured for span in item.spans for measured in self._settled(item, span)])
 
     def close(self) -> None:
         """Release the scorers."""
-        for scorer in self._scorers():
+        for scorer in self._task.scorers:
             scorer.close()
 
-    def _scorers(self) -> list[Scorer]:
-        return [scorer for scorer in self._config.scorers if isinstance(scorer, Scorer)]
+    def _settled(self, unit: WorkUnit, span: SourceSpan) -> list[MeasuredSpan]:
+        return self._attempts.run(
+            span,
+            name=lambda part: f"{self.name} {part.span_id}",
+            pieces=SourceSpan.pieces,
+            do=lambda part: self._measured(unit, part),
+            give_up=self._given_up,
+        )
 
-    def _settle(self, unit: WorkUnit, span: SourceSpan) -> MeasuredSpan:
-        """The span's clips, or a row with the reason why there are none. Only our own bugs get out of here."""
-        name = f"{unit.unit_id}-{span.index}-{unit.spans.index(span)}"
-        if self._attempts.begin(name) > ATTEMPTS:
-            return failed_span(span, "machine_failure", f"killed its worker {ATTEMPTS} times")
+    def _measured(self, unit: WorkUnit, span: SourceSpan) -> MeasuredSpan:
+        """The span's clips, or the reason why there are none. Only our own bugs get out of here."""
         try:
             return self._with_retries(span)
         except MediaError as error:
@@ -87,72 +93,83 @@ class MeasureStage(Stage):
         except Exception as error:
             # a bug: name the unit and stop
             raise RuntimeError(f"unit {unit.unit_id}: {span.source.uri!r}: {type(error).__name__}: {error}") from error
-        finally:
-            self._attempts.end(name)
 
     def _with_retries(self, span: SourceSpan) -> MeasuredSpan:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return measure_span(self._config, span)
+                return measure_span(self._task, span)
             except (OSError, MemoryError) as error:
                 if attempt == ATTEMPTS:
                     raise MediaError("machine_failure", f"{type(error).__name__}: {error}") from error
                 time.sleep(0.5 * 2**attempt)
         raise AssertionError("unreachable")
 
+    def _given_up(self, span: SourceSpan) -> MeasuredSpan:
+        """A known clip alone has no values; a window has no clips."""
+        reason, _, detail = KILLER.partition(": ")
+        return left_out_clip(self._task, span, KILLER) if span.clips else failed_span(span, reason, detail)
+
+
+class Sink(Protocol):
+    """Stores a unit as one file, whose existence is the mark that it is done."""
+
+    def write(self, measured: Measured) -> None:
+        """Whole or not at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSink:
+    """Parts of a manifest, in which every clip is decided."""
+
+    out: str
+    config: CurateConfig
+
+    def write(self, measured: Measured) -> None:
+        """Decide, then write `parts/<unit>.parquet`."""
+        for clip in measured.clips:
+            decide(self.config, clip.row)
+        rows = [
+            {"key": span.key, "source": span.source, "clips": [clip.row for clip in span.clips]}
+            for span in measured.spans
+        ]
+        Manifest(self.out).write_part(measured.unit.unit_id, rows, self.config.columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSink:
+    """Files of a folder with the new columns of clips."""
+
+    folder: str
+    schema: pa.Schema
+    """`clip_id`, `left_out` (a reason, or null) and the columns."""
+
+    def write(self, measured: Measured) -> None:
+        """Write `<unit>.parquet`."""
+        rows = [clip.row | {"left_out": clip.left_out} for clip in measured.clips]
+        table = pa.Table.from_pylist(rows, schema=self.schema)
+        write_table(storage.join(self.folder, f"{measured.unit.unit_id}.parquet"), table)
+
 
 class WriteStage(Stage):
-    """Decide every clip and store the unit as one part file, whose existence is the mark that it is done."""
+    """Store each unit and say what it came to."""
 
     name = "write"
     cpus = 0.0
 
-    def __init__(self, config: CurateConfig, out: str) -> None:
-        self._config = config
-        self._manifest = Manifest(out)
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
 
     def process(self, item: Measured) -> Iterator[UnitSummary]:
         """Write, then tell."""
-        for clip in item.clips:
-            decide(self._config, clip.row)
-        rows = [
-            {"key": span.key, "source": span.source, "clips": [clip.row for clip in span.clips]} for span in item.spans
-        ]
-        self._manifest.write_part(item.unit.unit_id, rows, self._config.columns)
-        yield _summary(item)
-
-
-def _summary(measured: Measured) -> UnitSummary:
-    statuses = [clip.row["status"] for clip in measured.clips]
-    sources = [span.source for span in measured.spans]
-    return UnitSummary(
-        unit_id=measured.unit.unit_id,
-        failed_sources={source["uri"]: source["reason"] for source in sources if source["status"] == "failed"},
-        source_seconds=sum(span.seconds for span in measured.spans),
-        clips=len(statuses),
-        kept=statuses.count("kept"),
-    )
-
-
-class _Attempts:
-    """Counts how often a span was begun and not ended, which is what a killed worker leaves behind.
-
-    Marks live in a folder of the run's own, so that stopping a whole run never counts against a span.
-    """
-
-    def __init__(self, location: str | None) -> None:
-        self._location = location
-
-    def begin(self, name: str) -> int:
-        """Mark a beginning; returns which one it is, counted from 1."""
-        if self._location is None:
-            return 1
-        place = storage.join(self._location, name)
-        count = int(storage.read_bytes(place) or b"0") + 1
-        storage.write_atomic(place, str(count).encode())
-        return count
-
-    def end(self, name: str) -> None:
-        """Forget the span's marks."""
-        if self._location is not None:
-            storage.delete(storage.join(self._location, name))
+        self._sink.write(item)
+        statuses = [clip.row["status"] for clip in item.clips]
+        sources = [span.source for span in item.spans]
+        yield UnitSummary(
+            unit_id=item.unit.unit_id,
+            failed_sources={source["uri"]: source["reason"] for source in sources if source["status"] == "failed"},
+            left_out={clip.row["clip_id"]: clip.left_out for clip in item.clips if clip.left_out is not None},
+            source_seconds=sum(span.seconds for span in item.spans),
+            clips=len(statuses),
+            kept=statuses.count("kept"),
+        )

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from preprocess.io.bounds import at_least, check, within
 from training.models.grid import TokenGrid
