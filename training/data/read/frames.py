@@ -1,17 +1,20 @@
 """Decode just the frames of a virtual clip that a sample needs, picked by time and never by frame index.
 
 Two backends stand behind one seam, `Backend`: PyAV seeks to the key frame before the sample and decodes forward; decord
-is in `frames_decord`. Both give the same frames. What a frame's time is, and which way is up, is as in the curation
-pass: `preprocess.decode.Video`.
+is in `frames_decord`, and where it is not installed PyAV stands in. Both give the same frames. What a frame's time is,
+and which way is up, is as in the curation pass: `preprocess.decode.Video`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal
 
 import av
@@ -173,7 +176,16 @@ def _backend(name: str) -> Backend:
     if name == "pyav":
         return pyav_frames
     if name == "decord":
-        # Imported on demand, and after av: decord brings an old libvpx that would otherwise stand in for av's own.
-        found: Backend = import_module("training.data.read.frames_decord").decord_frames
-        return found
+        return _decord()
     raise ValueError(f"decoder backend {name!r}, allowed are 'pyav' and 'decord'")
+
+
+@cache
+def _decord() -> Backend:
+    """The backend by decord, or else PyAV's, which is said once: it has no wheels for aarch64 and macOS."""
+    if find_spec("decord") is None:
+        logging.getLogger(__name__).warning("decord is not installed: PyAV reads the same frames instead")
+        return pyav_frames
+    # Imported on demand, and after av: decord brings an old libvpx that would otherwise stand in for av's own.
+    backend: Backend = import_module("training.data.read.frames_decord").decord_frames
+    return backend

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -196,3 +198,24 @@ def test_asking_for_more_than_the_clip_has_is_our_own_fault(tmp_path: Path) -> N
         frames_at(span, 49, 24)
     with pytest.raises(ValueError, match="'pyav' and 'decord'"):
         frames_at(span, 1, 24, backend="ffmpeg")  # type: ignore[arg-type]
+
+
+def test_without_decord_pyav_reads_and_says_so_once(tmp_path: Path) -> None:
+    """In a process of its own, which cannot import decord."""
+    path = counter_video(tmp_path / "v.mp4")
+    code = f"""
+import sys
+from pathlib import Path
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = classmethod(lambda cls, name, *rest: None if name == "decord" else find(name, *rest))
+from tests.training.data.read.test_frames import frames_at, numbers, whole
+span = whole(Path({os.fspath(path)!r}))
+assert numbers(frames_at(span, 3, 24, backend="decord")) == numbers(frames_at(span, 3, 24)) == [0, 1, 2]
+frames_at(span, 3, 24, backend="decord")
+assert "decord" not in sys.modules
+"""
+    root = Path(__file__).parents[4]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "decord is not installed: PyAV reads the same frames instead\n"
