@@ -266,6 +266,19 @@ class KillerScorer(Scorer):
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfReachScorer(Scorer):
+    """Stands for storage that does not answer about one video."""
+
+    name: ClassVar[str] = "out_of_reach"
+    columns: ClassVar[dict[str, type[float]]] = {"out_of_reach": float}
+
+    def score(self, view: FrameView) -> dict[str, Score]:
+        if view.clip.source_uri.endswith("-film2.mp4"):
+            raise OSError("the bucket does not answer")
+        return {"out_of_reach": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
 class BuggyScorer(Scorer):
     name: ClassVar[str] = "buggy"
     columns: ClassVar[dict[str, type[float]]] = {"buggy": float}
@@ -294,6 +307,14 @@ def test_video_that_kills_its_worker_is_settled_and_the_rest_survives(bucket: Pa
     assert sources["reason"].dropna().tolist() == ["machine_failure: killed its worker 3 times"]
     assert sources.loc[os.fspath(bucket / "-film2.mp4"), "status"] == "failed"
     assert not (tmp_path / "attempts").exists()
+
+
+def test_video_that_storage_never_gives_is_settled_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
+    config = replace(small(), scorers=(*small().scorers, OutOfReachScorer()))
+    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
+    sources = pd.read_parquet(tmp_path / "sources").set_index("uri")
+    assert sources["reason"].dropna().tolist() == ["machine_failure: OSError: the bucket does not answer"]
+    assert sources.loc[os.fspath(bucket / "-film2.mp4"), "status"] == "failed"
 
 
 def test_bug_stops_the_run_and_names_the_unit(bucket: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -105,6 +106,26 @@ def test_seeking_starts_at_the_same_frame(tmp_path: Path, build: Builder, from_f
         part = [(frame.pts, read_counter(frame.shrink().analysis_luma())) for frame in video.frames(start)]
     assert [number for _, number in part] == [number for _, number in whole[from_frame:]]
     assert part == whole[from_frame:]
+
+
+def test_an_index_that_points_past_the_key_frame_is_met_by_going_back_a_little(tmp_path: Path) -> None:
+    """All frames are listed as key frames, so that a seek lands where nothing can be decoded before the next real one.
+    The damage is far before what is asked for."""
+    options = {"g": "48", "keyint_min": "48", "sc_threshold": "0", "bf": "0"}
+    path = videos.counter_video(tmp_path / "v.mp4", num_frames=20 * 24, options=options)
+    with av.open(os.fspath(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes().replace(b"stss", b"free"))
+    for start, size in places[49:60]:
+        content[start + 5 : start + size] = bytes(size - 5)
+    path.write_bytes(content)
+    with Video(source(path)) as video:
+        read = [read_counter(frame.shrink().analysis_luma()) for frame in video.frames(15.0)]
+        assert video.damage.decode_errors == 0
+    assert read == list(range(15 * 24, 20 * 24))
+    with Video(source(path)) as video:
+        assert sum(1 for _ in video.frames()) > 18 * 24
+        assert video.damage.decode_errors > 0
 
 
 def test_colour_is_right(tmp_path: Path) -> None:

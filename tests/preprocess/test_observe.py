@@ -143,6 +143,17 @@ def test_windows_tile_the_video(tmp_path: Path) -> None:
     assert joined[0][1] == joined[1][0]
 
 
+@pytest.mark.parametrize("opening", ["dissolve", "black"])
+def test_a_transition_across_a_seam_is_seen_from_both_windows(tmp_path: Path, opening: str) -> None:
+    truth = videos.shots_video(tmp_path / "v.mp4", seconds=(8.0, 8.0), openings=("cut", opening))
+    ((start, end),) = truth.transitions
+    for seam in (Fraction(start + 4, 24), Fraction(start + end, 48), Fraction(end + 2, 24), Fraction(start - 2, 24)):
+        for window in (Window(end_seconds=float(seam)), Window(start_seconds=float(seam))):
+            clips = [seen.clip for seen in observe_all(tmp_path / "v.mp4", window)]
+            assert sum(clip.duration_seconds for clip in clips) > 6
+            assert all(clip.end_seconds <= start / 24 or clip.start_seconds >= end / 24 for clip in clips)
+
+
 def test_endless_shot_gives_its_clips_early(tmp_path: Path) -> None:
     path = videos.moving_texture(tmp_path / "v.mp4", seconds=100, fps=Fraction(10), size=(64, 36))
     with Video(source(path)) as video:

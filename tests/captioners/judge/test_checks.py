@@ -71,6 +71,18 @@ def test_loops_are_repetitive(text):
     assert outcome(text, "stop") == "repetitive"
 
 
+@pytest.mark.parametrize(
+    ("words", "repeated", "judgement"),
+    [(15, 5, "repetitive"), (16, 5, "ok"), (8, 5, "repetitive"), (8, 4, "ok")],  # a quarter of all, and five at least
+)
+def test_a_loop_is_a_quarter_of_the_runs_of_four_words_and_five_at_least(words, repeated, judgement):
+    once = [f"word{index}" for index in range(words)]
+    again = once[: repeated + 3]  # so many runs of four words, of which none goes over the seam
+    text = " ".join([*once, *(word.upper() for word in again)])
+    assert repeated_share(text) == (pytest.approx(repeated / (words + repeated)) if repeated >= 5 else 0)
+    assert outcome(text, "stop") == judgement
+
+
 def test_prose_repeats_little():
     assert repeated_share(STREET) < 0.05
     twice = "The man walks to the left. The man walks to the right. The man walks to the door."
