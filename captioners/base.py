@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import cv2
 
 from preprocess.frames import FrameView
+from preprocess.records import shapes_repr
 
 OUTCOMES = ("ok", "truncated", "refused", "repetitive", "empty", "error")
 """What a reader may still judge (`truncated`, `repetitive`) keeps its text; those in `NO_TEXT` have none."""
@@ -47,6 +48,8 @@ class ClipToDescribe:
     """The manifest's columns."""
     frames: tuple[bytes, ...] = ()
     """JPEG files in time order; empty for captioners that read the row alone."""
+
+    __repr__ = shapes_repr
 
 
 class CaptionServerError(ValueError):

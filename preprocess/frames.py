@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from preprocess.clip import Clip
 from preprocess.planes import resized
+from preprocess.records import shapes_repr
 
 Plane = npt.NDArray[np.uint8]
 
@@ -38,6 +39,8 @@ class Picture:
     cb: Plane
     cr: Plane
 
+    __repr__ = shapes_repr
+
     def bgr(self, long_side: int | None = None) -> npt.NDArray[np.uint8]:
         """The frame as uint8 BGR, (h, w, 3), reduced to `long_side` pixels where it is longer."""
         height, width = self.y.shape
@@ -62,6 +65,8 @@ class Sample:
     pair_seconds: float
     """Time from this frame to that of `pair_luma`; 0 where there is none."""
 
+    __repr__ = shapes_repr
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameSignals:
@@ -75,6 +80,8 @@ class FrameSignals:
     change: npt.NDArray[np.float64]
     """Mean absolute difference (0-255, over luma and chroma) from the frame before; NaN at the clip's first frame."""
 
+    __repr__ = shapes_repr
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameView:
@@ -84,6 +91,8 @@ class FrameView:
     signals: FrameSignals
     samples: tuple[Sample, ...]
     """In time order, `SAMPLES_PER_SECOND` of them a second; at least one."""
+
+    __repr__ = shapes_repr
 
     def __post_init__(self) -> None:
         if not self.samples:

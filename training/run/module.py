@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from preprocess.records import shapes_repr
 from training.run.noise import SampleNoise
 
 
@@ -29,6 +30,8 @@ class Batch:
     """Cached text embeddings (B, L, D) and their mask (B, L); None where the module encodes captions itself."""
     bad_clips: Sequence[tuple[str, str]] = ()
     """(clip id, reason) of clips that should be in this batch, could not be read, and were replaced by others."""
+
+    __repr__ = shapes_repr
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""

@@ -20,6 +20,7 @@ from preprocess.errors import MediaError
 from preprocess.io.bounds import at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import is_remote
+from preprocess.records import shapes_repr
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import shuffled
 from training.data.plan.plan import RankStep
@@ -62,6 +63,8 @@ class Sample:
     clip_id: str
     bad: Sequence[BadClip] = ()
     """Clips that were to be shown here and could not be read."""
+
+    __repr__ = shapes_repr
 
 
 class ClipDataset:
