@@ -6,12 +6,58 @@ Clips are virtual: no record here owns pixels or knows of a model. Scores live i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import pyarrow as pa
+
 Row = dict[str, Any]
 """A row of one of the manifest's tables, by column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the table of clips: what docs/manifest.md and the fields of its Parquet files say."""
+
+    name: str
+    type: pa.DataType
+    unit: str = ""
+    meaning: str
+
+    @property
+    def field(self) -> pa.Field:
+        """The column in a schema, with `unit` and `description` in its metadata."""
+        metadata = {"description": self.meaning} | ({"unit": self.unit} if self.unit else {})
+        return pa.field(self.name, self.type, metadata=metadata)
+
+
+def _column(name: str, kind: str, unit: str, meaning: str) -> Column:
+    return Column(name=name, type=pa.type_for_alias(kind), unit=unit, meaning=meaning)
+
+
+CLIP_COLUMNS = (
+    _column("clip_id", "string", "", "hash of `source_id` and the span: equal bytes, equal ids"),
+    _column("source_id", "string", "", "hash of the file's bytes (above 32 MiB: of its size and 16 spread MiB)"),
+    _column("source_uri", "string", "", "absolute path, bucket URI, or `file://` URI where the name is not UTF-8"),
+    _column("start_seconds", "double", "s", "begin of the half-open span, on the file's own clock"),
+    _column("end_seconds", "double", "s", "its end: when the last frame stops being shown"),
+    _column("start_pts", "int64", "ticks", "the begin, exactly: seconds = pts * time_base_num / time_base_den"),
+    _column("end_pts", "int64", "ticks", "the end, exactly"),
+    _column("time_base_num", "int64", "s", "numerator of the length of a tick"),
+    _column("time_base_den", "int64", "", "its denominator"),
+    _column("num_frames", "int64", "frames", "frames in the span"),
+    _column("fps", "double", "frames/s", "the file's average rate"),
+    _column("duration_seconds", "double", "s", "`end_seconds - start_seconds`"),
+    _column("width", "int32", "pixels", "as displayed: rotation and pixel aspect applied"),
+    _column("height", "int32", "pixels", "as displayed"),
+    _column("short_side", "int32", "pixels", "the smaller one of `width` and `height`"),
+    _column("codec", "string", "", "of the source"),
+    _column("has_audio", "bool", "", "whether the source has sound"),
+    _column("damaged", "bool", "", "whether a frame or packet in the span could not be decoded"),
+)
+"""What a clip is, before anything is measured: `Clip.row` fills them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +157,50 @@ class Clip:
     def duration_seconds(self) -> float:
         """How long the clip plays."""
         return float((self.end_pts - self.start_pts) * self.time_base)
+
+    @property
+    def source(self) -> Source:
+        """The file, for who only reads it: size and time are not known here."""
+        return Source(uri=self.source_uri, size_bytes=0, modified_ns=0)
+
+    def row(self, *, codec: str, has_audio: bool, damaged: bool) -> Row:
+        """The values of `CLIP_COLUMNS`, with what only the one who opened the source knows."""
+        return {
+            "clip_id": self.clip_id,
+            "source_id": self.source_id,
+            "source_uri": self.source_uri,
+            "start_seconds": self.start_seconds,
+            "end_seconds": self.end_seconds,
+            "start_pts": self.start_pts,
+            "end_pts": self.end_pts,
+            "time_base_num": self.time_base.numerator,
+            "time_base_den": self.time_base.denominator,
+            "num_frames": self.num_frames,
+            "fps": float(self.fps),
+            "duration_seconds": self.duration_seconds,
+            "width": self.width,
+            "height": self.height,
+            "short_side": min(self.width, self.height),
+            "codec": codec,
+            "has_audio": has_audio,
+            "damaged": damaged,
+        }
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Clip:
+        """The clip that a row of the manifest is about; other columns are not looked at.
+
+        Raises:
+            ValueError: the row's span is empty.
+        """
+        return cls(
+            time_base=Fraction(row["time_base_num"], row["time_base_den"]),
+            fps=Fraction(row["fps"]).limit_denominator(100_000),
+            **{name: row[name] for name in _SAME},
+        )
+
+
+_SAME = ("source_id", "source_uri", "start_pts", "end_pts", "num_frames", "width", "height")
+"""The fields of a clip that are columns as they are."""
+CLIP_KEYS = (*_SAME, "time_base_num", "time_base_den", "fps")
+"""The columns from which a clip can be made again."""

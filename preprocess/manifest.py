@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preprocess.clip import CLIP_COLUMNS, Column, Source, SpanKey
 from preprocess.clip import Row as Row
-from preprocess.clip import Source, SpanKey
 from preprocess.compaction import Compaction, SourceKey, StoredSpan, plan_compaction, settled_sources
 from preprocess.gather import gathered_clips
 from preprocess.io import storage
@@ -50,38 +50,39 @@ SOURCE_SCHEMA = pa.schema(
     ]
 )
 
-CLIP_FIELDS = [
-    ("clip_id", pa.string()),
-    ("source_id", pa.string()),
-    ("source_uri", pa.string()),
-    ("start_seconds", pa.float64()),
-    ("end_seconds", pa.float64()),
-    ("start_pts", pa.int64()),
-    ("end_pts", pa.int64()),
-    ("time_base_num", pa.int64()),
-    ("time_base_den", pa.int64()),
-    ("num_frames", pa.int64()),
-    ("fps", pa.float64()),
-    ("duration_seconds", pa.float64()),
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    ("short_side", pa.int32()),
-    ("codec", pa.string()),
-    ("has_audio", pa.bool_()),
-    ("damaged", pa.bool_()),
-]
-CAPTION_FIELDS = [
-    ("caption", pa.string()),
-    ("caption_short", pa.string()),
-    ("captioner", pa.string()),
-    ("caption_outcome", pa.string()),
-    ("prompt_id", pa.string()),
-    ("caption_issues", pa.list_(pa.string())),
-]
-DECISION_FIELDS = [
-    ("status", pa.string()),
-    ("reasons", pa.list_(pa.string())),
-]
+CAPTION_COLUMNS = (
+    Column(
+        name="caption",
+        type=pa.string(),
+        meaning="the detailed one, of clips that no rule spoke against when it was made",
+    ),
+    Column(name="caption_short", type=pa.string(), meaning="one sentence; null from `attributes`"),
+    Column(name="captioner", type=pa.string(), meaning="who was asked; null where nobody was"),
+    Column(name="caption_outcome", type=pa.string(), meaning="see below"),
+    Column(
+        name="prompt_id",
+        type=pa.string(),
+        meaning="file and content hash of each prompt, such as `detailed_v1@c9076d6b short_v1@84835176`; null from "
+        "`attributes`",
+    ),
+    Column(
+        name="caption_issues",
+        type=pa.list_(pa.string()),
+        meaning="list of doubts about a caption, empty where there is none; without a caption, why, where that is "
+        "known",
+    ),
+)
+DECISION_COLUMNS = (
+    Column(name="status", type=pa.string(), meaning="`kept` or `rejected`"),
+    Column(
+        name="reasons",
+        type=pa.list_(pa.string()),
+        meaning="every rule that was broken, such as `motion:below_0.5`; the first one is the one that dropped it",
+    ),
+)
+CLIP_FIELDS, CAPTION_FIELDS, DECISION_FIELDS = (
+    [(column.name, column.type) for column in columns] for columns in (CLIP_COLUMNS, CAPTION_COLUMNS, DECISION_COLUMNS)
+)
 _ARROW_TYPES: dict[type, pa.DataType] = {
     float: pa.float64(),
     int: pa.int64(),
@@ -95,7 +96,9 @@ Columns = Mapping[str, type]
 
 def clip_schema(columns: Columns) -> pa.Schema:
     """Schema of `clips/` for the scorers' columns."""
-    return pa.schema([*CLIP_FIELDS, *score_fields(columns), *CAPTION_FIELDS, *DECISION_FIELDS])
+    before = [column.field for column in CLIP_COLUMNS]
+    after = [column.field for column in (*CAPTION_COLUMNS, *DECISION_COLUMNS)]
+    return pa.schema([*before, *score_fields(columns), *after])
 
 
 def score_fields(columns: Columns) -> list[tuple[str, pa.DataType]]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
 
 import cv2
 
 from pipelines.clips.decisions import BATCHED, COSTLY
 from pipelines.clips.pending import PendingClip, look, measure
 from pipelines.clips.task import Task
-from preprocess.clip import Clip, SpanKey, VideoInfo
+from preprocess.clip import Clip, SpanKey
 from preprocess.decode import Video
 from preprocess.errors import MediaError
 from preprocess.frames import FrameView
@@ -79,7 +77,8 @@ def left_out_clip(task: Task, span: SourceSpan, reason: str) -> MeasuredSpan:
 
 def _new_clips(task: Task, span: SourceSpan, video: Video) -> Iterator[PendingClip]:
     for observed in observe(video, task.config.shots, task.config.clips, span.window):
-        row = clip_fields(observed.clip, video.info, damaged=observed.damaged)
+        info = video.info
+        row = observed.clip.row(codec=info.codec, has_audio=info.has_audio, damaged=observed.damaged)
         row["preview"] = None if observed.view is None else _preview(observed.view)
         yield _measured(task, row, observed.view)
 
@@ -88,7 +87,7 @@ def _known_clips(task: Task, span: SourceSpan, video: Video) -> Iterator[Pending
     if video.info.source_id != span.clips[0]["source_id"]:
         raise MediaError("changed", "its bytes are not those of the manifest")
     rows = {row["clip_id"]: row for row in span.clips}
-    for observed in revisit(video, [_clip_of(row) for row in span.clips]):
+    for observed in revisit(video, [Clip.of(row) for row in span.clips]):
         yield _measured(task, dict(rows[observed.clip.clip_id]), observed.view)
 
 
@@ -100,44 +99,6 @@ def _measured(task: Task, row: Row, view: FrameView | None) -> PendingClip:
     if view is None or not task.passes(row, BATCHED):
         return PendingClip(row=row)
     return look(view, task.measurements, task.config.towers, task.captioner, row)
-
-
-def _clip_of(row: Mapping[str, Any]) -> Clip:
-    return Clip(
-        source_id=row["source_id"],
-        source_uri=row["source_uri"],
-        start_pts=row["start_pts"],
-        end_pts=row["end_pts"],
-        time_base=Fraction(row["time_base_num"], row["time_base_den"]),
-        num_frames=row["num_frames"],
-        fps=Fraction(row["fps"]).limit_denominator(100_000),
-        width=row["width"],
-        height=row["height"],
-    )
-
-
-def clip_fields(clip: Clip, info: VideoInfo, *, damaged: bool) -> Row:
-    """The columns of a clip that no scorer is needed for."""
-    return {
-        "clip_id": clip.clip_id,
-        "source_id": clip.source_id,
-        "source_uri": clip.source_uri,
-        "start_seconds": clip.start_seconds,
-        "end_seconds": clip.end_seconds,
-        "start_pts": clip.start_pts,
-        "end_pts": clip.end_pts,
-        "time_base_num": clip.time_base.numerator,
-        "time_base_den": clip.time_base.denominator,
-        "num_frames": clip.num_frames,
-        "fps": float(clip.fps),
-        "duration_seconds": clip.duration_seconds,
-        "width": clip.width,
-        "height": clip.height,
-        "short_side": min(clip.width, clip.height),
-        "codec": info.codec,
-        "has_audio": info.has_audio,
-        "damaged": damaged,
-    }
 
 
 def _verdict(lengths: ClipLengths, span: SourceSpan, video: Video, clips: list[PendingClip]) -> tuple[str, str | None]:

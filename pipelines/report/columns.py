@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from preprocess.clip import CLIP_COLUMNS
+from preprocess.manifest import CAPTION_COLUMNS, DECISION_COLUMNS
+
 STRUCTURAL = frozenset(
     (
-        *("clip_id", "source_id", "source_uri", "start_seconds", "end_seconds", "start_pts", "end_pts"),
-        *("time_base_num", "time_base_den", "num_frames", "fps", "width", "height", "codec", "has_audio"),
-        *("crop_left", "crop_top", "crop_right", "crop_bottom", "phash"),
-        *("caption", "captioner", "caption_outcome", "status", "reasons"),
+        *(column.name for column in CLIP_COLUMNS if column.name != "duration_seconds"),
+        *("crop_left", "crop_top", "crop_right", "crop_bottom"),
+        *(column.name for column in (*CAPTION_COLUMNS, *DECISION_COLUMNS)),
     )
 )
 """Columns that say which clip a row is and what became of it; they are scores only where a rule names them."""

@@ -29,6 +29,8 @@ REASONS_CLIPS = 240
 """All reasons together; with strips of about 8 KB the page stays below 4 MB."""
 TEXT_CHARACTERS = 1200
 """A caption is at most a paragraph or two; a file name of the longest kind (255 bytes, in folders) fits whole."""
+FACTS = ("codec", "has_audio", "damaged", "captioner", "caption_outcome", "caption_short", "caption_issues")
+"""Of the structural columns, those that the page shows as they are."""
 PREVIEW_BYTES = 64_000
 """A strip of three 160 px frames is 5-15 KB; what is far larger is not one, and would make the page heavy."""
 
@@ -50,7 +52,7 @@ def gallery(clips: pd.DataFrame, previews: Mapping[str, bytes], ruled: Iterable[
     shown = clips.iloc[rows]
     scores = {name: numbers(shown, name) for name in score_columns(clips, ruled)}
     facts = {str(name): values(shown, str(name)) for name in clips.columns if name not in STRUCTURAL | scores.keys()}
-    facts |= {name: values(shown, name) for name in ("codec", "has_audio", "captioner", "caption_outcome")}
+    facts |= {name: values(shown, name) for name in FACTS}
     facts["size"] = [
         f"{width:.0f}x{height:.0f}" if width * height > 0 else None
         for width, height in zip(numbers(shown, "width"), numbers(shown, "height"), strict=True)

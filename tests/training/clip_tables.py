@@ -40,17 +40,7 @@ def clip_row(path: Path, start_frame: int = 0, end_frame: int | None = None, **c
         height=info.height,
     )
     return {
-        "clip_id": clip.clip_id,
-        "source_uri": clip.source_uri,
-        "start_pts": clip.start_pts,
-        "end_pts": clip.end_pts,
-        "time_base_num": clip.time_base.numerator,
-        "time_base_den": clip.time_base.denominator,
-        "num_frames": clip.num_frames,
-        "fps": float(clip.fps),
-        "duration_seconds": clip.duration_seconds,
-        "width": clip.width,
-        "height": clip.height,
+        **clip.row(codec=info.codec, has_audio=info.has_audio, damaged=False),
         "caption": f"a long text on frames {start_frame} to {end_frame}",
         "caption_short": f"frames {start_frame}",
         **columns,

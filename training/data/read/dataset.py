@@ -132,10 +132,10 @@ class ClipDataset:
         """
         sample = np.empty((shape.frames, shape.height, shape.width, 3), np.uint8)
         frames = clip_frames(
-            clip.span,
+            clip.clip,
             num_frames=shape.frames,
             fps=self.fps,
-            start_seconds=placement.start_ticks * clip.span.time_base,
+            start_seconds=placement.start_ticks * clip.clip.time_base,
             backend=self._config.backend,
         )
         previous: Rgb | None = None

@@ -21,7 +21,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from preprocess.clip import Source
+from preprocess.clip import Clip
 from preprocess.decode import Frame, Video
 from preprocess.errors import MediaError
 
@@ -38,30 +38,9 @@ NEAR_SECONDS = Fraction(1, 4)
 longer than this (slides) are found by a second attempt, from the clip's start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Where a clip lies: half-open [start_pts, end_pts) in ticks of `time_base` seconds, on its source's clock."""
-
-    source_uri: str
-    source_id: str = "unknown"
-    """The file's content id; it is not checked, since that would read up to 32 MiB a sample."""
-    start_pts: int
-    end_pts: int
-    time_base: Fraction
-
-    def __post_init__(self) -> None:
-        if self.start_pts >= self.end_pts or self.time_base <= 0:
-            raise ValueError(f"{self.source_uri!r}: span [{self.start_pts}, {self.end_pts}) of {self.time_base} s")
-
-    @property
-    def source(self) -> Source:
-        """The file; size and time are of no use when reading."""
-        return Source(uri=self.source_uri, size_bytes=0, modified_ns=0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shown:
-    """A frame of the span, on screen during [pts, end_pts). `rgb` converts its pixels, which costs as much as decoding
+    """A frame of the clip, on screen during [pts, end_pts). `rgb` converts its pixels, which costs as much as decoding
     a small frame: only frames that are picked are asked for them."""
 
     pts: int
@@ -69,29 +48,29 @@ class Shown:
     rgb: Callable[[], Rgb]
 
 
-Backend = Callable[[Span, Fraction], Generator[Shown, None, None]]
-"""Frames of a span in order, the one on screen at a time (ticks) among them, and few before it."""
+Backend = Callable[[Clip, Fraction], Generator[Shown, None, None]]
+"""Frames of a clip in order, the one on screen at a time (ticks) among them, and few before it."""
 
 
 def clip_frames(
-    span: Span, *, num_frames: int, fps: Fraction, start_seconds: Fraction, backend: BackendName = "pyav"
+    clip: Clip, *, num_frames: int, fps: Fraction, start_seconds: Fraction, backend: BackendName = "pyav"
 ) -> Iterator[Rgb]:
-    """`num_frames` frames of `span` at `fps`, the first of them on screen `start_seconds` after the clip's start.
+    """`num_frames` frames of `clip` at `fps`, the first of them on screen `start_seconds` after the clip's start.
 
     Where a source has fewer frames a second than are asked for, the same array is yielded again.
 
     Raises:
         MediaError: the media is at fault: gone, not decodable, or shorter than the manifest says.
-        ValueError: the span is shorter than what is asked for.
+        ValueError: the clip is shorter than what is asked for.
     """
-    step = 1 / fps / span.time_base
-    first = span.start_pts + start_seconds / span.time_base
-    if start_seconds < 0 or first + (num_frames - 1) * step >= span.end_pts + step:
-        seconds = float((span.end_pts - span.start_pts) * span.time_base)
+    step = 1 / fps / clip.time_base
+    first = clip.start_pts + start_seconds / clip.time_base
+    if start_seconds < 0 or first + (num_frames - 1) * step >= clip.end_pts + step:
+        seconds = float((clip.end_pts - clip.start_pts) * clip.time_base)
         raise ValueError(f"{num_frames} frames at {fps} fps from {float(start_seconds):.3f} s on, of {seconds:.3f} s")
-    with closing(_backend(backend)(span, first)) as frames:
+    with closing(_backend(backend)(clip, first)) as frames:
         previous: Shown | None = None
-        for frame in on_screen(frames, first=first, step=step, early=EARLY_SECONDS / span.time_base, count=num_frames):
+        for frame in on_screen(frames, first=first, step=step, early=EARLY_SECONDS / clip.time_base, count=num_frames):
             if frame is not previous:
                 pixels, previous = frame.rgb(), frame
             yield pixels
@@ -121,7 +100,7 @@ def on_screen(
             raise MediaError("frames_missing", f"the first is {float((following.pts - first) / step):.1f} frames late")
         current = following
     if current is None:
-        raise MediaError("frames_missing", "none in the span")
+        raise MediaError("frames_missing", "none in the clip")
     while given < count:
         if wanted >= current.end_pts + step:
             raise MediaError("frames_missing", f"{given} of {count} frames, then the file ends")
@@ -129,32 +108,33 @@ def on_screen(
         wanted, given = wanted + step, given + 1
 
 
-def pyav_frames(span: Span, first: Fraction) -> Generator[Shown, None, None]:
+def pyav_frames(clip: Clip, first: Fraction) -> Generator[Shown, None, None]:
     """`Backend` that decodes forward from the key frame before `first`."""
-    near = max(span.start_pts, int(first - NEAR_SECONDS / span.time_base))
-    for from_pts in (near, span.start_pts):
-        with Video(span.source, source_id=span.source_id) as video:
-            if video.info.time_base != span.time_base:
-                raise MediaError("source_changed", f"time base {video.info.time_base}, not {span.time_base}")
-            with closing(_decoded(video, span, from_pts)) as frames:
+    near = max(clip.start_pts, int(first - NEAR_SECONDS / clip.time_base))
+    for from_pts in (near, clip.start_pts):
+        # the file's content id is not checked, since that would read up to 32 MiB a sample
+        with Video(clip.source, source_id=clip.source_id) as video:
+            if video.info.time_base != clip.time_base:
+                raise MediaError("source_changed", f"time base {video.info.time_base}, not {clip.time_base}")
+            with closing(_decoded(video, clip, from_pts)) as frames:
                 head = next(frames, None)
-                if from_pts == span.start_pts or (head is not None and head.pts <= first):
+                if from_pts == clip.start_pts or (head is not None and head.pts <= first):
                     if head is not None:
                         yield head
                         yield from frames
                     return
 
 
-def _decoded(video: Video, span: Span, from_pts: int) -> Generator[Shown, None, None]:
-    """Frames of the span from a tick on; a picture that was not decoded cleanly is no training data."""
+def _decoded(video: Video, clip: Clip, from_pts: int) -> Generator[Shown, None, None]:
+    """Frames of the clip from a tick on; a picture that was not decoded cleanly is no training data."""
     errors: int | None = None
     try:
-        for frame in video.frames(float((from_pts - Fraction(1, 2)) * span.time_base)):
-            if frame.pts >= span.end_pts:
+        for frame in video.frames(float((from_pts - Fraction(1, 2)) * clip.time_base)):
+            if frame.pts >= clip.end_pts:
                 return
             errors = video.damage.decode_errors if errors is None else errors
             if frame.raw.is_corrupt or video.damage.decode_errors > errors:
-                raise MediaError("decode_errors", f"at {float(frame.pts * span.time_base):.2f} s")
+                raise MediaError("decode_errors", f"at {float(frame.pts * clip.time_base):.2f} s")
             yield Shown(pts=frame.pts, end_pts=frame.end_pts, rgb=_Converted(frame))
     except (av.error.InvalidDataError, av.error.EOFError, av.error.PermissionError) as error:
         # FFmpeg says "not permitted" where a broken index keeps it from seeking

@@ -21,10 +21,11 @@ import av
 import av.container
 import av.video
 
+from preprocess.clip import Clip
 from preprocess.errors import MediaError
 from preprocess.io.storage import is_remote, local_path
 from preprocess.probe import open_container, open_source, video_stream
-from training.data.read.frames import Rgb, Shown, Span, pyav_frames
+from training.data.read.frames import Rgb, Shown, pyav_frames
 
 decord: Any = import_module("decord")  # it has no types
 
@@ -32,26 +33,26 @@ _CONTAINERS = frozenset({"mov", "matroska"})
 _PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
 
 
-def decord_frames(span: Span, first: Fraction) -> Generator[Shown, None, None]:
+def decord_frames(clip: Clip, first: Fraction) -> Generator[Shown, None, None]:
     """`Backend` by decord, with decoder threads left to the other workers."""
-    times = _frame_times(span)
-    reader = None if times is None else _opened(span)
+    times = _frame_times(clip)
+    reader = None if times is None else _opened(clip)
     if times is None or reader is None or len(reader) != len(times) - 1:
-        yield from pyav_frames(span, first)
+        yield from pyav_frames(clip, first)
         return
     begin = max(0, bisect_right(times, first) - 1)
     for index, (pts, end_pts) in enumerate(itertools.pairwise(times)):
-        if index >= begin and pts >= span.start_pts:
-            if pts >= span.end_pts:
+        if index >= begin and pts >= clip.start_pts:
+            if pts >= clip.end_pts:
                 return
             yield Shown(pts=pts, end_pts=end_pts, rgb=partial(_pixels, reader, index))
 
 
-def _frame_times(span: Span) -> list[int] | None:
+def _frame_times(clip: Clip) -> list[int] | None:
     """When each frame begins and, at the end, when the last one ends, in ticks; None where PyAV is to read the file."""
-    with open_source(span.source) as file, open_container(file) as container:
+    with open_source(clip.source) as file, open_container(file) as container:
         stream = video_stream(container)
-        if not _gives_the_same(container, stream) or stream.time_base != span.time_base:
+        if not _gives_the_same(container, stream) or stream.time_base != clip.time_base:
             return None
         try:
             packets = [(packet.pts, packet.duration) for packet in container.demux(stream) if packet.size]
@@ -75,13 +76,13 @@ def _gives_the_same(container: av.container.InputContainer, stream: av.video.Vid
     )
 
 
-def _opened(span: Span) -> Any:
+def _opened(clip: Clip) -> Any:
     """A reader, or None where decord refuses the file."""
-    path = b"" if is_remote(span.source_uri) else local_path(span.source_uri)
+    path = b"" if is_remote(clip.source_uri) else local_path(clip.source_uri)
     try:
         if path and path == os.fsdecode(path).encode(errors="replace"):
             return decord.VideoReader(os.fsdecode(path), ctx=decord.cpu(0), num_threads=1)
-        with open_source(span.source) as file:  # from a bucket, or a name that is not UTF-8: all of it into memory
+        with open_source(clip.source) as file:  # from a bucket, or a name that is not UTF-8: all of it into memory
             return decord.VideoReader(file, ctx=decord.cpu(0), num_threads=1)
     except (decord.DECORDError, RuntimeError):
         return None

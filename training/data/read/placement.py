@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from preprocess.clip import CLIP_KEYS, Clip
 from training.data.plan.choice import weights
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import draw_unit
 from training.data.plan.plan import RankStep
 from training.data.plan.table import CROP_COLUMNS, ClipTable
 from training.data.read.crop import Box, choose_crop
-from training.data.read.frames import Span
 from training.models.grid import Shape
 
 
@@ -63,16 +63,23 @@ class Placement:
 class PlacedClip:
     """What the manifest says of one clip, as far as reading it goes."""
 
-    clip_id: str
-    span: Span
-    displayed: tuple[int, int]
-    """Height and width of the whole picture, upright, in square pixels."""
+    clip: Clip
     content: Box
     """The picture inside black borders."""
 
+    @property
+    def clip_id(self) -> str:
+        """The clip's."""
+        return self.clip.clip_id
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """Height and width of the whole picture, upright, in square pixels."""
+        return self.clip.height, self.clip.width
+
     def placement(self, shape: Shape, fps: Fraction, chances: tuple[float, float, float]) -> Placement:
         """A sample's place, from three numbers in [0, 1): along time, width and height, wherever there is room."""
-        room = self.span.end_pts - self.span.start_pts - int(shape.frames / fps / self.span.time_base)
+        room = self.clip.end_pts - self.clip.start_pts - int(shape.frames / fps / self.clip.time_base)
         return Placement(
             start_ticks=int(chances[0] * (max(0, room) + 1)),
             crop=choose_crop(self.content, height=shape.height, width=shape.width, place=chances[1:]),
@@ -86,18 +93,8 @@ def placed_clip(table: ClipTable, row: int) -> PlacedClip:
         ValueError: the table was made without the manifest's columns.
     """
     clips = _manifest(table)
-    height, width = (_value(clips, name, row) for name in ("height", "width"))
-    return PlacedClip(
-        clip_id=_value(clips, "clip_id", row),
-        span=Span(
-            source_uri=_value(clips, "source_uri", row),
-            start_pts=_value(clips, "start_pts", row),
-            end_pts=_value(clips, "end_pts", row),
-            time_base=Fraction(_value(clips, "time_base_num", row), _value(clips, "time_base_den", row)),
-        ),
-        displayed=(height, width),
-        content=_content(clips, row, height, width),
-    )
+    clip = Clip.of({name: _value(clips, name, row) for name in CLIP_KEYS})
+    return PlacedClip(clip=clip, content=_content(clips, row, clip.height, clip.width))
 
 
 def clip_ids(table: ClipTable) -> list[str]:

@@ -16,30 +16,40 @@ import fsspec
 import numpy as np
 import pytest
 
-from preprocess.clip import Source
+from preprocess.clip import Clip, Source
 from preprocess.decode import Video
 from preprocess.errors import MediaError
 from tests import videos
 from tests.videos import VARIABLE_SECONDS, counter_video, read_counter
-from training.data.read.frames import EARLY_SECONDS, BackendName, Rgb, Span, clip_frames
+from training.data.read.frames import EARLY_SECONDS, BackendName, Rgb, clip_frames
 
 BACKENDS: tuple[BackendName, ...] = ("pyav", "decord")
 both = pytest.mark.parametrize("backend", BACKENDS)
 
 
-def whole(path: Path) -> Span:
+def clip_of(path: Path, start_pts: int, end_pts: int, time_base: Fraction) -> Clip:
+    """A clip of which only the place is looked at."""
+    return Clip(
+        source_id="unknown",
+        source_uri=os.fspath(path),
+        start_pts=start_pts,
+        end_pts=end_pts,
+        time_base=time_base,
+        num_frames=1,
+        fps=Fraction(24),
+        width=1,
+        height=1,
+    )
+
+
+def whole(path: Path) -> Clip:
     with Video(Source(uri=os.fspath(path), size_bytes=0, modified_ns=0)) as video:
         frames = [(frame.pts, frame.end_pts) for frame in video.frames()]
-        return Span(
-            source_uri=os.fspath(path),
-            start_pts=frames[0][0],
-            end_pts=frames[-1][1],
-            time_base=video.info.time_base,
-        )
+        return clip_of(path, frames[0][0], frames[-1][1], video.info.time_base)
 
 
 def frames_at(
-    span: Span, num_frames: int, fps: int, start: Fraction = Fraction(0), backend: BackendName = "pyav"
+    span: Clip, num_frames: int, fps: int, start: Fraction = Fraction(0), backend: BackendName = "pyav"
 ) -> list[Rgb]:
     return list(clip_frames(span, num_frames=num_frames, fps=Fraction(fps), start_seconds=start, backend=backend))
 
@@ -100,7 +110,7 @@ def test_every_kind_of_file_gives_the_frames_of_its_span(tmp_path: Path, name: s
         pts = [frame.pts for frame in video.frames()]
         upright = (video.info.coded_height, video.info.coded_width)
         turned = video.info.rotation in (90, 270)
-        span = Span(source_uri=os.fspath(path), start_pts=pts[7], end_pts=pts[31], time_base=video.info.time_base)
+        span = clip_of(path, pts[7], pts[31], video.info.time_base)
     frames = frames_at(span, 1, 24, Fraction((pts[20] - pts[7]) * span.time_base), backend)
     assert numbers(frames) == [20]
     assert frames[0].shape[:2] == (upright[::-1] if turned else upright)
@@ -152,7 +162,7 @@ def test_slide_shown_since_long_before_the_sample(tmp_path: Path, backend: Backe
 def test_a_file_that_ends_early_is_bad_media(tmp_path: Path, backend: BackendName) -> None:
     whole_span = whole(videos.moving_texture(tmp_path / "whole.mp4", seconds=4))
     cut = videos.cut_short(tmp_path / "cut.mp4")
-    span = Span(source_uri=os.fspath(cut), start_pts=0, end_pts=whole_span.end_pts, time_base=whole_span.time_base)
+    span = clip_of(cut, 0, whole_span.end_pts, whole_span.time_base)
     assert len(frames_at(span, 12, 24, backend=backend)) == 12
     with pytest.raises(MediaError):
         frames_at(span, 90, 24, backend=backend)
@@ -162,7 +172,7 @@ def test_a_file_that_ends_early_is_bad_media(tmp_path: Path, backend: BackendNam
 @pytest.mark.parametrize("name", list(videos.UNREADABLE_BUILDERS))
 def test_unreadable_files_have_a_reason(tmp_path: Path, name: str, backend: BackendName) -> None:
     path = videos.UNREADABLE_BUILDERS[name](tmp_path / name)
-    span = Span(source_uri=os.fspath(path), start_pts=0, end_pts=100, time_base=Fraction(1, 24))
+    span = clip_of(path, 0, 100, Fraction(1, 24))
     with pytest.raises(MediaError):
         frames_at(span, 1, 24, backend=backend)
 
@@ -170,7 +180,7 @@ def test_unreadable_files_have_a_reason(tmp_path: Path, name: str, backend: Back
 @both
 def test_playlists_open_nothing_else(tmp_path: Path, backend: BackendName) -> None:
     listed = videos.playlist(tmp_path / "list.mp4", counter_video(tmp_path / "secret.mp4"))
-    span = Span(source_uri=os.fspath(listed), start_pts=0, end_pts=36, time_base=Fraction(1, 24))
+    span = clip_of(listed, 0, 36, Fraction(1, 24))
     with pytest.raises(MediaError, match="not_a_video"):
         frames_at(span, 1, 24, backend=backend)
 
