@@ -39,12 +39,12 @@ def _curate(options: argparse.Namespace) -> None:
     from pipelines.curate import curate
     from pipelines.progress import print_summary
     from pipelines.recipe.config import recipe
-    from pipelines.recipe.plugins import with_captioner
+    from pipelines.recipe.plugins import captioner_named, with_captioner
     from preprocess.io.settings import override
 
     config = recipe(options.recipe)
     if options.captioner is not None:
-        config = with_captioner(config, options.captioner)
+        config = with_captioner(config, captioner_named(options.captioner))
     config = override(config, options.set)
     manifest = curate(options.source, options.out, config, engine=options.engine, workers=options.workers)
     print_summary(manifest)
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_plan)
 
     command = commands.add_parser("filter", help="run one filter alone over a manifest and add its columns")
-    command.add_argument("name", metavar="NAME", help="the filter, such as motion")
+    command.add_argument("name", metavar="NAME", help="a file's in filters/, such as motion, or module:Class")
     command.add_argument("out", metavar="OUT")
     _add_set(command)
     _add_engine(command)
@@ -157,7 +157,8 @@ def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
 
 
 def _add_captioner(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--captioner", metavar="NAME", help="who describes the clips (default: the recipe's own)")
+    where = "a file's in captioners/, such as attributes, or module:Class (default: the recipe's own)"
+    command.add_argument("--captioner", metavar="NAME", help=where)
 
 
 def _add_set(command: argparse.ArgumentParser) -> None:

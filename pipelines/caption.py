@@ -12,7 +12,7 @@ from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.recipe.checks import check_models, refuse_mixed_towers
 from pipelines.recipe.config import CurateConfig
-from pipelines.recipe.plugins import with_captioner
+from pipelines.recipe.plugins import captioner_named, with_captioner
 from pipelines.recipe.recorded import load, recorded_config
 from preprocess.io import storage
 from preprocess.io.settings import difference, fingerprint, override
@@ -30,16 +30,18 @@ def run_caption(
     """Describe every clip of the manifest at `out` that passes the rules and that this captioner has not described.
 
     Another model, prompt or number of frames describes all of them anew. Clips whose caption ended in an `error` are
-    asked for again. Scorers of captions (`alignment`) follow the new ones.
+    asked for again. Scorers of captions (`alignment`) follow the new ones. `captioner` is the name of a file in
+    `captioners/`, or `module:Class`.
 
     Raises:
         ValueError: no manifest, no such captioner, weights or a server that are missing, or a misspelt setting.
     """
+    kind = None if captioner is None else captioner_named(captioner)  # imported before run.json is read
     manifest = Manifest(out)
     with storage.exclusive(manifest.location):
         run, table = load(manifest)
         before = recorded_config(run)
-        config = override(with_captioner(before, captioner or before.captioner.name), assignments or [])
+        config = override(with_captioner(before, kind or type(before.captioner)), assignments or [])
         followers = [s for s in config.scorers if isinstance(s, EmbeddingScorer) and step_of(s) == CAPTIONED]
         check_models(config, measurements=followers, captions=True)
         refuse_mixed_towers(before, config, anew=followers)

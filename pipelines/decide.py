@@ -31,7 +31,7 @@ def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
         own = recorded_config(run)
         config = own
         if recipe is not None:
-            config = with_captioner(with_added(recipe_of(recipe), run), own.captioner.name)
+            config = with_captioner(with_added(recipe_of(recipe), run), type(own.captioner))
         config = override(config, assignments)
         measured = [line for line in difference(own, config) if not line.startswith(("rules.", "name:"))]
         if measured:

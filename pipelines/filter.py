@@ -8,7 +8,7 @@ from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
 from pipelines.recipe.checks import check_models, refuse_mixed_towers
-from pipelines.recipe.plugins import with_scorer
+from pipelines.recipe.plugins import scorer_named, with_scorer
 from pipelines.recipe.recorded import load, recorded_config
 from preprocess.io import storage
 from preprocess.io.settings import fingerprint, override
@@ -20,22 +20,25 @@ def run_filter(
 ) -> Manifest:
     """Measure the clips of the manifest at `out` with the filter `name`, then decide again by the manifest's rules.
 
+    `name` is that of a file in `filters/`, or `module:Class`.
+
     A filter that runs a model skips the clips that the rules on cheaper columns reject, as in a whole run.
 
     Raises:
         ValueError: no manifest, no such filter, weights that are missing, or a misspelt setting.
     """
+    kind = scorer_named(name)  # imported before run.json is read, which may have it
     manifest = Manifest(out)
     with storage.exclusive(manifest.location):
         run, table = load(manifest)
         before = recorded_config(run)
-        config = override(with_scorer(before, name), assignments or [])
-        scorer = next(scorer for scorer in config.scorers if scorer.name == name)
+        config = override(with_scorer(before, kind), assignments or [])
+        scorer = next(scorer for scorer in config.scorers if type(scorer) is kind)
         check_models(config, measurements=[scorer], captions=False)
         refuse_mixed_towers(before, config, anew=[scorer])
         rows = table.to_pylist()
         asked = [row for row in rows if not broken_rules(config, row, before=step_of(scorer))]
-        done = storage.join(manifest.location, "columns", f"{name}-{fingerprint(config)}")
+        done = storage.join(manifest.location, "columns", f"{scorer.name}-{fingerprint(config)}")
         columns = dict(score_fields(scorer.columns))
         values = revisit_clips(
             manifest,
@@ -46,7 +49,7 @@ def run_filter(
             engine=choose_engine(engine, workers),
         )
         if scorer not in before.scorers:
-            run = run | {"added": sorted({*run.get("added", ()), name})}
+            run = run | {"added": sorted({*run.get("added", ()), scorer.name})}
         rewrite(manifest, run, with_values(table, rows, values, columns), config)
         storage.delete_folder(done)
     return manifest

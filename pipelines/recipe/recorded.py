@@ -11,7 +11,7 @@ import pyarrow as pa
 from filters.base import EmbeddingScorer
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
-from pipelines.recipe.plugins import with_captioner, with_scorer
+from pipelines.recipe.plugins import captioner_named, scorer_named, with_captioner, with_scorer
 from preprocess.io import trees
 from preprocess.io.names import recipe_in
 from preprocess.io.settings import dump, fingerprint, override
@@ -73,9 +73,12 @@ def run_of(config: CurateConfig) -> dict[str, Any]:
 
 def _config_by_name(run: Mapping[str, Any]) -> CurateConfig:
     """The recipe of a manifest from before run.json held all of it: one of ours by its name, and what was set."""
-    config = with_captioner(recipe_in(recipes, run["recipe"]["name"], CurateConfig), run["settings"]["captioner"])
-    for name in run.get("added", ()):
-        config = with_scorer(config, name)
+    names = [run["settings"]["captioner"], *run.get("added", ())]
+    if any(":" in name for name in names):
+        raise ValueError(f"{names}: a file names no modules")
+    config = with_captioner(recipe_in(recipes, run["recipe"]["name"], CurateConfig), captioner_named(names[0]))
+    for name in names[1:]:
+        config = with_scorer(config, scorer_named(name))
     before = dump(config)
     changed = {key: value for key, value in run["settings"].items() if before.get(key, "absent") != value}
     return override(config, [f"{key}={value}" for key, value in changed.items()])

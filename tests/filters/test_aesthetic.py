@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from filters.aesthetic import AestheticScorer, AestheticV25Scorer
+from filters.aesthetic import AestheticScorer
+from filters.aesthetic_v2_5 import AestheticV25Scorer
 from filters.base import Embedded
 from filters.towers.aesthetic_head import load_head
 from filters.towers.tower import Tower

@@ -5,14 +5,20 @@ import math
 import numpy as np
 import pytest
 
-import filters
-from filters.base import Embedded, EmbeddingScorer, Measurement, Scorer
-from pipelines.recipe.plugins import classes
+from filters.base import BatchScorer, Embedded, EmbeddingScorer, Measurement, Scorer
+from pipelines.recipe.plugins import plug_ins
 from preprocess.io.weights import MissingWeightsError
 from tests.filters.views import moving, texture, view_of
 
 ALTERNATIVES = {"text_area", "text_area_easyocr"}
 """Fill the same columns; a recipe names one of them."""
+KINDS, BROKEN = plug_ins("filters", Measurement)
+
+
+def those_of(kind):
+    return pytest.mark.parametrize(
+        "scorer_class", [c for c in KINDS.values() if issubclass(c, kind)], ids=lambda c: c.__name__
+    )
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def views():
     }
 
 
-@pytest.mark.parametrize("scorer_class", list(classes(filters, Scorer)), ids=lambda c: c.__name__)
+@those_of(Scorer)
 def test_scorer_fills_its_columns(scorer_class, views):
     scorer = scorer_class()
     scorer.setup()
@@ -37,14 +43,10 @@ def test_scorer_fills_its_columns(scorer_class, views):
         scorer.close()
 
 
-@pytest.mark.parametrize("scorer_class", list(classes(filters, EmbeddingScorer)), ids=lambda c: c.__name__)
+@those_of(EmbeddingScorer)
 def test_embedding_scorer_fills_its_columns(scorer_class, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    scorer = scorer_class()
-    try:
-        scorer.setup()
-    except MissingWeightsError as error:
-        pytest.skip(f"needs what no test can have: {error}")
+    scorer = set_up(scorer_class)
     vectors = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     for name, embedded in {
@@ -55,6 +57,28 @@ def test_embedding_scorer_fills_its_columns(scorer_class, tmp_path, monkeypatch)
         assert_fills(scorer, scorer.score(embedded), name)
 
 
+@those_of(BatchScorer)
+def test_batch_scorer_fills_its_columns(scorer_class, views, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    looks = [scorer_class().frames(view) for view in views.values()]
+    assert all(frame.dtype == np.uint8 and frame.ndim == 3 for look in looks for frame in look)
+    scorer = set_up(scorer_class)
+    try:
+        for name, scores in zip(views, scorer.score(looks), strict=True):
+            assert_fills(scorer, scores, name)
+    finally:
+        scorer.close()
+
+
+def set_up(scorer_class):
+    scorer = scorer_class()
+    try:
+        scorer.setup()
+    except MissingWeightsError as error:
+        pytest.skip(f"needs what no test can have: {error}")
+    return scorer
+
+
 def assert_fills(scorer, scores, name):
     assert set(scores) == set(scorer.columns), name
     for column, value in scores.items():
@@ -62,8 +86,12 @@ def assert_fills(scorer, scores, name):
         assert not isinstance(value, float) or math.isfinite(value), f"{name}: {column} is {value!r}"
 
 
-def test_names_and_columns_are_not_shared():
-    kinds = list(classes(filters, Measurement))
-    assert len({kind.name for kind in kinds}) == len(kinds) >= 15
-    columns = [column for kind in kinds for column in kind.columns if kind.name not in ALTERNATIVES]
+def test_every_file_is_one_filter_of_its_name():
+    assert not BROKEN
+    assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in KINDS}
+    assert len(KINDS) >= 17
+
+
+def test_columns_are_not_shared():
+    columns = [column for kind in KINDS.values() for column in kind.columns if kind.name not in ALTERNATIVES]
     assert len(columns) == len(set(columns))

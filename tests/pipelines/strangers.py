@@ -1,0 +1,78 @@
+"""Filters and captioners as somebody else would bring them, from a module outside `filters/` and `captioners/`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from captioners.base import Caption, Captioner, ClipToDescribe
+from filters.base import BatchScorer, ColumnType, Score, Scorer
+from preprocess.frames import FrameView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlyScorer(Scorer):
+    """Stands for native code that takes its process down, on one clip only."""
+
+    name: ClassVar[str] = "deadly"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"deadly": float}
+    victim: str = ""
+    """A clip id."""
+
+    def score(self, view: FrameView) -> Mapping[str, Score]:
+        if view.clip.clip_id == self.victim:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"deadly": view.clip.duration_seconds}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlyModelScorer(BatchScorer):
+    """A model that takes its process down on a clip of one length, whatever else is in the batch."""
+
+    name: ClassVar[str] = "deadly_model"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"deadly_model": int}
+    victim_frames: int = 0
+
+    def frames(self, view):
+        return [sample.luma for sample in view.samples]
+
+    def score(self, clips):
+        if any(len(clip) == self.victim_frames for clip in clips):
+            os._exit(1)
+        return [{"deadly_model": len(clip)} for clip in clips]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlyCaptioner(Captioner):
+    """A captioner in a pool of its own that takes its process down on one clip."""
+
+    name: ClassVar[str] = "deadly_words"
+    needs_frames: ClassVar[bool] = False
+    waits: ClassVar[bool] = True
+    victim: str = ""
+
+    def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
+        if any(clip.row["clip_id"] == self.victim for clip in clips):
+            os._exit(1)
+        return [Caption(text=f"A clip of {clip.row['num_frames']} frames.", outcome="ok") for clip in clips]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiccupScorer(Scorer):
+    """Fails twice as storage does, and then never again."""
+
+    name: ClassVar[str] = "hiccup"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"hiccup": int}
+    marks: str = ""
+    """A folder that remembers the failures."""
+
+    def score(self, view: FrameView) -> Mapping[str, Score]:
+        failures = len(list(Path(self.marks).iterdir()))
+        if failures < 2:
+            (Path(self.marks) / str(failures)).touch()
+            raise OSError("the bucket does not answer")
+        return {"hiccup": failures}

@@ -1,0 +1,117 @@
+"""Clips of a finished manifest, measured and described once more: what kills a worker is left out, the rest goes on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipelines.caption import run_caption
+from pipelines.curate import curate
+from pipelines.filter import run_filter
+from pipelines.recipe import recipes
+from pipelines.recipe.config import override
+from tests import videos
+from tests.pipelines import strangers
+
+HERE = strangers.__name__
+KILLED = "machine_failure: killed its worker 3 times"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, out = tmp_path_factory.mktemp("bucket"), tmp_path_factory.mktemp("made")
+    videos.shots_video(folder / "a.mp4", seconds=(4, 5, 3.5), openings=("cut",) * 3)
+    videos.shots_video(folder / "b.mp4", seconds=(4.5, 6), openings=("cut",) * 2)
+    config = override(recipes.default(), ["rules.short_side.min=none", "rules.text_area.max=none"])
+    curate(os.fspath(folder), os.fspath(out), config, engine="local")
+    return out
+
+
+@pytest.fixture
+def manifest(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "out"))
+
+
+def table(manifest: Path) -> pd.DataFrame:
+    return pd.read_parquet(manifest / "clips").set_index("clip_id")
+
+
+def kept_clip(manifest: Path, number: int) -> str:
+    clips = table(manifest)
+    return str(clips.index[clips["status"] == "kept"][number])
+
+
+@pytest.mark.cluster
+def test_clip_that_kills_its_scorer_is_left_out_and_all_others_are_scored(
+    manifest: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    victim = kept_clip(manifest, 1)
+    with caplog.at_level(logging.WARNING, "clipmill"):
+        run_filter(
+            f"{HERE}:DeadlyScorer",
+            os.fspath(manifest),
+            assignments=[f"scorers.deadly.victim={victim}", "rules.deadly.min=0"],
+            engine="ray",
+            workers=2,
+        )
+    clips = table(manifest)
+    assert list(clips.index[clips["deadly"].isna()]) == [victim]
+    others = clips.drop(victim)
+    assert others["deadly"].tolist() == pytest.approx(others["duration_seconds"].tolist())
+    assert list(clips.loc[victim, "reasons"]) == ["deadly:not_measured"]
+    assert [victim in record.message and KILLED in record.message for record in caplog.records] == [True]
+    assert not (manifest / "attempts").exists()
+    assert not list((manifest / "columns").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_clip_that_kills_a_batch_is_left_out_of_it(manifest: Path) -> None:
+    clips = table(manifest)
+    samples = (clips["duration_seconds"] * 2).round().astype(int)
+    victim = str(samples.index[samples == samples.max()][0])
+    run_filter(
+        f"{HERE}:DeadlyModelScorer",
+        os.fspath(manifest),
+        assignments=[f"scorers.deadly_model.victim_frames={samples.max()}"],
+        engine="ray",
+        workers=1,
+    )
+    scores = table(manifest)["deadly_model"]
+    assert scores.isna().sum() == 1
+    assert scores.drop(victim).notna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_clip_that_kills_its_captioner_has_an_error_and_all_others_their_caption(manifest: Path) -> None:
+    victim = kept_clip(manifest, 2)
+    run_caption(
+        os.fspath(manifest),
+        captioner=f"{HERE}:DeadlyCaptioner",
+        assignments=[f"captioner.victim={victim}"],
+        engine="ray",
+        workers=1,
+    )
+    clips = table(manifest)
+    kept = clips[clips["status"] == "kept"]
+    assert set(kept["captioner"]) == {"deadly_words"}
+    assert kept.drop(victim)["caption"].str.startswith("A clip of").all()
+    row = kept.loc[victim]
+    assert (row["caption"], row["caption_outcome"], list(row["caption_issues"])) == (None, "error", [KILLED])
+
+
+def test_storage_that_fails_twice_is_asked_again(manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "marks").mkdir()
+    run_filter(
+        f"{HERE}:HiccupScorer",
+        os.fspath(manifest),
+        assignments=[f"scorers.hiccup.marks={tmp_path / 'marks'}"],
+        engine="local",
+    )
+    assert set(table(manifest)["hiccup"]) == {2}
