@@ -31,17 +31,17 @@ class DeadlyScorer(Scorer):
 
 @dataclass(frozen=True, kw_only=True)
 class DeadlyModelScorer(BatchScorer):
-    """A model that takes its process down on a clip of one length, whatever else is in the batch."""
+    """A model that takes its process down on a clip of many frames, whatever else is in the batch."""
 
     name: ClassVar[str] = "deadly_model"
     columns: ClassVar[Mapping[str, ColumnType]] = {"deadly_model": int}
-    victim_frames: int = 0
+    most_frames: int = 0
 
     def frames(self, view):
         return [sample.luma for sample in view.samples]
 
     def score(self, clips):
-        if any(len(clip) == self.victim_frames for clip in clips):
+        if any(len(clip) > self.most_frames for clip in clips):
             os._exit(1)
         return [{"deadly_model": len(clip)} for clip in clips]
 
@@ -51,8 +51,9 @@ class DeadlyCaptioner(Captioner):
     """A captioner in a pool of its own that takes its process down on one clip."""
 
     name: ClassVar[str] = "deadly_words"
-    needs_frames: ClassVar[bool] = False
     waits: ClassVar[bool] = True
+    num_frames: int = 1
+    long_side: int = 32
     victim: str = ""
 
     def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
@@ -76,3 +77,26 @@ class HiccupScorer(Scorer):
             (Path(self.marks) / str(failures)).touch()
             raise OSError("the bucket does not answer")
         return {"hiccup": failures}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthScorer(Scorer):
+    """Frames of a clip, so many times."""
+
+    name: ClassVar[str] = "length"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"length": int}
+    times: int = 1
+
+    def score(self, view: FrameView) -> Mapping[str, Score]:
+        return {"length": self.times * len(view.signals.seconds)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthCaptioner(Captioner):
+    """Says how many frames a clip has."""
+
+    name: ClassVar[str] = "length_words"
+    needs_frames: ClassVar[bool] = False
+
+    def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
+        return [Caption(text=f"A clip of {clip.row['num_frames']} frames.", outcome="ok") for clip in clips]
