@@ -17,7 +17,7 @@ import pytest
 from pipelines.caption import run_caption
 from pipelines.curate import curate
 from pipelines.recipe import recipes
-from pipelines.recipe.plugins import with_captioner
+from pipelines.recipe.plugins import captioner_named, with_captioner
 from preprocess.io.settings import override
 from tests import videos
 from tests.tiny_vlm import tiny_qwen2_vl
@@ -81,7 +81,7 @@ def assert_all_described(out: Path) -> int:
 @pytest.mark.cluster
 def test_curate_asks_the_server(bucket: Path, server: VlmServer, tmp_path: Path) -> None:
     before = server.num_answers()
-    config = override(with_captioner(recipes.default(), "openai_chat"), [SMALL, *asking(server)])
+    config = override(with_captioner(recipes.default(), captioner_named("openai_chat")), [SMALL, *asking(server)])
     curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="ray", workers=1)
     assert server.num_answers() - before == REQUESTS_A_CLIP * assert_all_described(tmp_path)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +17,12 @@ from pipelines.curate import curate
 from pipelines.decide import decide
 from pipelines.filter import run_filter
 from pipelines.recipe import recipes
-from pipelines.recipe.config import CurateConfig, override
-from pipelines.recipe.plugins import plug_ins, with_captioner, with_scorer
+from pipelines.recipe.config import CurateConfig
+from pipelines.recipe.plugins import captioner_named, plug_ins, scorer_named
+from preprocess.io.settings import override
 from tests import videos
+
+ROOT = Path(__file__).resolve().parents[2]
 
 STRANGER = "tests.pipelines.strangers:LengthScorer"
 WORDS = "tests.pipelines.strangers:LengthCaptioner"
@@ -68,43 +72,48 @@ def test_broken_neighbour_disturbs_no_command(manifest: Path) -> None:
         run_filter("a_broken", os.fspath(manifest), engine="local")
 
 
-def test_stranger_s_filter_is_remembered_and_imported_when_named(manifest: Path) -> None:
+def test_stranger_s_filter_is_remembered(manifest: Path) -> None:
     out = os.fspath(manifest)
     run_filter(STRANGER, out, assignments=["scorers.length.times=2"], engine="local")
     clips = pd.read_parquet(manifest / "clips")
     assert clips["length"].tolist() == (2 * clips["num_frames"]).tolist()
-    with pytest.raises(ValueError, match=rf"{STRANGER} is code from elsewhere; `--plug-in {STRANGER}`"):
-        decide(out, recipe=None, assignments=[])
-    decide(out, recipe=None, assignments=["rules.length.min=1000000"], plug_ins=[STRANGER])
+    decide(out, recipe=None, assignments=["rules.length.min=1000000"])
     assert set(pd.read_parquet(manifest / "clips")["status"]) == {"rejected"}
-    decide(out, recipe=None, assignments=["rules.length.min=none"], plug_ins=[STRANGER])
+    decide(out, recipe=None, assignments=["rules.length.min=none"])
     videos.shots_video(manifest.parent / "in" / "b.mp4", seconds=(6,), openings=("cut",))
-    curate(os.fspath(manifest.parent / "in"), out, config(), engine="local", plug_ins=[STRANGER])
+    curate(os.fspath(manifest.parent / "in"), out, config(), engine="local")
     clips = pd.read_parquet(manifest / "clips")
     assert clips["length"].tolist() == (2 * clips["num_frames"]).tolist()
 
 
-def test_stranger_s_captioner_is_remembered_and_imported_when_named(manifest: Path) -> None:
+def test_stranger_s_captioner_is_remembered(manifest: Path) -> None:
     out = os.fspath(manifest)
     run_caption(out, captioner=WORDS, engine="local")
-    assert set(pd.read_parquet(manifest / "clips")["captioner"]) == {"length_words"}
-    with pytest.raises(ValueError, match=f"`--plug-in {WORDS}`"):
-        run_filter("sharpness", out, engine="local")
-    run_caption(out, engine="local", plug_ins=[WORDS])
+    run_filter("sharpness", out, engine="local")
+    clips = pd.read_parquet(manifest / "clips")
+    assert set(clips["captioner"]) == {"length_words"}
+    assert clips["caption"].tolist() == [f"A clip of {count} frames." for count in clips["num_frames"]]
 
 
-def test_run_json_alone_imports_nothing(manifest: Path) -> None:
-    (manifest.parent / "evil.py").write_text("raise SystemExit('imported')")
-    run = json.loads((manifest / "run.json").read_text())
-    changed = run | {"added": ["evil"], "plug_ins": {"evil": "evil:Evil"}}
-    (manifest / "run.json").write_text(json.dumps(changed))
-    with pytest.raises(ValueError, match="evil:Evil is code from elsewhere"):
-        decide(os.fspath(manifest), recipe=None, assignments=[])
+def test_commands_that_do_not_name_a_stranger_import_none(manifest: Path) -> None:
+    run_filter(STRANGER, os.fspath(manifest), engine="local")
+    command = [sys.executable, "-m", "pipelines", "decide", os.fspath(manifest)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{STRANGER} is not part of this program" in done.stderr
+    command = [sys.executable, "-m", "pipelines", "filter", STRANGER, os.fspath(manifest), "--engine", "local"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("name", ["nosuch", "towers", "base", "../motion", "towers.tower", "", "tests:"])
+@pytest.mark.parametrize("name", ["nosuch", "towers", "base", "../motion", "towers.tower", ""])
 def test_no_such_plug_in_lists_those_there_are(name: str) -> None:
     with pytest.raises(ValueError, match="motion"):
-        with_scorer(recipes.default(), name)
+        scorer_named(name)
     with pytest.raises(ValueError, match="attributes"):
-        with_captioner(recipes.default(), name)
+        captioner_named(name)
+
+
+@pytest.mark.parametrize("name", ["tests.pipelines.strangers:Nobody", "tests.pipelines.strangers:LengthCaptioner", ":"])
+def test_no_such_class_elsewhere(name: str) -> None:
+    with pytest.raises(ValueError, match=r"has no class|cannot be imported"):
+        scorer_named(name)

@@ -14,7 +14,7 @@ from pipelines.caption import run_caption
 from pipelines.curate import curate
 from pipelines.filter import run_filter
 from pipelines.recipe import recipes
-from pipelines.recipe.config import override
+from preprocess.io.settings import override
 from tests import videos
 from tests.pipelines import strangers
 
