@@ -54,9 +54,9 @@ def main(source: str, rounds: int) -> None:
     ratios, ocr_ratios, speeds = [], [], []
     for number in range(rounds):
         decode = _cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
-        without = _cpu_seconds(lambda: [without_ocr.process(unit) for unit in units])
+        without = _cpu_seconds(lambda: [without_ocr.process([unit]) for unit in units])
         began = time.monotonic()
-        whole = _cpu_seconds(lambda: [everything.process(unit) for unit in units])
+        whole = _cpu_seconds(lambda: [everything.process([unit]) for unit in units])
         wall = time.monotonic() - began
         ratios.append(without / decode)
         ocr_ratios.append((whole - without) / decode)

@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 
 import cv2
 
+from captioners.judge.checks import issues
 from preprocess.frames import FrameView
 from preprocess.records import shapes_repr
 
 OUTCOMES = ("ok", "truncated", "refused", "repetitive", "empty", "error")
 """What a reader may still judge (`truncated`, `repetitive`) keeps its text; those in `NO_TEXT` have none."""
 NO_TEXT = ("refused", "empty", "error")
+COLUMNS = ("caption", "caption_short", "captioner", "caption_outcome", "prompt_id", "caption_issues")
+"""What every captioner fills in the manifest; all null for a clip that nobody described."""
 JPEG_QUALITY = 90
 
 
@@ -98,6 +101,24 @@ class Captioner(ABC):
             return ()
         pictures = (sample.picture.bgr(self.long_side) for sample in view.uniform(self.num_frames))
         return tuple(bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]) for bgr in pictures)
+
+    def described(self, clips: Sequence[ClipToDescribe]) -> list[dict[str, Any]]:
+        """The caption columns of clips, in order.
+
+        Raises:
+            CaptionServerError: no clip can be described now.
+        """
+        captions = zip(clips, self.caption(clips), strict=True)
+        return [self.columns(caption, clip.row) for clip, caption in captions]
+
+    def columns(self, caption: Caption, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A caption as `COLUMNS`, with what the clip's measurements say against it."""
+        if caption.text is not None:
+            against = issues(caption.text, row)
+        else:
+            against = [] if caption.detail is None else [caption.detail]
+        values = (caption.text, caption.short, self.name, caption.outcome, self.prompt_id, against)
+        return dict(zip(COLUMNS, values, strict=True))
 
     @abstractmethod
     def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:

@@ -33,6 +33,6 @@ class LocalEngine:
         chain.setup()
         try:
             for item in items:
-                yield from chain.process(item)
+                yield from chain.process([item])
         finally:
             chain.close()

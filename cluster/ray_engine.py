@@ -115,7 +115,7 @@ class _Worker:
             results: list[Any] = failures
         else:
             try:
-                results = list(self._stage.process_many(items))
+                results = list(self._stage.process(items))
             except Exception as error:  # a bug: it goes to the driver whole, which stops the run
                 error.add_note(traceback.format_exc())
                 results = [_Failure(error)]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from captioners.base import ClipToDescribe
-from pipelines.clips.decisions import CAPTIONED, broken_rules, describe, no_caption
+from captioners.base import COLUMNS, ClipToDescribe
+from pipelines.clips.decisions import CAPTIONED, broken_rules
 from pipelines.clips.decisions import decide as decide_row
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.config import recipe as recipe_of
@@ -61,8 +61,8 @@ def _describe(config: CurateConfig, rows: list[Row]) -> None:
     asked = []
     for row in own:
         if broken_rules(config, row, before=CAPTIONED):
-            row |= no_caption()
+            row |= dict.fromkeys(COLUMNS)
         else:
             asked.append(row)
-    for row, columns in zip(asked, describe(config.captioner, [ClipToDescribe(row=row) for row in asked]), strict=True):
+    for row, columns in zip(asked, config.captioner.described([ClipToDescribe(row=row) for row in asked]), strict=True):
         row |= columns

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from captioners.base import Caption, Captioner, ClipToDescribe
-from captioners.judge.checks import issues
 from filters.base import BatchScorer, EmbeddingScorer, Measurement, Scorer
 from filters.rules import Range, reasons
 from pipelines.recipe.config import CurateConfig
@@ -47,39 +45,3 @@ def decide(config: CurateConfig, row: Row) -> None:
     """Fill `status` and `reasons` from the other columns."""
     broken = broken_rules(config, row)
     row |= {"status": "rejected" if broken else "kept", "reasons": broken}
-
-
-def describe(captioner: Captioner, clips: list[ClipToDescribe]) -> list[Row]:
-    """The caption columns of clips."""
-    return [
-        _caption_columns(captioner, clip.row, caption)
-        for clip, caption in zip(clips, captioner.caption(clips), strict=True)
-    ]
-
-
-def no_caption() -> Row:
-    """The caption columns of a clip that nobody described."""
-    return dict.fromkeys(("caption", "caption_short", "captioner", "caption_outcome", "prompt_id", "caption_issues"))
-
-
-def error_caption(captioner: Captioner, reason: str) -> Row:
-    """The caption columns of a clip that its captioner could not be asked about."""
-    return _caption_columns(captioner, {}, Caption(text=None, outcome="error", detail=reason))
-
-
-def _caption_columns(captioner: Captioner, row: Mapping[str, Any], caption: Caption) -> Row:
-    return {
-        "caption": caption.text,
-        "caption_short": caption.short,
-        "captioner": captioner.name,
-        "caption_outcome": caption.outcome,
-        "prompt_id": captioner.prompt_id,
-        "caption_issues": _issues(row, caption),
-    }
-
-
-def _issues(row: Mapping[str, Any], caption: Caption) -> list[str]:
-    """What the measurements say against the caption; for a clip without one, why there is none, where that is known."""
-    if caption.text is not None:
-        return issues(caption.text, row)
-    return [] if caption.detail is None else [caption.detail]

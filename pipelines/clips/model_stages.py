@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from captioners.base import Captioner, ClipToDescribe
+from captioners.base import COLUMNS, Caption, Captioner, ClipToDescribe
 from cluster.stage import Stage
 from filters.base import BatchScorer, Embedded, EmbeddingScorer
 from filters.towers.tower import LoadedTower, Tower
 from pipelines.clips.attempts import KILLER, Attempts
-from pipelines.clips.decisions import BATCHED, CAPTIONED, EMBEDDED, describe, error_caption, no_caption, step_of
+from pipelines.clips.decisions import BATCHED, CAPTIONED, EMBEDDED, step_of
 from pipelines.clips.pending import Pending, PendingClip, checked
 from pipelines.clips.task import Task
 from preprocess.manifest import Row
@@ -51,11 +51,7 @@ class ModelStage(Stage):
         self._task = task
         self._attempts = attempts
 
-    def process(self, item: Pending) -> Iterable[Pending]:
-        """Fill the columns of one item's clips."""
-        return self.process_many([item])
-
-    def process_many(self, items: Sequence[Pending]) -> Iterable[Pending]:
+    def process(self, items: Sequence[Pending]) -> Iterable[Pending]:
         """Fill the columns of all items' clips together."""
         clips = [clip for item in items for clip in item.clips]
         if not clips:
@@ -88,8 +84,8 @@ class BatchStage(ModelStage):
 
     def __init__(self, task: Task, attempts: Attempts, scorer: BatchScorer) -> None:
         super().__init__(task, attempts)
-        self.name = scorer.name  # type: ignore[misc]
-        self.gpus = scorer.gpus  # type: ignore[misc]
+        self.name = scorer.name
+        self.gpus = scorer.gpus
         self._scorer = scorer
 
     def setup(self) -> None:
@@ -121,8 +117,8 @@ class TowerStage(ModelStage):
         self, task: Task, attempts: Attempts, tower: Tower, scorers: Sequence[EmbeddingScorer], *, does: str
     ) -> None:
         super().__init__(task, attempts)
-        self.name = f"{does} {tower.name}"  # type: ignore[misc]
-        self.gpus = tower.gpus  # type: ignore[misc]
+        self.name = f"{does} {tower.name}"
+        self.gpus = tower.gpus
         self._tower = tower
         self._scorers = tuple(scorers)
         self._loaded: LoadedTower | None = None
@@ -182,10 +178,10 @@ class CaptionStage(ModelStage):
 
     def __init__(self, task: Task, attempts: Attempts, captioner: Captioner) -> None:
         super().__init__(task, attempts)
-        self.name = f"caption {captioner.name}"  # type: ignore[misc]
-        self.gpus = captioner.gpus  # type: ignore[misc]
-        self.apart = captioner.waits  # type: ignore[misc]
-        self.cpus = 1.0 if captioner.gpus else 0.0  # type: ignore[misc]  # a server's work is not ours
+        self.name = f"caption {captioner.name}"
+        self.gpus = captioner.gpus
+        self.apart = captioner.waits
+        self.cpus = 1.0 if captioner.gpus else 0.0  # a server's work is not ours
         self._captioner = captioner
 
     def setup(self) -> None:
@@ -202,16 +198,16 @@ class CaptionStage(ModelStage):
             elif seen and self._task.passes(clip.row, CAPTIONED):
                 asked.append(clip)
             else:
-                clip.row |= no_caption()
+                clip.row |= dict.fromkeys(COLUMNS)
         requests = [ClipToDescribe(row=clip.row, frames=clip.caption_frames) for clip in asked]
-        for clip, columns in zip(asked, describe(self._captioner, requests), strict=True):
+        for clip, columns in zip(asked, self._captioner.described(requests), strict=True):
             clip.row |= columns
         for clip in clips:
             clip.caption_frames = ()
 
     def nothing(self, reason: str) -> Row:
         """An error, which the next `caption` asks for again."""
-        return error_caption(self._captioner, reason)
+        return self._captioner.columns(Caption(text=None, outcome="error", detail=reason), {})
 
     def close(self) -> None:
         """Release the model or the connection."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,9 +66,10 @@ class MeasureStage(Stage):
         for scorer in self._task.scorers:
             scorer.setup()
 
-    def process(self, item: WorkUnit) -> Iterator[Measured]:
-        """Measure one unit."""
-        yield Measured(unit=item, spans=[measured for span in item.spans for measured in self._settled(item, span)])
+    def process(self, items: Sequence[WorkUnit]) -> Iterator[Measured]:
+        """Measure unit by unit."""
+        for unit in items:
+            yield Measured(unit=unit, spans=[measured for span in unit.spans for measured in self._settled(unit, span)])
 
     def close(self) -> None:
         """Release the scorers."""
@@ -160,16 +161,21 @@ class WriteStage(Stage):
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    def process(self, item: Measured) -> Iterator[UnitSummary]:
+    def process(self, items: Sequence[Measured]) -> Iterator[UnitSummary]:
         """Write, then tell."""
-        self._sink.write(item)
-        statuses = [clip.row["status"] for clip in item.clips]
-        sources = [span.source for span in item.spans]
-        yield UnitSummary(
-            unit_id=item.unit.unit_id,
-            failed_sources={source["uri"]: source["reason"] for source in sources if source["status"] == "failed"},
-            left_out={clip.row["clip_id"]: clip.left_out for clip in item.clips if clip.left_out is not None},
-            source_seconds=sum(span.seconds for span in item.spans),
-            clips=len(statuses),
-            kept=statuses.count("kept"),
-        )
+        for measured in items:
+            self._sink.write(measured)
+            yield _summary(measured)
+
+
+def _summary(measured: Measured) -> UnitSummary:
+    statuses = [clip.row["status"] for clip in measured.clips]
+    sources = [span.source for span in measured.spans]
+    return UnitSummary(
+        unit_id=measured.unit.unit_id,
+        failed_sources={source["uri"]: source["reason"] for source in sources if source["status"] == "failed"},
+        left_out={clip.row["clip_id"]: clip.left_out for clip in measured.clips if clip.left_out is not None},
+        source_seconds=sum(span.seconds for span in measured.spans),
+        clips=len(statuses),
+        kept=statuses.count("kept"),
+    )

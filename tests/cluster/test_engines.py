@@ -22,9 +22,10 @@ ROOT = str(Path(__file__).resolve().parents[2])
 class Double(Stage):
     name = "double"
 
-    def process(self, item: int) -> Iterator[int]:
-        yield item
-        yield 2 * item
+    def process(self, items: Sequence[int]) -> Iterator[int]:
+        for item in items:
+            yield item
+            yield 2 * item
 
 
 class AddTen(Stage):
@@ -34,17 +35,17 @@ class AddTen(Stage):
     def setup(self) -> None:
         self.ready = True
 
-    def process(self, item: int) -> Iterator[int]:
+    def process(self, items: Sequence[int]) -> Iterator[int]:
         assert self.ready
-        yield item + 10
+        yield from (item + 10 for item in items)
 
 
 class OnGpu(Stage):
     name = "on_gpu"
     gpus = 0.5
 
-    def process(self, item: int) -> Iterator[int]:
-        yield item
+    def process(self, items: Sequence[int]) -> Sequence[int]:
+        return items
 
 
 class Waits(Stage):
@@ -52,8 +53,8 @@ class Waits(Stage):
     cpus = 0.0
     apart = True
 
-    def process(self, item: int) -> Iterator[int]:
-        yield item
+    def process(self, items: Sequence[int]) -> Sequence[int]:
+        return items
 
 
 class Batches(Stage):
@@ -63,10 +64,7 @@ class Batches(Stage):
     apart = True
     batch_items = 4
 
-    def process(self, item: int) -> Iterator[tuple[int, int]]:
-        yield (item, 1)
-
-    def process_many(self, items: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def process(self, items: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield from ((item, len(items)) for item in items)
 
 
@@ -78,19 +76,18 @@ class DieOnce(Stage):
     def __init__(self, mark: Path) -> None:
         self.mark = mark
 
-    def process(self, item: int) -> Iterator[int]:
-        if item == 3 and not self.mark.exists():
+    def process(self, items: Sequence[int]) -> Sequence[int]:
+        if 3 in items and not self.mark.exists():
             self.mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        yield item
+        return items
 
 
 class Broken(Stage):
     name = "broken"
 
-    def process(self, item: int) -> Iterator[int]:
-        raise KeyError(f"item {item}")
-        yield
+    def process(self, items: Sequence[int]) -> Sequence[int]:
+        raise KeyError(f"item {items[0]}")
 
 
 def test_local_runs_stages_in_order() -> None:
@@ -117,7 +114,7 @@ def test_without_a_gpu_the_same_stages_run_on_cpus() -> None:
     (pool,) = plan_pools([Double(), OnGpu(), AddTen()], cpus=1, gpus=0, items=10)
     assert pool.gpus == 0
     pool.stage.setup()
-    assert sorted(pool.stage.process(1)) == [11, 12]
+    assert sorted(pool.stage.process([1])) == [11, 12]
 
 
 @pytest.mark.parametrize(("cpus", "workers"), [(1, 1), (2, 2), (64, 64)])

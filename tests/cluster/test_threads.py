@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(blas_threads() is None, reason="numpy came witho
 class Threads(Stage):
     name = "threads"
 
-    def process(self, item: int) -> Iterator[int | None]:
-        yield blas_threads()
+    def process(self, items: Sequence[int]) -> list[int | None]:
+        return [blas_threads() for _ in items]
 
 
 @pytest.mark.slow
