@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from preprocess.io.names import recipe_in, recipe_named
 from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
@@ -53,14 +54,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = recipes.by_name(options.recipe, manifest=options.manifest, out=absolute(options.out))
-    config = with_measured_scale(located(override(config, options.set)))
+    config = _config(options, out=absolute(options.out))
+    usual = recipe_in(recipes, f"tiny_{options.command}", TrainConfig, options.manifest, "")
+    if not isinstance(config.objective, type(usual.objective)):
+        mine, theirs = (type(each.objective).__name__ for each in (usual, config))
+        raise ValueError(f"recipe {options.recipe} has a {theirs}: `{options.command}` is for a {mine}")
+    config = with_measured_scale(config)
     try:
         _launch(config, options)
     except Interrupted:
         _tell_where(config)
         raise
     _tell_where(config)
+
+
+def _config(options: argparse.Namespace, *, out: str) -> TrainConfig:
+    """The recipe that the command line names and changes."""
+    config = recipe_named(options.recipe, recipes.__name__, TrainConfig, options.manifest, out)
+    return located(override(config, options.set))
 
 
 def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
@@ -109,8 +120,7 @@ def with_measured_scale(config: TrainConfig) -> TrainConfig:
 
 
 def _cache(options: argparse.Namespace) -> None:
-    config = recipes.by_name(options.recipe, manifest=options.manifest, out="")
-    config = located(override(config, options.set))
+    config = _config(options, out="")
     print(cache_latents(config, options.out, epochs=options.epochs, processes=options.processes))
 
 
@@ -155,10 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument("manifest", metavar="MANIFEST", help="what `python -m pipelines curate` wrote")
-        names = [each for each in recipes.NAMES if each.endswith(f"_{name}")]
-        command.add_argument("--recipe", default=f"tiny_{name}", choices=names, help="(default: %(default)s)")
+        _add_recipe(command, f"tiny_{name}")
         command.add_argument("--out", required=True, metavar="RUN", help="folder of the run; the same again resumes")
-        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
         command.add_argument("--launcher", choices=("local", "ray"), default="local", help="local is torchrun's too")
         command.add_argument("--workers", type=int, default=1, help="how many workers Ray starts")
         command.add_argument("--gpus-per-worker", type=float, default=0.0)
@@ -167,11 +175,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=_train)
     command = commands.add_parser("cache", help="encode a transformer's clips once, for --set data.cache=")
     command.add_argument("manifest", metavar="MANIFEST")
-    command.add_argument("--recipe", default="tiny_dit", help="(default: %(default)s)")
+    _add_recipe(command, "tiny_dit")
     command.add_argument("--out", required=True, metavar="CACHE", help="a folder or bucket; the same again resumes")
     command.add_argument("--epochs", type=int, default=1, help="how many places of each clip (default: %(default)s)")
     command.add_argument("--processes", type=int, default=1, help="of the run to come (default: %(default)s)")
-    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for dit")
     command.set_defaults(run=_cache)
     _add_sample(commands)
     command = commands.add_parser("eval", help="measure a run on held-out clips; for shapes, in its samples' pixels")
@@ -179,6 +186,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_sampling(command)
     command.set_defaults(run=_evaluate)
     return parser
+
+
+def _add_recipe(command: argparse.ArgumentParser, default: str) -> None:
+    where = "of training/recipes.py, or module:name, or path/to/file.py:name (default: %(default)s)"
+    command.add_argument("--recipe", metavar="NAME", default=default, help=where)
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
 
 
 def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -119,7 +119,7 @@ class _Node(NamedTuple):
         """What a record, a mapping, or a tuple of records with names holds."""
         value, metadata = self.value, self.metadata
         if isinstance(value, Mapping):
-            hint = (*get_args(self.hint), Any)[1]
+            hint = (get_args(self.hint) or (Any,))[-1]
             return {name: _Node(inner, hint, metadata, can_be_set=True) for name, inner in value.items()}
         key_field = metadata.get("keyed_by", "name")
         if isinstance(value, tuple):

@@ -10,27 +10,25 @@ from training.models.vae import VideoVae
 from training.run.checkpoint import latest, read_networks, read_state
 from training.run.config import TrainConfig
 from training.run.module import TrainModule
-from training.run.settings import restored
+from training.run.settings import restored, restored_by_name
 
 if TYPE_CHECKING:
     from training.objectives.dit import DitModule
 
 
 def config_of(run: str) -> TrainConfig:
-    """The recipe of a run's newest checkpoint, as it was set then; see `settings.restored` for runs of older code.
+    """The recipe of a run's newest checkpoint, as it was set then; see `training.run.settings` for runs of older code.
 
     Raises:
-        ValueError: there is no complete checkpoint, or its recipe is no longer known, or no longer makes its networks.
+        ValueError: there is no complete checkpoint, or its recipe needs code that is not ours and that the command line
+            has not named, or it is no longer understood, or no longer makes its networks.
     """
-    from training import recipes  # which name objectives, which build on earlier runs
-
     checkpoint = latest(run)
     if checkpoint is None:
         raise ValueError(f"{run!r}: no complete checkpoint in it; is it the --out of a `python -m training` run?")
-    kept = read_state(checkpoint)["settings"]
+    state = read_state(checkpoint)
     try:
-        recipe = recipes.by_name(str(kept["name"]), manifest=str(kept.get("data.manifest", "")), out=run)
-        return restored(recipe, kept)
+        return restored(state["config"], run) if "config" in state else restored_by_name(state["settings"], run)
     except ValueError as error:
         raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
 

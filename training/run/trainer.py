@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from preprocess.io.settings import difference, dump
+from preprocess.io.trees import kept
 from training.run.checkpoint import Checkpoints, latest, read_state, read_tensors
 from training.run.config import Batches, TrainConfig
 from training.run.distributed import World, add_figures
@@ -171,6 +172,7 @@ class Trainer:
             "data": dict(self._batches.state_dict()),
             "extra": self._module.extra_state(),
             "settings": dump(self._config),
+            "config": kept(self._config),
         }
         self._checkpoints.save(self.step, tensors, state)
 

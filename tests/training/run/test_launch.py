@@ -20,7 +20,7 @@ from training.run.watch import shown
 
 def test_locations_do_not_depend_on_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    config = recipes.by_name("tiny_dit", manifest="OUT", out="/runs/dit")
+    config = recipes.tiny_dit("OUT", "/runs/dit")
     config = command_line.located(override(config, ["objective.vae=runs/vae", "data.cache=s3://bucket/cache"]))
     kept = dump(config)
     assert kept["data.manifest"] == os.fspath(tmp_path / "OUT")

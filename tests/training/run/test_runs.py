@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ import pytest
 import torch
 
 from preprocess.io.settings import dump, override
+from preprocess.io.trees import kept
 from training import recipes
 from training.models.vae import VideoVae
 from training.run.checkpoint import Checkpoints
 from training.run.config import TrainConfig
 from training.run.distributed import world
 from training.run.runs import config_of, trained_vae
-from training.run.settings import restored
+from training.run.settings import restored, restored_by_name
 
 
-def made(out: Path, *assignments: str) -> TrainConfig:
-    """A run of the tiny autoencoder with first weights, as the trainer leaves it."""
+def made(out: Path, *assignments: str, tree: bool = True) -> TrainConfig:
+    """A run of the tiny autoencoder with first weights, as the trainer leaves it, or left it before it kept a tree."""
     config = override(recipes.tiny_vae("manifest", str(out)), assignments)
     module = config.objective.build(config)
     for name in module.networks:
@@ -33,22 +35,34 @@ def made(out: Path, *assignments: str) -> TrainConfig:
     }
     with world() as here:
         checkpoints = Checkpoints(str(out), here, keep=1, asynchronous=False)
-        checkpoints.save(1, tensors, {"step": 1, "averages": {}, "extra": {}, "settings": dump(config)})
+        state = {"step": 1, "averages": {}, "extra": {}, "settings": dump(config)}
+        checkpoints.save(1, tensors, state | ({"config": kept(config)} if tree else {}))
     return config
 
 
 def rewrite(out: Path, gone: tuple[str, ...] = (), **more: Any) -> None:
-    """Change the settings that a run kept: as if code that knew others had written them."""
+    """Change the settings that a run kept, flat or as a tree: as if code that knew others had written them."""
     [path] = out.glob("checkpoints/*/state.json")
     state = json.loads(path.read_text())
-    for key in gone:
-        del state["settings"][key]
-    state["settings"] |= more
+    for key in (*gone, *more):
+        place, name = state["settings"], key
+        if "config" in state:
+            place = state["config"]
+            *above, name = key.split(".")
+            for each in above:
+                place = place.setdefault(each, {})
+        if key in gone:
+            del place[name]
+        else:
+            place[name] = more[key]
     path.write_text(json.dumps(state))
 
 
-def test_a_run_of_older_code_is_still_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    config = made(tmp_path, "objective.kl_weight=0.5", "data.sampler.fps=2.0")
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_run_of_older_code_is_still_used(tmp_path: Path, caplog: pytest.LogCaptureFixture, tree: bool) -> None:
+    config = made(tmp_path, "objective.kl_weight=0.5", "objective.l2_weight=0.1", "data.sampler.fps=2.0", tree=tree)
+    if not tree:  # the recipe's value, where otherwise it is the class's
+        config = override(config, ["objective.l2_weight=3.0"])
     rewrite(
         tmp_path,
         ("objective.l2_weight", "trainer.skips_in_a_row", "objective.model.spatial_stride"),
@@ -59,34 +73,79 @@ def test_a_run_of_older_code_is_still_used(tmp_path: Path, caplog: pytest.LogCap
         vae = trained_vae(str(tmp_path))
     expected = VideoVae(config.objective.model, seed=config.trainer.seed).state_dict()  # type: ignore[attr-defined]
     assert all(torch.equal(value, expected[key]) for key, value in vae.state_dict().items())
-    [told] = [each.getMessage() for each in caplog.records if each.name == "training.run.settings"]
-    assert told.endswith("left out: gone.altogether.model, objective.sharpness_weight, trainer.compile")
+    warned = [each.getMessage() for each in caplog.records if each.name == "training.run.settings"]
+    assert len(warned) == (3 if tree else 1)
+    for key in ("gone", "objective.sharpness_weight", "trainer.compile"):
+        assert key in " ".join(warned)
 
 
+@pytest.mark.parametrize("tree", [True, False])
 @pytest.mark.parametrize("key", ["objective.model.dilation", "objective.discriminator.depth"])
-def test_networks_of_other_settings_are_refused(tmp_path: Path, key: str) -> None:
-    made(tmp_path)
+def test_networks_of_other_settings_are_refused(tmp_path: Path, key: str, tree: bool) -> None:
+    made(tmp_path, tree=tree)
     rewrite(tmp_path, **{key: 2})
     with pytest.raises(ValueError, match=f"{tmp_path}.*other settings.*{key}"):
         trained_vae(str(tmp_path))
 
 
-def test_a_network_setting_that_came_later_has_its_class_default() -> None:
-    """Not the recipe's, which the run has never seen: `patch` is 2 by default, `layers` has no default."""
-    config = override(recipes.tiny_dit("manifest", "out"), ["objective.model.patch=4"])
-    kept = dump(config)
-    del kept["objective.model.patch"]
-    assert dump(restored(config, kept))["objective.model.patch"] == 2
-    del kept["objective.model.layers"]
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_network_setting_that_came_later_has_its_class_default(tree: bool) -> None:
+    """Not the recipe's, which the run has never seen: `stride` is 4 there, 1 by default; `layers` has no default."""
+    config = recipes.tiny_dit("manifest", "out")
+    flat, whole = dump(config), kept(config)
+    del flat["objective.text.stride"], whole["objective"]["text"]["stride"]
+    older = restored(whole, "out") if tree else restored_by_name(flat, "out")
+    assert dump(older)["objective.text.stride"] == 1
+    del flat["objective.model.layers"], whole["objective"]["model"]["layers"]
     with pytest.raises(ValueError, match=r"objective\.model\.layers"):
-        restored(config, kept)
+        _ = restored(whole, "out") if tree else restored_by_name(flat, "out")
 
 
-def test_a_value_that_is_no_longer_allowed_is_told_with_the_run(tmp_path: Path) -> None:
-    made(tmp_path)
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_value_that_is_no_longer_allowed_is_told_with_the_run(tmp_path: Path, tree: bool) -> None:
+    made(tmp_path, tree=tree)
     rewrite(tmp_path, **{"trainer.strategy": "dp"})
-    with pytest.raises(ValueError, match=f"{tmp_path}.*trainer.strategy=dp"):
+    with pytest.raises(ValueError, match=f"{tmp_path}.*trainer.strategy( is '|=)dp"):
         config_of(str(tmp_path))
+
+
+def test_a_recipe_that_is_no_more_is_told_with_the_run(tmp_path: Path) -> None:
+    made(tmp_path, tree=False)
     rewrite(tmp_path, name="huge_vae")
     with pytest.raises(ValueError, match=f"{tmp_path}.*no recipe 'huge_vae'"):
+        config_of(str(tmp_path))
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_strangers_run_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: bool) -> None:
+    run, folder = tmp_path / "run", tmp_path / "code"
+    made(run, tree=tree)
+    folder.mkdir()
+    (folder / "hostile_code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\ndef vae(m, o): ...\n")
+    monkeypatch.syspath_prepend(str(folder))
+    if tree:
+        rewrite(run, **{"objective.type": "hostile_code:Objective"})
+    else:
+        rewrite(run, name="hostile_code:vae")
+    with pytest.raises(ValueError, match=r"hostile_code:Objective is not part of this program|no recipe 'hostile_code"):
+        config_of(str(run))
+    assert not (tmp_path / "ran").exists()
+    assert "hostile_code" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("objective", "subprocess:Popen"),  # is imported, but is no record
+        ("objective", "preprocess.clip:Clip"),  # a record, but no objective
+        ("trainer", "training.run.config:OptimizerConfig"),
+        ("objective", "training.objectives.vae:Nothing"),
+        ("objective", "training.objectives.nothing:Objective"),
+        ("objective", "training..objectives:Objective"),
+    ],
+)
+def test_only_records_of_the_kind_are_called(tmp_path: Path, key: str, name: str) -> None:
+    made(tmp_path)
+    rewrite(tmp_path, **{f"{key}.type": name})
+    with pytest.raises(ValueError, match=f"{tmp_path}.*{key}"):
         config_of(str(tmp_path))
