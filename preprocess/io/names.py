@@ -89,7 +89,7 @@ def class_named(text: str) -> Any:
     else:
         raise ValueError(
             f"{text} is not part of this program, and a file by itself has nothing imported; if you trust that code, "
-            f"name it on the command line: --import {module or 'MODULE'}"
+            f"name it on the command line: --plug-in {module or 'MODULE'}"
         )
     if name not in vars(there):
         raise ValueError(f"there is no {name!r} in {module}")
