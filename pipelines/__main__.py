@@ -11,8 +11,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.engine import ENGINES
+
+if TYPE_CHECKING:
+    from pipelines.recipe.config import CurateConfig
+
+_RECIPES = "one of pipelines/recipe/recipes.py, or module:name, or path/to/file.py:name"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,16 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _curate(options: argparse.Namespace) -> None:
     from pipelines.curate import curate
     from pipelines.progress import print_summary
-    from pipelines.recipe.config import recipe
+
+    manifest = curate(options.source, options.out, _config(options), engine=options.engine, workers=options.workers)
+    print_summary(manifest)
+
+
+def _config(options: argparse.Namespace) -> CurateConfig:
+    """The recipe that the command line names, or that a file holds, and what is set otherwise."""
+    from pipelines.recipe.config import CurateConfig, recipe
     from pipelines.recipe.plugins import captioner_named, with_captioner
+    from preprocess.io.config_files import read_config
     from preprocess.io.settings import override
 
-    config = recipe(options.recipe)
+    config = recipe(options.recipe) if options.config is None else read_config(options.config, CurateConfig)
     if options.captioner is not None:
         config = with_captioner(config, captioner_named(options.captioner))
-    config = override(config, options.set)
-    manifest = curate(options.source, options.out, config, engine=options.engine, workers=options.workers)
-    print_summary(manifest)
+    return override(config, options.set)
+
+
+def _show_config(options: argparse.Namespace) -> None:
+    from preprocess.io.config_files import as_toml
+
+    print(as_toml(_config(options)), end="")
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -110,10 +129,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("curate", help="cut, measure, filter and describe videos; write the manifest")
     command.add_argument("source", metavar="SOURCE", help="a video, a folder or a bucket URI")
     command.add_argument("out", metavar="OUT", help="folder or bucket URI of the manifest; the same again resumes")
-    _add_recipe(command, "default")
-    _add_captioner(command)
+    _add_config(command)
     _add_engine(command)
     command.set_defaults(run=_curate)
+
+    command = commands.add_parser("show-config", help="print a recipe with all its settings, for curate --config FILE")
+    _add_config(command)
+    command.set_defaults(run=_show_config)
 
     command = commands.add_parser("plan", help="say what is there and what curating it will take; decodes nothing")
     command.add_argument("source", metavar="SOURCE")
@@ -135,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("decide", help="apply rules to a manifest's columns again; touches no video")
     command.add_argument("out", metavar="OUT")
-    _add_recipe(command, None)
+    command.add_argument("--recipe", metavar="NAME", help=f"{_RECIPES} (default: OUT's own)")
+    _add_set(command)
     command.set_defaults(run=_decide)
 
     command = commands.add_parser("report", help="write OUT/report.html, one file that opens offline")
@@ -150,9 +173,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
-    where = f"of pipelines/recipe/recipes.py, or module:name, or file.py:name (default: {default or 'OUT has one'})"
-    command.add_argument("--recipe", metavar="NAME", default=default, help=where)
+def _add_config(command: argparse.ArgumentParser) -> None:
+    either = command.add_mutually_exclusive_group()
+    either.add_argument("--recipe", metavar="NAME", default="default", help=f"{_RECIPES} (default: %(default)s)")
+    either.add_argument("--config", metavar="FILE", type=Path, help="TOML, as show-config prints it, or YAML")
+    _add_captioner(command)
     _add_set(command)
 
 

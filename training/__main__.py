@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from preprocess.io.config_files import as_toml, read_config
 from preprocess.io.names import recipe_in, recipe_named
 from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
@@ -58,7 +59,7 @@ def _train(options: argparse.Namespace) -> None:
     usual = recipe_in(recipes, f"tiny_{options.command}", TrainConfig, options.manifest, "")
     if not isinstance(config.objective, type(usual.objective)):
         mine, theirs = (type(each.objective).__name__ for each in (usual, config))
-        raise ValueError(f"recipe {options.recipe} has a {theirs}: `{options.command}` is for a {mine}")
+        raise ValueError(f"recipe {config.name} has a {theirs}: `{options.command}` is for a {mine}")
     config = with_measured_scale(config)
     try:
         _launch(config, options)
@@ -69,9 +70,19 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _config(options: argparse.Namespace, *, out: str) -> TrainConfig:
-    """The recipe that the command line names and changes."""
-    config = recipe_named(options.recipe, recipes.__name__, TrainConfig, options.manifest, out)
+    """The recipe that the command line names, or that a file holds, for this manifest and run, and what is set."""
+    if options.config is None:
+        config = recipe_named(options.recipe, recipes.__name__, TrainConfig, options.manifest, out)
+    else:
+        config = replace(read_config(options.config, TrainConfig), out=out)
+        if "data.manifest" in dump(config):
+            config = override(config, [f"data.manifest={options.manifest}"])
     return located(override(config, options.set))
+
+
+def _show_config(options: argparse.Namespace) -> None:
+    options.manifest = ""
+    print(as_toml(_config(options, out="")), end="")
 
 
 def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
@@ -180,6 +191,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--epochs", type=int, default=1, help="how many places of each clip (default: %(default)s)")
     command.add_argument("--processes", type=int, default=1, help="of the run to come (default: %(default)s)")
     command.set_defaults(run=_cache)
+    command = commands.add_parser("show-config", help="print a recipe with all its settings, for --config FILE")
+    _add_recipe(command, "tiny_vae")
+    command.set_defaults(run=_show_config)
     _add_sample(commands)
     command = commands.add_parser("eval", help="measure a run on held-out clips; for shapes, in its samples' pixels")
     command.add_argument("run_folder", metavar="RUN")
@@ -189,8 +203,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_recipe(command: argparse.ArgumentParser, default: str) -> None:
-    where = "of training/recipes.py, or module:name, or path/to/file.py:name (default: %(default)s)"
-    command.add_argument("--recipe", metavar="NAME", default=default, help=where)
+    where = "one of training/recipes.py, or module:name, or path/to/file.py:name (default: %(default)s)"
+    either = command.add_mutually_exclusive_group()
+    either.add_argument("--recipe", metavar="NAME", default=default, help=where)
+    either.add_argument("--config", metavar="FILE", type=Path, help="TOML, as show-config prints it, or YAML")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
 
 

@@ -94,6 +94,16 @@ def test_second_run_resumes_with_nothing_to_do(bucket: Path, undisturbed: Path) 
     pd.testing.assert_frame_equal(pd.read_parquet(undisturbed / "clips"), before)
 
 
+def test_a_config_in_a_file_is_the_same_recipe(bucket: Path, undisturbed: Path, tmp_path: Path) -> None:
+    shown = [sys.executable, "-m", "pipelines", "show-config", "--set", SMALL]
+    told = subprocess.run(shown, cwd=ROOT, capture_output=True, text=True, check=True)
+    (tmp_path / "small.toml").write_text(told.stdout, encoding="utf-8")
+    arguments = ["curate", os.fspath(bucket), os.fspath(undisturbed), "--engine", "local"]
+    again = [sys.executable, "-m", "pipelines", *arguments, "--config", os.fspath(tmp_path / "small.toml")]
+    done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "nothing left to do" in done.stderr
+
+
 def test_new_videos_join_the_manifest(bucket: Path, undisturbed: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

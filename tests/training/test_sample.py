@@ -60,6 +60,20 @@ def test_a_run_is_restored_as_it_was_set(runs):
     assert float(sum(latents) / len(latents)) == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_config_in_a_file_is_the_same_recipe(runs, manifest, tmp_path, capsys):
+    capsys.readouterr()
+    few = ["--set", "trainer.steps=2", "--set", "data.held_out_batches=1"]
+    assert main(["show-config", "--recipe", "tiny_vae", *few]) == 0
+    (tmp_path / "vae.toml").write_text(capsys.readouterr().out, encoding="utf-8")
+    shutil.copytree(runs["vae"], tmp_path / "run")
+    file = ["--config", str(tmp_path / "vae.toml")]
+    assert main(["vae", str(manifest), "--out", str(tmp_path / "run"), *file]) == 0
+    assert "changed since then" not in capsys.readouterr().err
+    assert config_of(str(tmp_path / "run")) == replace(config_of(str(runs["vae"])), out=str(tmp_path / "run"))
+    assert main(["dit", str(manifest), "--out", str(tmp_path / "other"), *file]) == 1
+    assert "recipe tiny_vae has a VaeObjective: `dit` is for a DitObjective" in capsys.readouterr().err
+
+
 def test_held_out_captions_are_never_trained_on(runs):
     data = config_of(str(runs["dit"])).data
     sides = [set(data.table(held_out=side).clips["caption"].to_pylist()) for side in (True, False)]
