@@ -41,12 +41,12 @@ FPS = (24.0, 25.0, 30.0, 60.0)
 
 def main(rows: int, world_size: int, budget: int, image_share: float, epochs: int) -> None:
     """Plan and print."""
-    recipe = SamplerConfig(budget_tokens=budget).on(TokenGrid())
+    sampler = SamplerConfig(budget_tokens=budget).on(TokenGrid())
     table = generated(rows, image_share, seed=0)
     before = _peak_mb()
     for epoch in range(epochs):
         began = time.monotonic()
-        plan = plan_epoch(table, recipe, seed=0, epoch=epoch, world_size=world_size)
+        plan = plan_epoch(table, sampler, seed=0, epoch=epoch, world_size=world_size)
         seconds = time.monotonic() - began
         figures = figures_of(plan, len(table))
         print(f"epoch {epoch}: {plan.num_steps} steps, {seconds:.1f} s, {figures}")

@@ -47,8 +47,8 @@ def clip_row(path: Path, start_frame: int = 0, end_frame: int | None = None, **c
     }
 
 
-def table_of_rows(rows: Sequence[dict[str, Any]], recipe: SamplerConfig = RECIPE) -> ClipTable:
-    return table_of(pa.Table.from_pylist(list(rows)), recipe)
+def table_of_rows(rows: Sequence[dict[str, Any]], sampler: SamplerConfig = RECIPE) -> ClipTable:
+    return table_of(pa.Table.from_pylist(list(rows)), sampler)
 
 
 def counter_clips(folder: Path, *, videos: int = 4) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from training.data.plan.config import GridSampler, SamplerConfig
 from training.models.grid import Shape, TokenGrid
 
 
-def classes_of_square(recipe: GridSampler) -> list[ShapeClass]:
+def classes_of_square(sampler: GridSampler) -> list[ShapeClass]:
     aspects = np.zeros(ASPECT_BINS)
     aspects[ASPECT_BINS // 2] = 1
-    return shape_classes(recipe, aspects)
+    return shape_classes(sampler, aspects)
 
 
 def samples_by_shape(classes: list[ShapeClass]) -> dict[Shape, int]:
@@ -44,35 +44,35 @@ def test_the_search_finds_what_divides_the_budget() -> None:
 
 
 def test_shapes_of_a_class_fill_the_budget_alike() -> None:
-    recipe = SamplerConfig().on(TokenGrid())
+    sampler = SamplerConfig().on(TokenGrid())
     fills = []
-    for one in shape_classes(recipe, aspect_counts(generated(20_000, 0.1, seed=1))):
-        tokens = [count * recipe.grid.tokens(shape) for shape, count in zip(one.shapes, one.samples, strict=True)]
-        assert max(tokens) <= recipe.budget_tokens
+    for one in shape_classes(sampler, aspect_counts(generated(20_000, 0.1, seed=1))):
+        tokens = [count * sampler.grid.tokens(shape) for shape, count in zip(one.shapes, one.samples, strict=True)]
+        assert max(tokens) <= sampler.budget_tokens
         assert min(tokens) >= (1 - SPREAD) * max(tokens)
         assert {shape.frames for shape in one.shapes} == {one.frames}
         areas = [shape.height * shape.width for shape in one.shapes]
         assert max(areas) <= 1.5 * min(areas)
-        fills.append(max(tokens) / recipe.budget_tokens)
+        fills.append(max(tokens) / sampler.budget_tokens)
     assert min(fills) > 0.99
     assert np.mean(fills) > 0.999
 
 
 def test_a_class_gives_a_clip_the_nearest_aspect_or_none() -> None:
-    recipe = SamplerConfig().on(TokenGrid())
-    for one in shape_classes(recipe, aspect_counts(generated(20_000, 0.1, seed=1))):
+    sampler = SamplerConfig().on(TokenGrid())
+    for one in shape_classes(sampler, aspect_counts(generated(20_000, 0.1, seed=1))):
         logs = np.array([np.log(shape.height / shape.width) for shape in one.shapes])
         away = np.abs(aspect_of_bin(np.arange(ASPECT_BINS))[:, None] - logs)
         has = one.by_aspect >= 0
-        assert (has == (away.min(1) <= recipe.max_aspect_change)).all()
+        assert (has == (away.min(1) <= sampler.max_aspect_change)).all()
         assert (one.by_aspect[has] == away.argmin(1)[has]).all()
 
 
 def test_a_tiny_model_has_classes_too() -> None:
-    recipe = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=64, sides=1, min_frames=9, max_frames=17).on(
+    sampler = SamplerConfig(budget_tokens=1_280, min_side=64, max_side=64, sides=1, min_frames=9, max_frames=17).on(
         TokenGrid()
     )
-    found = samples_by_shape(classes_of_square(recipe))
+    found = samples_by_shape(classes_of_square(sampler))
     assert found[Shape(17, 64, 64)] == 16
     assert found[Shape(9, 64, 64)] == 26
     assert found[Shape(1, 64, 64)] == 80
@@ -85,9 +85,9 @@ def test_a_budget_that_holds_no_sample_is_refused() -> None:
 
 @pytest.mark.parametrize("budget", [1_280, 13_312, 53_248])
 def test_clips_of_nearly_every_aspect_have_classes_of_every_length(budget: int) -> None:
-    recipe = SamplerConfig(budget_tokens=budget, min_side=128, max_side=512).on(TokenGrid())
+    sampler = SamplerConfig(budget_tokens=budget, min_side=128, max_side=512).on(TokenGrid())
     aspects = aspect_counts(generated(20_000, 0.1, seed=1))
-    classes = shape_classes(recipe, aspects)
+    classes = shape_classes(sampler, aspects)
     lengths = {one.frames for one in classes}
     assert {1, 9, 17} <= lengths
     for frames in lengths & {1, 9, 17}:

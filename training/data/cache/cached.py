@@ -154,7 +154,7 @@ def check_share(cached: CachedClips, planned: PlannedBatches, steps: int) -> str
     share = float(np.mean(shares))
     fill = (
         "fill it by `python -m training cache` with the settings of this run, "
-        f"--processes {planned.world_size} and --epochs {min(epochs, planned.recipe.distinct_epochs or epochs)} "
+        f"--processes {planned.world_size} and --epochs {min(epochs, planned.sampler.distinct_epochs or epochs)} "
         "(N will do with data.sampler.distinct_epochs=N in both)"
     )
     if not any(shares):

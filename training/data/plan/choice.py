@@ -42,28 +42,28 @@ class Fit:
         return kind & inside
 
 
-def fit(table: ClipTable, recipe: GridSampler, seed: int, epoch: int) -> Fit:
-    """Measure the clips against the recipe.
+def fit(table: ClipTable, sampler: GridSampler, seed: int, epoch: int) -> Fit:
+    """Measure the clips against the sampler.
 
     The frames of a clip are what its duration gives at the training rate, which is time, not frame numbers. Videos too
-    short or too slow for the recipe serve as images.
+    short or too slow for the sampler serve as images.
     """
-    frames = np.floor(table.duration_seconds.astype(np.float64) * recipe.fps + 1e-4)
-    frames = np.minimum(frames, recipe.max_frames).astype(np.int32)
-    fewest = max(recipe.min_frames, recipe.grid.frames(2))
-    still = (frames < fewest) | (table.num_frames < fewest) | (table.fps < _SLOW_FPS * recipe.fps)
-    still |= draw_unit(table.keys, "still", seed, epoch) < recipe.still_share
+    frames = np.floor(table.duration_seconds.astype(np.float64) * sampler.fps + 1e-4)
+    frames = np.minimum(frames, sampler.max_frames).astype(np.int32)
+    fewest = max(sampler.min_frames, sampler.grid.frames(2))
+    still = (frames < fewest) | (table.num_frames < fewest) | (table.fps < _SLOW_FPS * sampler.fps)
+    still |= draw_unit(table.keys, "still", seed, epoch) < sampler.still_share
     return Fit(
         frames=np.where(still, STILL_FRAMES, frames).astype(np.int32),
-        max_height=np.maximum(table.height, 0).astype(np.float32) * recipe.max_upscale,
-        max_width=np.maximum(table.width, 0).astype(np.float32) * recipe.max_upscale,
+        max_height=np.maximum(table.height, 0).astype(np.float32) * sampler.max_upscale,
+        max_width=np.maximum(table.width, 0).astype(np.float32) * sampler.max_upscale,
         aspect=aspect_bins(table.height, table.width),
     )
 
 
-def weights(table: ClipTable, recipe: SamplerConfig) -> npt.NDArray[np.float64]:
+def weights(table: ClipTable, sampler: SamplerConfig) -> npt.NDArray[np.float64]:
     """(N,) how often clips are to be shown, relative to each other; 0 is never."""
-    kind = np.where(table.num_frames == 1, recipe.image_weight, recipe.video_weight)
+    kind = np.where(table.num_frames == 1, sampler.image_weight, sampler.video_weight)
     return np.asarray(kind * table.source_weight.astype(np.float64))
 
 

@@ -71,25 +71,25 @@ def aspect_of_bin(bins: npt.NDArray[Any]) -> Floats:
     return np.asarray((bins.astype(np.float64) - ASPECT_BINS // 2) * ASPECT_STEP)
 
 
-def shape_classes(recipe: GridSampler, aspects: Floats) -> list[ShapeClass]:
+def shape_classes(sampler: GridSampler, aspects: Floats) -> list[ShapeClass]:
     """The classes from the least to the most demanding: images first, then by tokens of a sample.
 
     Args:
-        recipe: what shapes may be.
+        sampler: what shapes may be.
         aspects: (ASPECT_BINS,) how many clips there are of each aspect.
 
     Raises:
         ValueError: not one sample fits the budget.
     """
     found: list[ShapeClass] = []
-    for latent_frames in recipe.latent_frame_counts():
-        found += _classes_of(recipe, latent_frames, aspects)
+    for latent_frames in sampler.latent_frame_counts():
+        found += _classes_of(sampler, latent_frames, aspects)
     if not found:
         raise ValueError(
-            f"budget_tokens {recipe.budget_tokens}: no sample of {recipe.min_frames} frames fits, nor an image, "
-            f"of about {recipe.min_side}x{recipe.min_side} pixels"
+            f"budget_tokens {sampler.budget_tokens}: no sample of {sampler.min_frames} frames fits, nor an image, "
+            f"of about {sampler.min_side}x{sampler.min_side} pixels"
         )
-    return sorted(found, key=lambda one: (one.frames > 1, one.sample_area * recipe.grid.latent_frames(one.frames)))
+    return sorted(found, key=lambda one: (one.frames > 1, one.sample_area * sampler.grid.latent_frames(one.frames)))
 
 
 def cells_within(low: float, high: float) -> tuple[Ints, Ints]:
@@ -101,9 +101,9 @@ def cells_within(low: float, high: float) -> tuple[Ints, Ints]:
     return rows[inside], columns[inside]
 
 
-def class_of(recipe: GridSampler, frames: int, rows: Ints, columns: Ints, samples: Ints, change: float) -> ShapeClass:
+def class_of(sampler: GridSampler, frames: int, rows: Ints, columns: Ints, samples: Ints, change: float) -> ShapeClass:
     """A class of shapes given in tokens; clips go to the nearest, at most `change` from their log aspect."""
-    cell = recipe.grid.cell
+    cell = sampler.grid.cell
     away = np.abs(np.log(rows / columns)[None] - aspect_of_bin(np.arange(ASPECT_BINS))[:, None])
     nearest = away.argmin(1)
     by_aspect = np.where(away.min(1) <= change, nearest, -1).astype(np.int16)
@@ -123,44 +123,44 @@ def equal_sets(tokens: Ints) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
         yield int(fullest), (tokens <= fullest) & (tokens >= fullest * (1 - SPREAD))
 
 
-def _classes_of(recipe: GridSampler, latent_frames: int, aspects: Floats) -> list[ShapeClass]:
+def _classes_of(sampler: GridSampler, latent_frames: int, aspects: Floats) -> list[ShapeClass]:
     """The good classes of so many frames, and what it takes for clips of other aspects to have one as well."""
-    scored = _scored(recipe, latent_frames, aspects)
+    scored = _scored(sampler, latent_frames, aspects)
     best = max((score for score, _ in scored), default=0.0)
     found = [one for score, one in scored if score >= GOOD_ENOUGH * best]
     while True:
         others = aspects * np.all([one.by_aspect < 0 for one in found], axis=0)
         if not found or others.sum() <= UNCOVERED * aspects.sum():
             return found
-        _, one = max(_scored(recipe, latent_frames, others), key=lambda pair: pair[0])
+        _, one = max(_scored(sampler, latent_frames, others), key=lambda pair: pair[0])
         if not others @ (one.by_aspect >= 0):
             return found
         found.append(one)
 
 
-def _scored(recipe: GridSampler, latent_frames: int, aspects: Floats) -> list[tuple[float, ShapeClass]]:
+def _scored(sampler: GridSampler, latent_frames: int, aspects: Floats) -> list[tuple[float, ShapeClass]]:
     """The best class of each area."""
-    return [one for side in recipe.side_ladder() if (one := _best_class(recipe, latent_frames, side, aspects))]
+    return [one for side in sampler.side_ladder() if (one := _best_class(sampler, latent_frames, side, aspects))]
 
 
 def _best_class(
-    recipe: GridSampler, latent_frames: int, side: float, aspects: Floats
+    sampler: GridSampler, latent_frames: int, side: float, aspects: Floats
 ) -> tuple[float, ShapeClass] | None:
     """The class of about side x side pixels that fills best, with its score."""
-    nominal = (side / recipe.grid.cell) ** 2
+    nominal = (side / sampler.grid.cell) ** 2
     low, high = (nominal * share for share in AREA_BAND)
-    rows, columns = cells_within(low, min(high, recipe.budget_tokens / latent_frames))
+    rows, columns = cells_within(low, min(high, sampler.budget_tokens / latent_frames))
     if not len(rows):
         return None
-    samples = recipe.budget_tokens // (latent_frames * rows * columns)
+    samples = sampler.budget_tokens // (latent_frames * rows * columns)
     tokens = samples * latent_frames * rows * columns
     near = (
         np.abs(np.log(rows / columns)[None] - aspect_of_bin(np.arange(ASPECT_BINS))[:, None])
-        <= recipe.max_aspect_change
+        <= sampler.max_aspect_change
     )
     best: tuple[float, npt.NDArray[np.bool_]] | None = None
     for fullest, equal in equal_sets(tokens):
-        fill = (fullest / recipe.budget_tokens) ** STRICTNESS
+        fill = (fullest / sampler.budget_tokens) ** STRICTNESS
         if best is not None and fill <= best[0]:
             break  # the sets come fullest first, and no coverage is more than all
         score = fill * float(aspects @ near[:, equal].any(1)) / max(float(aspects.sum()), 1.0)
@@ -169,6 +169,6 @@ def _best_class(
     if best is None:
         return None
     score, equal = best
-    frames = recipe.grid.frames(latent_frames)
-    change = recipe.max_aspect_change
-    return score, class_of(recipe, frames, rows[equal], columns[equal], samples[equal], change)
+    frames = sampler.grid.frames(latent_frames)
+    change = sampler.max_aspect_change
+    return score, class_of(sampler, frames, rows[equal], columns[equal], samples[equal], change)

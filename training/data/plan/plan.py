@@ -53,7 +53,7 @@ class EpochPlan:
     """Packs of samples, and which rank has which in each step."""
 
     table: ClipTable
-    recipe: GridSampler
+    sampler: GridSampler
     seed: int
     epoch: int
     rows: Rows
@@ -68,7 +68,7 @@ class EpochPlan:
     dropped: Rows
     """Clips that were too few for a step."""
     unfit: Rows
-    """Clips too small for the recipe's smallest shapes."""
+    """Clips too small for the sampler's smallest shapes."""
     resting: int
     """Clips that a weight keeps out of this epoch."""
 
@@ -87,14 +87,14 @@ class EpochPlan:
         pack = self.steps[step, rank]
         rows = self.rows[self.starts[pack] : self.starts[pack + 1]]
         shape, keys = self.shapes[self.shape_of[pack]], self.table.keys[rows]
-        drawn = self.recipe.drawn_epoch(self.epoch)
+        drawn = self.sampler.drawn_epoch(self.epoch)
         return RankStep(
             epoch=self.epoch,
             step=step,
             pack=rank,
             rows=rows,
             shape=shape,
-            tokens=self.recipe.grid.tokens(shape),
+            tokens=self.sampler.grid.tokens(shape),
             captions=self._captions(rows),
             seeds=draw(keys, "sample", self.seed, drawn),
             starts=draw_unit(keys, "start", self.seed, drawn),
@@ -102,7 +102,7 @@ class EpochPlan:
 
     def step_tokens(self) -> Ints:
         """(num_steps, world_size) tokens of each rank."""
-        one = np.array([self.recipe.grid.tokens(shape) for shape in self.shapes], np.int64)
+        one = np.array([self.sampler.grid.tokens(shape) for shape in self.shapes], np.int64)
         tokens: Ints = (np.diff(self.starts) * one[self.shape_of])[self.steps]
         return tokens
 
@@ -115,13 +115,13 @@ class EpochPlan:
     def _captions(self, rows: Rows) -> tuple[str, ...]:
         detailed, short = self.table.has_caption[rows], self.table.has_short[rows]
         chance = draw_unit(self.table.keys[rows], "caption", self.seed, self.epoch)
-        rather_short = short & (~detailed | (chance < self.recipe.short_caption_share))
+        rather_short = short & (~detailed | (chance < self.sampler.short_caption_share))
         return tuple(np.where(rather_short, SHORT, np.where(detailed, DETAILED, "")).tolist())
 
 
 def plan_epoch(
     table: ClipTable,
-    recipe: GridSampler,
+    sampler: GridSampler,
     *,
     seed: int,
     epoch: int,
@@ -134,7 +134,7 @@ def plan_epoch(
 
     Args:
         table: the clips.
-        recipe: shapes and weights.
+        sampler: shapes and weights.
         seed: of the run.
         epoch: counted from 0.
         world_size: ranks.
@@ -142,22 +142,22 @@ def plan_epoch(
             that are left; those dropped by a plan that was not finished are among them.
 
     Raises:
-        ValueError: the recipe has no shape that fits its budget, or `done` names more steps than there were.
+        ValueError: the sampler has no shape that fits its budget, or `done` names more steps than there were.
     """
     if world_size < 1:
         raise ValueError(f"world_size is {world_size}, must be at least 1")
     open_rows = np.ones(len(table), np.bool_)
     for index, (earlier, steps) in enumerate(done):
-        plan = _plan(table, recipe, seed, epoch, earlier, open_rows, index)
+        plan = _plan(table, sampler, seed, epoch, earlier, open_rows, index)
         if not 0 <= steps <= plan.num_steps:
             raise ValueError(f"{steps} steps done at world size {earlier}, where epoch {epoch} has {plan.num_steps}")
         open_rows[plan.rows_until(steps)] = False
-    return _plan(table, recipe, seed, epoch, world_size, open_rows, len(done))
+    return _plan(table, sampler, seed, epoch, world_size, open_rows, len(done))
 
 
 def _plan(
     table: ClipTable,
-    recipe: GridSampler,
+    sampler: GridSampler,
     seed: int,
     epoch: int,
     world_size: int,
@@ -165,26 +165,26 @@ def _plan(
     part: int,
 ) -> EpochPlan:
     """Plan the rows that are open; `part` tells the plans of one epoch apart."""
-    drawn = recipe.drawn_epoch(epoch)
-    measured = fit(table, recipe, seed, drawn)
-    classes = shape_classes(recipe, aspect_counts(table))
-    due = _due(table, recipe, seed, epoch)
+    drawn = sampler.drawn_epoch(epoch)
+    measured = fit(table, sampler, seed, drawn)
+    classes = shape_classes(sampler, aspect_counts(table))
+    due = _due(table, sampler, seed, epoch)
     chosen, last = choose(measured, classes, draw_unit(table.keys, "class", seed, drawn))
     lots = draw(table.keys, "lot", seed, drawn, part)
     taken = due & open_rows
     packing = Packing(world_size=world_size, salt=(seed, drawn, part))
     left = pack_classes(packing, classes, measured, np.where(taken, chosen, -1).astype(np.int16), last, lots)
-    too_small = measured.max_height * measured.max_width < AREA_BAND[0] * recipe.min_side**2
+    too_small = measured.max_height * measured.max_width < AREA_BAND[0] * sampler.min_side**2
     odd = np.flatnonzero(taken & (chosen < 0) & ~too_small)
-    dropped = pack_residue(packing, recipe, measured, np.concatenate([left, odd]), lots)
+    dropped = pack_residue(packing, sampler, measured, np.concatenate([left, odd]), lots)
     unfit = np.flatnonzero(taken & (chosen < 0) & too_small)
     order = (seed, epoch, part, "steps")
-    return _sealed(packing, table, recipe, seed, epoch, order, (dropped, unfit), int((~due).sum()))
+    return _sealed(packing, table, sampler, seed, epoch, order, (dropped, unfit), int((~due).sum()))
 
 
-def _due(table: ClipTable, recipe: GridSampler, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
+def _due(table: ClipTable, sampler: GridSampler, seed: int, epoch: int) -> npt.NDArray[np.bool_]:
     """(N,) whether a clip is shown in this epoch: with half the largest weight, each clip in every second epoch."""
-    weight = weights(table, recipe)
+    weight = weights(table, sampler)
     share = weight / max(float(weight.max(initial=0.0)), np.finfo(np.float64).tiny)
     phase = draw_unit(table.keys, "due", seed)
     due: npt.NDArray[np.bool_] = np.floor(phase + share * (epoch + 1)) > np.floor(phase + share * epoch)
@@ -194,7 +194,7 @@ def _due(table: ClipTable, recipe: GridSampler, seed: int, epoch: int) -> npt.ND
 def _sealed(
     packing: Packing,
     table: ClipTable,
-    recipe: GridSampler,
+    sampler: GridSampler,
     seed: int,
     epoch: int,
     order: tuple[int | str, ...],
@@ -213,7 +213,7 @@ def _sealed(
     used[steps] = True
     return EpochPlan(
         table=table,
-        recipe=recipe,
+        sampler=sampler,
         seed=seed,
         epoch=epoch,
         rows=rows[np.repeat(used, sizes)],

@@ -22,7 +22,7 @@ from training.data.plan.hashing import Keys
 from training.data.plan.packing import Batches, Packing
 
 _SMALLEST = 0.5
-"""Area of the smallest shapes over that of the recipe's smallest side: aspects far from a source's need less of it."""
+"""Area of the smallest shapes over that of the sampler's smallest side: aspects far from a source's need less of it."""
 _FULL = 0.75
 """A step is taken apart for one that fills this share of the budget: better than a full one and one nearly empty."""
 _CANDIDATES = 24
@@ -36,12 +36,12 @@ class _Step:
     batches: Batches
     left: Rows
 
-    def tokens(self, recipe: GridSampler) -> int:
+    def tokens(self, sampler: GridSampler) -> int:
         """Of a rank, at most."""
-        return max(len(packs[0]) * recipe.grid.tokens(shape) for shape, packs in self.batches)
+        return max(len(packs[0]) * sampler.grid.tokens(shape) for shape, packs in self.batches)
 
 
-def pack_residue(packing: Packing, recipe: GridSampler, measured: Fit, rows: Rows, lots: Keys) -> Rows:
+def pack_residue(packing: Packing, sampler: GridSampler, measured: Fit, rows: Rows, lots: Keys) -> Rows:
     """Make steps of the rows; gives back those that are dropped."""
     dropped = []
     still = measured.frames[rows] == STILL_FRAMES
@@ -49,58 +49,58 @@ def pack_residue(packing: Packing, recipe: GridSampler, measured: Fit, rows: Row
         left, before = kind, len(kind) + 1
         while packing.world_size <= len(left) < before:
             before = len(left)
-            left = _next_step(packing, recipe, measured, left[np.argsort(lots[left], kind="stable")])
+            left = _next_step(packing, sampler, measured, left[np.argsort(lots[left], kind="stable")])
         dropped.append(left)
     return np.concatenate(dropped)
 
 
-def _next_step(packing: Packing, recipe: GridSampler, measured: Fit, rows: Rows) -> Rows:
+def _next_step(packing: Packing, sampler: GridSampler, measured: Fit, rows: Rows) -> Rows:
     """Make one step more, or one anew; the rows left over."""
-    group = packing.last_group(_common_frames(recipe, measured, rows))
+    group = packing.last_group(_common_frames(sampler, measured, rows))
     if group is not None:
-        step = _equal_step(recipe, measured, np.concatenate([rows, group.rows_of(-1)]), packing.world_size)
-        if step and len(step.left) < len(rows) and step.tokens(recipe) > _FULL * recipe.budget_tokens:
+        step = _equal_step(sampler, measured, np.concatenate([rows, group.rows_of(-1)]), packing.world_size)
+        if step and len(step.left) < len(rows) and step.tokens(sampler) > _FULL * sampler.budget_tokens:
             group.steps = group.steps[:-1]
             packing.add(step.batches)
             return step.left
-    step = _equal_step(recipe, measured, rows, packing.world_size)
+    step = _equal_step(sampler, measured, rows, packing.world_size)
     if step is None:
         return rows
     packing.add(step.batches)
     return step.left
 
 
-def _equal_step(recipe: GridSampler, measured: Fit, rows: Rows, world_size: int) -> _Step | None:
+def _equal_step(sampler: GridSampler, measured: Fit, rows: Rows, world_size: int) -> _Step | None:
     """One step of as many of the rows as can be; the first ones where not all are needed. None where there is none."""
-    frames = _common_frames(recipe, measured, rows)
-    smallest = math.ceil(_SMALLEST * (recipe.min_side / recipe.grid.cell) ** 2) * recipe.grid.latent_frames(frames)
-    most = min(len(rows) // world_size, recipe.budget_tokens // smallest)
+    frames = _common_frames(sampler, measured, rows)
+    smallest = math.ceil(_SMALLEST * (sampler.min_side / sampler.grid.cell) ** 2) * sampler.grid.latent_frames(frames)
+    most = min(len(rows) // world_size, sampler.budget_tokens // smallest)
     steps = []
     # Fewer samples may be larger, and there are more sizes to choose from.
     for samples in sorted({most * quarters // 4 for quarters in range(1, 5)} | {min(most, 1)}, reverse=True):
-        step = _step_of(recipe, frames, measured, rows, samples, world_size) if samples else None
+        step = _step_of(sampler, frames, measured, rows, samples, world_size) if samples else None
         if step and len(step.left) < world_size:
             return step
         steps += [step] if step else []
     return min(steps, key=lambda step: len(step.left), default=None)
 
 
-def _step_of(recipe: GridSampler, frames: int, measured: Fit, rows: Rows, most: int, world_size: int) -> _Step | None:
+def _step_of(sampler: GridSampler, frames: int, measured: Fit, rows: Rows, most: int, world_size: int) -> _Step | None:
     """A step of at most so many samples a rank, in shapes that they could have."""
-    one = _family(recipe, frames, measured, rows, most)
+    one = _family(sampler, frames, measured, rows, most)
     able = measured.fits(one, rows)
     fitting, other = rows[able], rows[~able]
     for samples in range(min(len(fitting) // world_size, most), 0, -1):
         needed = samples * world_size
         for count in sorted({needed, (needed + len(fitting)) // 2, len(fitting)}):  # fewer to choose from are fairer
-            batches, unused = _packs(recipe, one, measured, fitting[:count], samples, world_size)
+            batches, unused = _packs(sampler, one, measured, fitting[:count], samples, world_size)
             if batches:
                 return _Step(batches=batches, left=np.concatenate([unused, fitting[count:], other]))
     return None
 
 
 def _packs(
-    recipe: GridSampler, one: ShapeClass, measured: Fit, rows: Rows, samples: int, world_size: int
+    sampler: GridSampler, one: ShapeClass, measured: Fit, rows: Rows, samples: int, world_size: int
 ) -> tuple[Batches, Rows]:
     """A pack for each rank, of neighbours in aspect, in the shape of the one in their middle; none if it cannot be."""
     rows = rows[np.argsort(measured.aspect[rows], kind="stable")]
@@ -110,7 +110,7 @@ def _packs(
         pack = rows[start : start + samples]
         if skipped > len(rows) - samples * world_size:
             return [], rows
-        shape = _common_shape(recipe, one, measured, pack)
+        shape = _common_shape(sampler, one, measured, pack)
         if shape is None:
             start, skipped = start + 1, skipped + 1
         else:
@@ -121,7 +121,7 @@ def _packs(
     return batches, np.setdiff1d(rows, used, assume_unique=True)
 
 
-def _common_shape(recipe: GridSampler, one: ShapeClass, measured: Fit, pack: Rows) -> int | None:
+def _common_shape(sampler: GridSampler, one: ShapeClass, measured: Fit, pack: Rows) -> int | None:
     """The shape for the clip in the middle, where it does for all: not upscaled, and not cropped beyond measure."""
     middle = int(measured.aspect[pack[len(pack) // 2]])
     height, width = float(one.heights[middle]), float(one.widths[middle])
@@ -129,38 +129,38 @@ def _common_shape(recipe: GridSampler, one: ShapeClass, measured: Fit, pack: Row
     if not small_enough.all():
         return None
     change = np.abs(aspect_of_bin(measured.aspect[pack]) - math.log(height / width))
-    return int(one.by_aspect[middle]) if (change <= recipe.max_residue_aspect_change).all() else None
+    return int(one.by_aspect[middle]) if (change <= sampler.max_residue_aspect_change).all() else None
 
 
-def _family(recipe: GridSampler, frames: int, measured: Fit, rows: Rows, samples: int) -> ShapeClass:
+def _family(sampler: GridSampler, frames: int, measured: Fit, rows: Rows, samples: int) -> ShapeClass:
     """The shapes of equal tokens that suit the rows best: above all as many rows as can be, then little cropped away,
     where a quarter of the area is worth as much as half a picture."""
     scored = []
-    for number, one in enumerate(_families(recipe, frames, samples)):
+    for number, one in enumerate(_families(sampler, frames, samples)):
         able = measured.fits(one, rows)
         kept = float(able @ np.exp(-_aspect_change(one, measured, rows))) / len(rows)
-        area = one.sample_area / recipe.max_side**2
+        area = one.sample_area / sampler.max_side**2
         scored.append((10 * float(able.mean()) + kept * math.sqrt(area), -number, one))
     return max(scored, key=lambda each: each[:2])[2]
 
 
-def _common_frames(recipe: GridSampler, measured: Fit, rows: Rows) -> int:
+def _common_frames(sampler: GridSampler, measured: Fit, rows: Rows) -> int:
     """The most frames that all the rows have."""
     shortest = int(measured.frames[rows].min())
-    return max(count for count in map(recipe.grid.frames, recipe.latent_frame_counts()) if count <= shortest)
+    return max(count for count in map(sampler.grid.frames, sampler.latent_frame_counts()) if count <= shortest)
 
 
-def _families(recipe: GridSampler, frames: int, samples: int) -> list[ShapeClass]:
+def _families(sampler: GridSampler, frames: int, samples: int) -> list[ShapeClass]:
     """Classes of equal area, which fit the budget `samples` times."""
-    cell = recipe.grid.cell
-    low = _SMALLEST * (recipe.min_side / cell) ** 2
-    high = min((recipe.max_side / cell) ** 2, recipe.budget_tokens / (recipe.grid.latent_frames(frames) * samples))
+    cell = sampler.grid.cell
+    low = _SMALLEST * (sampler.min_side / cell) ** 2
+    high = min((sampler.max_side / cell) ** 2, sampler.budget_tokens / (sampler.grid.latent_frames(frames) * samples))
     rows, columns = cells_within(low, high)
     sets = [equal for _, equal in equal_sets(rows * columns)]
     tried = sorted({round(index) for index in np.linspace(0, len(sets) - 1, min(_CANDIDATES, len(sets)))})
-    change = recipe.max_residue_aspect_change
+    change = sampler.max_residue_aspect_change
     return [
-        class_of(recipe, frames, rows[sets[i]], columns[sets[i]], np.full(sets[i].sum(), samples), change)
+        class_of(sampler, frames, rows[sets[i]], columns[sets[i]], np.full(sets[i].sum(), samples), change)
         for i in tried
     ]
 

@@ -25,7 +25,7 @@ class SamplerState:
     """(packs a step, steps done) of this epoch, in order; more than one where it went on with another number of packs,
     which is world size x accumulation."""
     fingerprint: str = ""
-    """Of the clips, the recipe and the seed that this counts in; empty before the first step."""
+    """Of the clips, the sampler and the seed that this counts in; empty before the first step."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""
@@ -49,7 +49,7 @@ class PlannedBatches:
     def __init__(
         self,
         table: ClipTable,
-        recipe: GridSampler,
+        sampler: GridSampler,
         *,
         seed: int,
         rank: int,
@@ -58,14 +58,14 @@ class PlannedBatches:
         state: SamplerState | None = None,
     ) -> None:
         """Raises:
-        ValueError: the state was saved with other clips, another recipe or another seed.
+        ValueError: the state was saved with other clips, another sampler or another seed.
         """
         if not 0 <= rank < world_size or accumulation < 1:
             raise ValueError(f"rank {rank} of {world_size}, accumulation {accumulation}")
-        self.table, self.recipe, self.seed = table, recipe, seed
+        self.table, self.sampler, self.seed = table, sampler, seed
         self.rank, self.world_size, self.accumulation = rank, world_size, accumulation
         self._packs = world_size * accumulation
-        fingerprint = f"{table.fingerprint}-{recipe.fingerprint}-{seed}"
+        fingerprint = f"{table.fingerprint}-{sampler.fingerprint}-{seed}"
         if state is not None and state.fingerprint not in ("", fingerprint):
             pairs = zip(_COUNTED_IN, state.fingerprint.split("-", 2), fingerprint.split("-", 2), strict=True)
             other = ", ".join(f"other {what} ({before}, now {now})" for what, before, now in pairs if before != now)
@@ -117,11 +117,11 @@ class PlannedBatches:
         """The same steps from another state.
 
         Raises:
-            ValueError: it was saved with other clips, another recipe or another seed.
+            ValueError: it was saved with other clips, another sampler or another seed.
         """
         moved = PlannedBatches(
             self.table,
-            self.recipe,
+            self.sampler,
             seed=self.seed,
             rank=self.rank,
             world_size=self.world_size,
@@ -137,7 +137,7 @@ class PlannedBatches:
         if self._plan is None or self._plan[0] != key:
             plan = plan_epoch(
                 self.table,
-                self.recipe,
+                self.sampler,
                 seed=self.seed,
                 epoch=state.epoch,
                 world_size=self._packs,
@@ -161,7 +161,7 @@ class PlannedBatches:
                 break  # the next ones are no better
         raise ValueError(
             f"epoch {epoch} has no step: {len(self.table)} clips for {self._packs} packs a step, of which "
-            f"{len(plan.unfit)} are too small for {self.recipe.min_side}x{self.recipe.min_side} pixels and "
+            f"{len(plan.unfit)} are too small for {self.sampler.min_side}x{self.sampler.min_side} pixels and "
             f"{plan.resting} rest by their weight"
         )
 

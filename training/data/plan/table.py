@@ -69,7 +69,7 @@ class ClipTable:
         return ClipTable(**{name: column[kept] for name, column in self.columns().items()}, clips=clips)
 
 
-def read_table(manifest: str, recipe: SamplerConfig) -> ClipTable:
+def read_table(manifest: str, sampler: SamplerConfig) -> ClipTable:
     """The kept clips of the manifest at a folder or bucket.
 
     Raises:
@@ -81,10 +81,10 @@ def read_table(manifest: str, recipe: SamplerConfig) -> ClipTable:
     kept = clips.filter(pc.equal(clips["status"], "kept"))
     if not kept.num_rows:
         raise ValueError(f"{manifest!r}: none of its {clips.num_rows} clips is kept")
-    return table_of(kept, recipe)
+    return table_of(kept, sampler)
 
 
-def table_of(clips: pa.Table, recipe: SamplerConfig) -> ClipTable:
+def table_of(clips: pa.Table, sampler: SamplerConfig) -> ClipTable:
     """Plan columns of rows of a manifest's `clips/`."""
     width, height = _displayed(clips)
     return ClipTable(
@@ -94,7 +94,7 @@ def table_of(clips: pa.Table, recipe: SamplerConfig) -> ClipTable:
         num_frames=_numbers(clips, "num_frames", np.int32),
         width=width,
         height=height,
-        source_weight=_source_weights(clips["source_uri"], recipe),
+        source_weight=_source_weights(clips["source_uri"], sampler),
         has_caption=_has_text(clips, "caption"),
         has_short=_has_text(clips, "caption_short"),
         clips=clips,
@@ -124,8 +124,8 @@ def _has_text(clips: pa.Table, name: str) -> npt.NDArray[np.bool_]:
     return np.asarray(lengths.to_numpy() > 0, np.bool_)
 
 
-def _source_weights(uris: pa.ChunkedArray, recipe: SamplerConfig) -> npt.NDArray[np.float32]:
-    patterns = recipe.weights_by_pattern()
+def _source_weights(uris: pa.ChunkedArray, sampler: SamplerConfig) -> npt.NDArray[np.float32]:
+    patterns = sampler.weights_by_pattern()
     coded = pc.dictionary_encode(uris).combine_chunks()
     weights = [
         next((weight for pattern, weight in patterns if fnmatch.fnmatchcase(uri or "", pattern)), 1.0)

@@ -70,11 +70,11 @@ class Sample:
 class ClipDataset:
     """Clips of a manifest, for a torch DataLoader: `dataset[request]` is (float32 (3, F, H, W) in [-1, 1], caption)."""
 
-    def __init__(self, table: ClipTable, recipe: SamplerConfig, config: DatasetConfig = DatasetConfig()) -> None:
+    def __init__(self, table: ClipTable, sampler: SamplerConfig, config: DatasetConfig = DatasetConfig()) -> None:
         self.table = table
-        self.fps = Fraction(recipe.fps).limit_denominator(1001)
+        self.fps = Fraction(sampler.fps).limit_denominator(1001)
         """Frames a second of samples; 23.976 is 24000/1001."""
-        self._recipe = recipe
+        self._sampler = sampler
         self._config = config
 
     def __len__(self) -> int:
@@ -154,7 +154,7 @@ class ClipDataset:
 
     def _substitutes(self, request: Request) -> Iterator[int]:
         """Other rows to show in this shape, in an order of their own for each clip and epoch."""
-        similar = similar_rows(self.table, request.shape, self._recipe)
+        similar = similar_rows(self.table, request.shape, self._sampler)
         others = similar[similar != request.row]
         order = shuffled(len(others), "substitute", request.seed)
         yield from (int(other) for other in others[order[: self._config.max_substitutes]])

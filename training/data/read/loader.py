@@ -65,7 +65,7 @@ class ClipBatches:
         """Go on from a state that any world size left, at the next iteration.
 
         Raises:
-            ValueError: it is of other clips, another recipe or another seed.
+            ValueError: it is of other clips, another sampler or another seed.
         """
         self._planned = self._planned.at(SamplerState.from_json(state))
         self._state = self._planned.state

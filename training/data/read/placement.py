@@ -118,14 +118,14 @@ def all_captions(table: ClipTable) -> list[str]:
     return sorted(text for text in texts if text and text.strip())
 
 
-def similar_rows(table: ClipTable, shape: Shape, recipe: SamplerConfig) -> np.ndarray[Any, Any]:
+def similar_rows(table: ClipTable, shape: Shape, sampler: SamplerConfig) -> np.ndarray[Any, Any]:
     """Rows of clips that can be shown in this shape too, in the table's order; int64."""
-    long_enough = np.floor(table.duration_seconds.astype(np.float64) * recipe.fps + 1e-4) >= shape.frames
+    long_enough = np.floor(table.duration_seconds.astype(np.float64) * sampler.fps + 1e-4) >= shape.frames
     known = (table.height > 0) & (table.width > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.abs(np.log(table.height / table.width) - np.log(shape.height / shape.width))
     large = (table.height * 2 >= shape.height) & (table.width * 2 >= shape.width)
-    fitting = known & (change <= recipe.max_residue_aspect_change) & large & (weights(table, recipe) > 0)
+    fitting = known & (change <= sampler.max_residue_aspect_change) & large & (weights(table, sampler) > 0)
     if shape.frames > 1:
         fitting &= long_enough
     return np.flatnonzero(fitting)

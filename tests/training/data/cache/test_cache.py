@@ -234,10 +234,10 @@ def test_past_what_was_cached_each_clip_is_still_shown(rows: list[dict[str, Any]
 
 
 def test_a_cache_of_the_distinct_epochs_serves_all(rows: list[dict[str, Any]], tmp_path: Path) -> None:
-    recipe = replace(RECIPE, distinct_epochs=2)
-    dataset = ClipDataset(table_of_rows(rows, recipe), recipe)
+    sampler = replace(RECIPE, distinct_epochs=2)
+    dataset = ClipDataset(table_of_rows(rows, sampler), sampler)
     store = Store.latents(os.fspath(tmp_path), "vae")
-    plans = [plan_epoch(dataset.table, recipe, seed=3, epoch=epoch, world_size=2) for epoch in range(6)]
+    plans = [plan_epoch(dataset.table, sampler, seed=3, epoch=epoch, world_size=2) for epoch in range(6)]
     fill_latents(store, dataset, itertools.chain.from_iterable(map(planned_requests, plans[:2])), encode)
     cached = CachedClips(dataset, store)
     assert [cached.share_of(plan) for plan in plans] == [1.0] * 6

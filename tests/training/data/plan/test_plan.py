@@ -31,8 +31,8 @@ CASES = [
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[1]} clips, {case[2]} ranks")
 def plan(request: pytest.FixtureRequest) -> EpochPlan:
-    seed, rows, world_size, recipe = request.param
-    return plan_epoch(generated(rows, 0.1, seed), recipe, seed=seed, epoch=0, world_size=world_size)
+    seed, rows, world_size, sampler = request.param
+    return plan_epoch(generated(rows, 0.1, seed), sampler, seed=seed, epoch=0, world_size=world_size)
 
 
 def seen(plan: EpochPlan) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_every_clip_is_there_once(plan: EpochPlan) -> None:
 
 def test_ranks_have_equal_work_within_the_budget(plan: EpochPlan) -> None:
     tokens = plan.step_tokens()
-    assert tokens.max() <= plan.recipe.budget_tokens
+    assert tokens.max() <= plan.sampler.budget_tokens
     assert (tokens.min(1) >= 0.99 * tokens.max(1)).all()
     for step in range(plan.num_steps):
         ranks = [plan.rank_step(step, rank) for rank in range(plan.world_size)]
@@ -70,7 +70,7 @@ def test_ranks_have_equal_work_within_the_budget(plan: EpochPlan) -> None:
 
 def test_fewer_clips_are_dropped_than_there_are_ranks(plan: EpochPlan) -> None:
     still = plan.table.num_frames[plan.dropped] == 1
-    if plan.recipe.still_share == 0:
+    if plan.sampler.still_share == 0:
         assert still.sum() < plan.world_size
         assert (~still).sum() < plan.world_size
     assert len(plan.dropped) < 2 * plan.world_size
@@ -78,19 +78,19 @@ def test_fewer_clips_are_dropped_than_there_are_ranks(plan: EpochPlan) -> None:
 
 
 def test_samples_are_no_longer_larger_or_otherwise_formed_than_their_clips(plan: EpochPlan) -> None:
-    table, recipe = plan.table, plan.recipe
+    table, sampler = plan.table, plan.sampler
     far = 0
     for step in range(plan.num_steps):
         for rank in range(plan.world_size):
             one = plan.rank_step(step, rank)
             assert (one.shape.frames - 1) % 4 == 0
             if one.shape.frames > 1:
-                assert (table.duration_seconds[one.rows] * recipe.fps >= one.shape.frames - 1e-3).all()
-            assert (table.height[one.rows] * recipe.max_upscale >= one.shape.height).all()
-            assert (table.width[one.rows] * recipe.max_upscale >= one.shape.width).all()
+                assert (table.duration_seconds[one.rows] * sampler.fps >= one.shape.frames - 1e-3).all()
+            assert (table.height[one.rows] * sampler.max_upscale >= one.shape.height).all()
+            assert (table.width[one.rows] * sampler.max_upscale >= one.shape.width).all()
             change = np.log(table.height[one.rows] / table.width[one.rows] / (one.shape.height / one.shape.width))
-            assert np.abs(change).max() <= recipe.max_residue_aspect_change + 0.02  # a bin is 0.02 wide
-            far += int((np.abs(change) > recipe.max_aspect_change + 0.02).sum())
+            assert np.abs(change).max() <= sampler.max_residue_aspect_change + 0.02  # a bin is 0.02 wide
+            far += int((np.abs(change) > sampler.max_aspect_change + 0.02).sum())
     assert far <= 2 * 280 * plan.world_size  # a step or two of the smallest images
 
 
@@ -102,7 +102,7 @@ def test_samples_of_a_pack_are_distinct(plan: EpochPlan) -> None:
 
 def test_most_steps_fill_the_budget_and_are_shared_by_several_samples() -> None:
     plan = plan_epoch(generated(50_000, 0.1, 0), SamplerConfig().on(TokenGrid()), seed=0, epoch=0, world_size=16)
-    fill = plan.step_tokens().mean(1) / plan.recipe.budget_tokens
+    fill = plan.step_tokens().mean(1) / plan.sampler.budget_tokens
     assert fill.mean() > 0.995
     samples = [len(plan.rank_step(step, 0).rows) for step in range(plan.num_steps)]
     assert min(samples) == 1
@@ -147,13 +147,13 @@ def test_another_seed_or_epoch_is_another_plan(other: dict[str, int]) -> None:
 
 def test_distinct_epochs_come_again_in_another_order() -> None:
     table = generated(3_000, 0.1, 9)
-    recipe = dataclasses.replace(TINY, distinct_epochs=2, still_share=0.2)
-    plans = [plan_epoch(table, recipe, seed=5, epoch=epoch, world_size=4) for epoch in range(4)]
+    sampler = dataclasses.replace(TINY, distinct_epochs=2, still_share=0.2)
+    plans = [plan_epoch(table, sampler, seed=5, epoch=epoch, world_size=4) for epoch in range(4)]
     stories = [story(plan) for plan in plans]
     assert stories[0] != stories[2]
     assert sorted(stories[0]) == sorted(stories[2])
     assert sorted(stories[1]) == sorted(stories[3]) != sorted(stories[0])
-    whole = plan_epoch(table, dataclasses.replace(recipe, distinct_epochs=0), seed=5, epoch=1, world_size=4)
+    whole = plan_epoch(table, dataclasses.replace(sampler, distinct_epochs=0), seed=5, epoch=1, world_size=4)
     assert stories[1] == story(whole)
 
 
@@ -182,10 +182,10 @@ def test_weights_decide_how_often_clips_are_shown() -> None:
     table = generated(4_000, 0.5, 3)
     weight = np.where(np.arange(len(table)) % 2, 1.0, 0.25).astype(np.float32)
     table = dataclasses.replace(table, source_weight=weight)
-    recipe = dataclasses.replace(TINY, image_weight=0.5)
+    sampler = dataclasses.replace(TINY, image_weight=0.5)
     times = np.zeros(len(table), np.int64)
     for epoch in range(8):
-        plan = plan_epoch(table, recipe, seed=1, epoch=epoch, world_size=2)
+        plan = plan_epoch(table, sampler, seed=1, epoch=epoch, world_size=2)
         times += np.bincount(np.concatenate([plan.rows, plan.dropped]), minlength=len(table))
         assert plan.resting == len(table) - len(plan.rows) - len(plan.dropped)
     image = table.num_frames == 1
@@ -197,10 +197,10 @@ def test_weights_decide_how_often_clips_are_shown() -> None:
 
 def test_stills_of_videos_are_images_in_their_share() -> None:
     table = generated(4_000, 0.0, 3)
-    recipe = dataclasses.replace(TINY, still_share=0.25)
+    sampler = dataclasses.replace(TINY, still_share=0.25)
     shown = []
     for epoch in range(2):
-        plan = plan_epoch(table, recipe, seed=1, epoch=epoch, world_size=1)
+        plan = plan_epoch(table, sampler, seed=1, epoch=epoch, world_size=1)
         steps = [plan.rank_step(step, 0) for step in range(plan.num_steps)]
         shown.append({int(row) for one in steps if one.shape.frames == 1 for row in one.rows})
     assert all(800 < len(rows) < 1200 for rows in shown)
@@ -211,9 +211,9 @@ def test_captions_are_short_in_their_share_and_never_of_a_kind_that_is_not_there
     table = generated(4_000, 0.1, 3)
     has_short, has_caption = np.arange(len(table)) % 3 > 0, np.arange(len(table)) % 5 > 0
     table = dataclasses.replace(table, has_short=has_short, has_caption=has_caption)
-    recipe = dataclasses.replace(TINY, short_caption_share=0.4)
+    sampler = dataclasses.replace(TINY, short_caption_share=0.4)
     chosen: dict[int, str] = {}
-    plan = plan_epoch(table, recipe, seed=1, epoch=0, world_size=1)
+    plan = plan_epoch(table, sampler, seed=1, epoch=0, world_size=1)
     for step in range(plan.num_steps):
         one = plan.rank_step(step, 0)
         chosen |= dict(zip(one.rows.tolist(), one.captions, strict=True))

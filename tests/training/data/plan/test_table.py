@@ -69,8 +69,8 @@ def test_captions_that_are_blank_are_none(tmp_path: Path) -> None:
 
 
 def test_weights_follow_the_first_pattern_that_matches(tmp_path: Path) -> None:
-    recipe = SamplerConfig(source_weights="*/films/3.mp4=3, */films/*=0.5")
-    table = read_table(written(tmp_path, [row(index) for index in range(4)]), recipe)
+    sampler = SamplerConfig(source_weights="*/films/3.mp4=3, */films/*=0.5")
+    table = read_table(written(tmp_path, [row(index) for index in range(4)]), sampler)
     assert table.source_weight.tolist() == [1.0, 0.5, 1.0, 3.0]
 
 

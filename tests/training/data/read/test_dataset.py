@@ -253,8 +253,8 @@ def test_substitutes_are_long_enough_and_differ_by_clip(rows: list[dict[str, Any
 
 def test_clips_that_are_never_to_be_shown_are_no_substitutes(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     gone = {**rows[0], "source_uri": os.fspath(tmp_path / "gone.mp4")}
-    recipe = replace(RECIPE, source_weights=f"{rows[-1]['source_uri']}=0")
-    dataset = ClipDataset(table_of_rows([gone, *rows[1:]], recipe), recipe)
+    sampler = replace(RECIPE, source_weights=f"{rows[-1]['source_uri']}=0")
+    dataset = ClipDataset(table_of_rows([gone, *rows[1:]], sampler), sampler)
     shown = {dataset.sample(request(seed=seed)).clip_id for seed in range(30)}
     assert len(shown) > 3
     assert not shown & {row["clip_id"] for row in rows if row["source_uri"] == rows[-1]["source_uri"]}
