@@ -18,22 +18,17 @@ from preprocess.io.names import recipe_in, recipe_named
 from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
-from training.cache import cache_latents
 from training.evaluate import evaluate
 from training.models.grid import Shape
-from training.objectives.dit import DitObjective, measured_scale
 from training.objectives.generate import GenerateConfig
 from training.run.checkpoint import latest, read_state
-from training.run.config import TrainConfig
+from training.run.config import TrainConfig, located
 from training.run.launch import train
-from training.run.runs import trained_vae
 from training.run.signals import Interrupted, tell
 from training.run.turn import NonFiniteError
 from training.run.watch import shown
 from training.sample import sample
 
-LOCATIONS = ("data.manifest", "data.cache", "data.text_cache", "objective.vae", "objective.base")
-"""Settings that name a folder or bucket; Ray's workers have a working directory of their own."""
 FIRST_RANK_SECONDS = 2.0
 """What all ranks refuse, the first one tells, and torchrun ends the others. What one refuses alone, it tells later."""
 
@@ -60,7 +55,7 @@ def _train(options: argparse.Namespace) -> None:
     if not isinstance(config.objective, type(usual.objective)):
         mine, theirs = (type(each.objective).__name__ for each in (usual, config))
         raise ValueError(f"recipe {config.name} has a {theirs}: `{options.command}` is for a {mine}")
-    config = with_measured_scale(config)
+    config = config.objective.completed(config)
     try:
         _launch(config, options)
     except Interrupted:
@@ -112,27 +107,9 @@ def _tell_where(config: TrainConfig) -> None:
         logging.info("at step %d of %d: %s", step, config.trainer.steps, checkpoint)
 
 
-def located(config: TrainConfig) -> TrainConfig:
-    """The recipe with its locations absolute, for workers elsewhere and for whoever samples from the run later."""
-    now = dump(config)
-    return override(config, [f"{key}={absolute(str(now[key]))}" for key in LOCATIONS if now.get(key)])
-
-
-def with_measured_scale(config: TrainConfig) -> TrainConfig:
-    """The recipe with the scale of its autoencoder's latents filled in, where it names none.
-
-    So the scale is among the settings that a run keeps, and each rank and each later sample has the same.
-    """
-    objective = config.objective
-    if not isinstance(objective, DitObjective) or objective.latent_scale is not None:
-        return config
-    scale = measured_scale(trained_vae(objective.vae), config.data.held_out(config, rank=0, world_size=1))
-    return replace(config, objective=replace(objective, latent_scale=scale))
-
-
 def _cache(options: argparse.Namespace) -> None:
     config = _config(options, out="")
-    print(cache_latents(config, options.out, epochs=options.epochs, processes=options.processes))
+    print(config.data.fill_cache(config, options.out, epochs=options.epochs, processes=options.processes))
 
 
 def _sample(options: argparse.Namespace) -> None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
 import torch
 
+from training.models.generator import VideoGenerator
 from training.models.grid import Shape
-from training.models.lora import without_lora
-from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig
-from training.objectives.reward import RewardModule
 from training.run.config import TrainConfig
 from training.run.distributed import add_figures, own_device
 from training.run.module import TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import config_of, device_of, trained_module
-from training.sample import trained_shape, videos
+from training.sample import videos
 from training.shapes.corpus import DIRECTIONS, SHAPES, SPEEDS
 from training.shapes.truth import direction, dominant_color
 
@@ -36,34 +35,31 @@ def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, 
     """
     config, module = config_of(run), trained_module(run, own_device())
     figures: dict[str, object] = {"run": run, "recipe": config.name, "date": date.today().isoformat()}
-    figures |= held_out(config, module)
-    if isinstance(module, RewardModule):
-        with without_lora(module.base.model):
-            before = held_out(config, module)
-        figures |= {name.replace("held_out/", "before_tuning/"): value for name, value in before.items()}
-    base = module.base if isinstance(module, RewardModule) else module
-    if isinstance(base, DitModule) and _names_shapes(config):
-        figures |= shapes_truth(base, trained_shape(config), sampling, seed=seed)
+    figures |= module.figures(partial(held_out, config, module))
+    generator = module.generator()
+    if generator is not None and _names_shapes(config):
+        shape, _ = config.data.largest_sample(generator.grid)
+        figures |= shapes_truth(generator, shape, sampling, seed=seed)
     path = Path(run) / "evaluation.json"
     path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
 
 def held_out(config: TrainConfig, module: TrainModule) -> dict[str, float]:
-    """Means over the clips that were held out, as `held_out/psnr`."""
+    """Means over the clips that were held out, by name, such as `psnr`."""
     total: dict[str, tuple[float, float]] = {}
     device = device_of(module)
     with torch.no_grad():
         for batch in config.data.held_out(config, rank=0, world_size=1):
             noise = SampleNoise(config.trainer.seed, 0, batch.clip_ids, device=device, stream="held_out")
             add_figures(total, module.evaluate(batch.to(device), noise))
-    return {f"held_out/{name}": round(value / count, 4) for name, (value, count) in sorted(total.items()) if count}
+    return {name: round(value / count, 4) for name, (value, count) in sorted(total.items()) if count}
 
 
-def shapes_truth(module: DitModule, shape: Shape, config: GenerateConfig, *, seed: int = 0) -> dict[str, float]:
+def shapes_truth(generator: VideoGenerator, shape: Shape, config: GenerateConfig, *, seed: int = 0) -> dict[str, float]:
     """In how many of the samples the prompted colour dominates, and how many move the prompted way; from pixels."""
     prompts = list(islice(_prompts(), SAMPLES))
-    films = videos(module, [" ".join(words) for words in prompts], shape, config, seed=seed)
+    films = videos(generator, [" ".join(words) for words in prompts], shape, config, seed=seed)
     colors = [dominant_color(film) == words[1] for film, words in zip(films, prompts, strict=True)]
     figures = {"prompted_color_share": sum(colors) / SAMPLES}
     if shape.frames > 1:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.data.clips import ClipData
 from training.data.read.crop import Box, choose_crop, cropped
 from training.data.read.dataset import as_model_input
 from training.film import (
@@ -20,13 +19,12 @@ from training.film import (
     write_film,
     write_picture,
 )
+from training.models.generator import VideoGenerator
 from training.models.grid import Shape
-from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig, generate
-from training.run.config import TrainConfig
 from training.run.distributed import own_device
 from training.run.noise import SampleNoise
-from training.run.runs import config_of, device_of, trained_dit
+from training.run.runs import config_of, trained_generator
 
 SHEET_COLUMNS = 9
 """Most frames of a sample that a sheet shows, evenly spaced."""
@@ -64,18 +62,18 @@ def sample(
     """
     if count < 1:
         raise ValueError(f"count is {count}, must be at least 1")
-    recipe = config_of(run)
-    shape = shape or trained_shape(recipe)
+    trained = config_of(run)
+    largest, fps = trained.data.largest_sample(trained.objective.grid())
+    shape = shape or largest
     pictures = _makes_pictures(out, shape)
     first = None if image is None else fitted(read_picture(image), shape)
     out.parent.mkdir(parents=True, exist_ok=True)
-    films = videos(trained_dit(run, own_device()), [prompt] * count, shape, config, seed=seed, first=first)
+    films = videos(trained_generator(run, own_device()), [prompt] * count, shape, config, seed=seed, first=first)
     paths = [out if count == 1 else out.with_name(f"{out.stem}_{number}{out.suffix}") for number in range(count)]
     if pictures:
         for path, film in zip(paths, films, strict=True):
             write_picture(path, film[0])
         return paths
-    fps = recipe.data.sampler.fps if isinstance(recipe.data, ClipData) else 8.0
     for path, film in zip(paths, films, strict=True):
         write_film(path, film, fps=fps)
     sheet = out.with_suffix(PICTURE_SUFFIX)
@@ -84,7 +82,7 @@ def sample(
 
 
 def videos(
-    module: DitModule,
+    generator: VideoGenerator,
     captions: Sequence[str],
     shape: Shape,
     config: GenerateConfig,
@@ -99,18 +97,18 @@ def videos(
     Raises:
         ValueError: the model makes no videos of that shape, or takes no first frame.
     """
-    latent = (module.objective.model.latent_channels, *module.grid.latents(shape))
+    latent = (generator.latent_channels, *generator.grid.latents(shape))
     if first is not None and shape.frames == 1:
         raise ValueError(f"{shape}: nothing is left to make where the first frame is given")
-    device = device_of(module)
+    device = generator.device
     with torch.no_grad():
         known = None
         if first is not None:
             frames = torch.from_numpy(first)[None, None].repeat(len(captions), 1, 1, 1, 1)
-            known = module.latents_of(as_model_input(frames).to(device))
+            known = generator.latents_of(as_model_input(frames).to(device))
         ids = [f"{captions[:place].count(caption)} {caption}" for place, caption in enumerate(captions)]
         noise = SampleNoise(seed, 0, ids, device=device, stream="sample").normal(*latent)
-        pixels = module.decoded(generate(module, captions, noise, config, first_frames=known)).clamp(-1, 1)
+        pixels = generator.decoded(generate(generator, captions, noise, config, first_frames=known)).clamp(-1, 1)
     films = ((pixels + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
     return list(films)
 
@@ -121,19 +119,6 @@ def fitted(picture: Picture, shape: Shape) -> Picture:
     whole = Box(left=0, top=0, right=width, bottom=height)
     crop = choose_crop(whole, height=shape.height, width=shape.width, place=(0.5, 0.5))
     return cropped(picture, crop, displayed=(height, width), height=shape.height, width=shape.width)
-
-
-def trained_shape(config: TrainConfig) -> Shape:
-    """The longest and largest square shape of a run's recipe.
-
-    Raises:
-        ValueError: the run's data names none.
-    """
-    if not isinstance(config.data, ClipData):
-        raise ValueError(f"recipe {config.name} names no shapes: give one")
-    recipe, cell = config.data.sampler, config.objective.grid().cell
-    side = recipe.max_side // cell * cell
-    return Shape(recipe.max_frames, side, side)
 
 
 def sheet_of(films: Sequence[Frames], *, zoom: int = 3) -> Picture:

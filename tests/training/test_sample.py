@@ -21,7 +21,8 @@ from training.evaluate import SAMPLES, shapes_truth
 from training.film import write_picture
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
-from training.run.runs import config_of, trained_dit, trained_vae
+from training.objectives.vae import trained_vae
+from training.run.runs import config_of, trained_generator
 from training.sample import fitted, sheet_of, videos
 from training.shapes.corpus import write_corpus
 from training.shapes.page import Section, curve, write_page
@@ -54,7 +55,7 @@ def test_a_run_is_restored_as_it_was_set(runs):
     config = config_of(str(runs["reward"]))
     assert config.trainer.steps == 2
     assert config.objective.sampling.num_steps == 3
-    module = trained_dit(str(runs["dit"]))
+    module = trained_generator(str(runs["dit"]))
     assert module.scale == config_of(str(runs["dit"])).objective.latent_scale
     latents = [module.latents(batch).square().mean() for batch in config.data.held_out(config, rank=0, world_size=1)]
     assert float(sum(latents) / len(latents)) == pytest.approx(1.0, abs=0.1)
@@ -110,7 +111,7 @@ def test_sample_writes_films_and_a_sheet(runs, tmp_path, capsys):
 
 
 def test_the_same_seed_gives_the_same_video_beside_any_other(runs):
-    module = trained_dit(str(runs["dit"]))
+    module = trained_generator(str(runs["dit"]))
     shape, config = Shape(5, 16, 16), GenerateConfig(num_steps=2)
     both = videos(module, ["a red circle", "a blue square"], shape, config, seed=1)
     [alone] = videos(module, ["a blue square"], shape, config, seed=1)
@@ -137,7 +138,7 @@ def test_films_know_the_picture_that_they_begin_with():
     pictures = [np.full((16, 32, 3), color, np.uint8) for color in ((255, 0, 0), (0, 0, 255))]
     red, blue = (videos(module, ["a", "b"], Shape(5, 16, 32), config, seed=1, first=picture) for picture in pictures)
     pixels = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1, 1).expand(-1, -1, 1, 16, 32)
-    latent = module.frozen["vae"].encode(pixels).mean
+    latent = module.vae.encode(pixels).mean
     for condition in known[:2]:  # both videos, with and without text
         assert torch.equal(condition[:, 0], torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(4, -1, 2, 4))
         torch.testing.assert_close(condition[:, 1:, :1], latent.expand(4, -1, -1, -1, -1))
@@ -205,7 +206,7 @@ def test_the_measured_truth_of_a_model_that_knows_it(runs, monkeypatch):
         ]
 
     monkeypatch.setattr(evaluate, "videos", rendered)
-    module = trained_dit(str(runs["dit"]))
+    module = trained_generator(str(runs["dit"]))
     truth = [shapes_truth(module, Shape(9, 32, 32), GenerateConfig(), seed=seed) for seed in (0, 1)]
     assert truth[0] == {"prompted_color_share": 1.0, "prompted_direction_share": 1.0}
     assert truth[1] == {"prompted_color_share": 0.0, "prompted_direction_share": 1.0}
@@ -250,7 +251,7 @@ def test_refuses_with_a_reason(runs, manifest, tmp_path, capsys):
     with pytest.raises(ValueError, match="no run of an autoencoder"):
         trained_vae(str(runs["dit"]))
     with pytest.raises(ValueError, match="no run of a transformer"):
-        trained_dit(str(runs["vae"]))
+        trained_generator(str(runs["vae"]))
     assert (
         main(["sample", str(runs["dit"]), "--prompt", "a", "--out", str(tmp_path / "a.mp4"), "--shape", "8x32x32"]) == 1
     )

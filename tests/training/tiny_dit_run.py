@@ -15,6 +15,7 @@ from preprocess.io.settings import override
 from tests.training.tiny import DIT, TEXT, VAE
 from tests.training.tiny_run import TinyBatches
 from training.models.dit import VideoDit
+from training.models.grid import TokenGrid
 from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
 from training.objectives.dit import DitModule, DitObjective
@@ -22,7 +23,7 @@ from training.objectives.generate import GenerateConfig
 from training.objectives.reward import RewardModule, RewardObjective
 from training.objectives.text_to_video import TextToVideo
 from training.run.checkpoint import read_networks
-from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
+from training.run.config import Data, Objective, OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
 from training.run.module import Batch, TrainModule
 
@@ -31,7 +32,7 @@ SEED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TinyDit:
+class TinyDit(Objective):
     """A transformer; or a LoRA of rank 3, which no two ranks share evenly, on the transformer of the run `base`."""
 
     base: str = ""
@@ -39,11 +40,13 @@ class TinyDit:
     """The transformer is made with memory, as it would be without a thought of shards."""
     dies_at_step: int = -1
 
+    def grid(self) -> TokenGrid:
+        return VAE.grid(DIT.patch)
+
     def build(self, config: TrainConfig) -> TrainModule:
         module = DitModule(DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0), VideoVae(VAE), seed=SEED)
         if self.whole:
             module.model = TextToVideo(VideoDit(DIT, seed=SEED), ByteTextEncoder(TEXT, seed=SEED))
-            module.networks = {"dit": module.model}
             if self.base:
                 read_networks(self.base, module)
         if not self.base:
@@ -53,7 +56,7 @@ class TinyDit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TinyClips:
+class TinyClips(Data):
     """Captioned noise; four clips make a step."""
 
     def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> ClipBatches:

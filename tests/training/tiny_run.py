@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from preprocess.io.settings import override
-from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
+from training.models.grid import TokenGrid
+from training.run.config import Data, Objective, OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
 from training.run.metrics import read_rows
 from training.run.module import Batch, Loss, TrainModule
@@ -56,11 +57,13 @@ class TinyModule(TrainModule):
 
     def __init__(self, objective: TinyObjective, out: str) -> None:
         self.objective, self.out = objective, Path(out)
-        self.networks = {"main": Blocks()} | ({"judge": Blocks()} if objective.judged else {})
-        if objective.spare:
-            self.networks["main"].spare = torch.nn.Linear(2, 2)
-        self.frozen = {}
+        self.main = Blocks()
+        self.judge = Blocks()
         self.calls_made = 0
+
+    @property
+    def networks(self) -> Mapping[str, torch.nn.Module]:
+        return {"main": self.main} | ({"judge": self.judge} if self.objective.judged else {})
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         return list(self.networks[network].blocks)
@@ -70,9 +73,6 @@ class TinyModule(TrainModule):
 
     def averages(self) -> Sequence[str]:
         return ("main",)
-
-    def skips_weights(self, network: str) -> bool:
-        return self.objective.spare
 
     def turns(self, step: int) -> Sequence[str]:
         return ("main", "judge") if self.objective.judged and step >= 3 else ("main",)
@@ -118,16 +118,17 @@ class TinyModule(TrainModule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TinyObjective:
+class TinyObjective(Objective):
     """The module, and the mishaps that tests want."""
 
     judged: bool = False
-    spare: bool = False
-    """`main` has a layer that no loss asks for."""
     broken_clip: str = ""
     broken_step: int = -1
     dies_at_step: int = -1
     dies_of: int = int(signal.SIGKILL)
+
+    def grid(self) -> TokenGrid:
+        return TokenGrid(temporal_stride=1, spatial_stride=1, patch=1)
 
     def build(self, config: TrainConfig) -> TinyModule:
         Path(config.out).mkdir(parents=True, exist_ok=True)
@@ -135,7 +136,7 @@ class TinyObjective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TinyData:
+class TinyData(Data):
     """Videos made from their number; `samples` in all make a step, however many ranks and micro-steps share them."""
 
     samples: int = 8

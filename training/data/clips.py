@@ -12,19 +12,18 @@ from typing import Literal
 from preprocess.io.bounds import check, within
 from preprocess.io.settings import OPERATIONAL
 from training.data.cache.cached import CachedClips, CachedText, check_share
-from training.data.cache.store import Store, weights_id
+from training.data.cache.encode import cache_requests, encode_clips
+from training.data.cache.store import Store
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import draw_unit, keys_of_texts
 from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable, read_table
 from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import ClipBatches, StepSource, batches
-from training.models.grid import TokenGrid
-from training.objectives.dit import DitObjective
-from training.objectives.vae import VaeObjective
-from training.run.config import TrainConfig
+from training.models.grid import Shape, TokenGrid
+from training.models.weights import weights_id
+from training.run.config import LOCATION, Data, TrainConfig
 from training.run.module import Batch
-from training.run.runs import trained_vae
 
 _FEW_LOST = 0.005
 """Share of the clips that no epoch shows before it is told."""
@@ -33,10 +32,10 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipData:
+class ClipData(Data):
     """A manifest as training and held-out clips. Clips of one film are on the same side, or those of one caption."""
 
-    manifest: str
+    manifest: str = field(metadata=LOCATION)
     """Folder or bucket that `python -m pipelines curate` wrote."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     reading: DatasetConfig = field(default_factory=DatasetConfig)
@@ -46,9 +45,9 @@ class ClipData:
     """With `caption`, clips of equal captions are on the same side, so that held-out prompts have not been seen."""
     held_out_batches: int = 8
     """Most batches of a rank that an evaluation takes."""
-    cache: str = ""
+    cache: str = field(default="", metadata=LOCATION)
     """Where `python -m training cache` has put latents, which are trained on instead of pixels; "" for none."""
-    text_cache: str = ""
+    text_cache: str = field(default="", metadata=LOCATION)
     """Where it has put the vectors of captions, beside the latents; "" for none."""
     num_workers: int = field(default=0, metadata=OPERATIONAL)
     """Processes that read, on each rank."""
@@ -92,6 +91,27 @@ class ClipData:
         """The same batches each time they are gone through."""
         return HeldOut(self, config.objective.grid(), rank=rank, world_size=world_size)
 
+    def largest_sample(self, grid: TokenGrid) -> tuple[Shape, float]:
+        """As the sampler's settings have it."""
+        side = self.sampler.max_side // grid.cell * grid.cell
+        return Shape(self.sampler.max_frames, side, side), self.sampler.fps
+
+    def fill_cache(self, config: TrainConfig, cache: str, *, epochs: int, processes: int) -> str:
+        """See `training.data.cache.encode`.
+
+        Raises:
+            ValueError: the recipe is trained on pixels, or there is no manifest.
+        """
+        clips = ClipDataset(self.table(held_out=False), self.sampler, self.reading)
+        wanted = cache_requests(
+            clips.table,
+            self.sampler.on(config.objective.grid()),
+            seed=config.trainer.seed,
+            epochs=epochs,
+            world_size=config.trainer.accumulation * processes,
+        )
+        return encode_clips(config, clips, wanted, cache, num_workers=self.num_workers)
+
     def table(self, *, held_out: bool) -> ClipTable:
         """The clips of one side.
 
@@ -105,12 +125,13 @@ class ClipData:
         return table.take((draw_unit(keys_of_texts(texts), "held_out") < self.held_out_share) == held_out)
 
     def _check_model(self, config: TrainConfig) -> None:
-        objective, made_by = config.objective, Store(self.cache).model
-        if isinstance(objective, VaeObjective):
-            raise ValueError("an autoencoder is trained on pixels: data.cache must be empty")
-        if isinstance(objective, DitObjective) and weights_id(trained_vae(objective.vae)) != made_by:
+        vae, made_by = config.objective.latents_of(), Store(self.cache).model
+        if vae is None:
+            raise ValueError(f"recipe {config.name} is trained on pixels: data.cache must be empty")
+        if (wanted := weights_id(vae)) != made_by:
             raise ValueError(
-                f"data.cache={self.cache}: its latents are not those of the autoencoder in {objective.vae}"
+                f"data.cache={self.cache}: its latents are not those of the autoencoder that recipe "
+                f"{config.name} builds on, whose weights are {wanted}"
             )
 
 

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+from torch import nn
 
-from training.models.text_bytes import ByteTextConfig, ByteTextEncoder
-from training.models.text_hub import QwenVlTextConfig, QwenVlTextEncoder, T5TextConfig, T5TextEncoder
-
-TextConfig = ByteTextConfig | QwenVlTextConfig | T5TextConfig
+Text = tuple[torch.Tensor, torch.Tensor]
+"""Embeddings (B, L, D) and their mask (B, L), True for text."""
 
 
-class TextEncoder(Protocol):
-    """A torch module that reads captions."""
+class TextEncoder(nn.Module, ABC):  # type: ignore[misc]
+    """Reads captions."""
 
     dim: int
     """Width of its vectors."""
 
-    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    @abstractmethod
+    def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, L, dim) and a mask (B, L) that is True for text, False for padding on the right.
 
         L is that of the longest caption here; what a caption becomes does not depend on the others. The empty caption
         has at least one token.
         """
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is to be trained along with what reads its vectors."""
+        return any(weight.requires_grad for weight in self.parameters())
+
+
+class TextConfig(Protocol):
+    """A frozen record, beside the encoder that it describes."""
+
+    def encoder(self, *, seed: int = 0) -> TextEncoder:
+        """Make it; `seed` is for one that starts without weights.
+
+        Raises:
+            MissingWeightsError: its weights are nowhere to be found.
+        """
         ...
-
-
-def text_encoder(config: TextConfig, *, seed: int = 0) -> TextEncoder:
-    """The encoder of a configuration; `seed` is for one that starts without weights.
-
-    Raises:
-        MissingWeightsError: its weights are nowhere to be found.
-    """
-    if isinstance(config, ByteTextConfig):
-        return ByteTextEncoder(config, seed=seed)
-    if isinstance(config, QwenVlTextConfig):
-        return QwenVlTextEncoder(config)
-    return T5TextEncoder(config)

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from preprocess.io.bounds import at_least, check
+from training.models.text import Text, TextEncoder
 from training.models.weights import initialise, own_randomness
 
 START = 256
@@ -39,8 +40,12 @@ class ByteTextConfig:
     def __post_init__(self) -> None:
         check(self)
 
+    def encoder(self, *, seed: int = 0) -> ByteTextEncoder:
+        """With first weights from the seed."""
+        return ByteTextEncoder(self, seed=seed)
 
-class ByteTextEncoder(nn.Module):  # type: ignore[misc]
+
+class ByteTextEncoder(TextEncoder):
     """Each vector knows the bytes around its own, and its place."""
 
     def __init__(self, config: ByteTextConfig, *, seed: int = 0) -> None:
@@ -55,7 +60,7 @@ class ByteTextEncoder(nn.Module):  # type: ignore[misc]
         initialise(self, seed)
         self.requires_grad_(config.trainable)
 
-    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, ceil(L / stride), dim) and their mask; see `training.models.text.TextEncoder`."""
         ids_BL = byte_tokens(captions, self.config.max_bytes).to(self.tokens.weight.device)
         mask_BL = ids_BL != PADDING

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from preprocess.io.weights import find_folder
+from training.models.text import Text, TextEncoder
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "*.model")
 """Weights, configurations, templates and the files of all tokenizers; no pickled weights, no Python."""
@@ -27,6 +27,10 @@ class QwenVlTextConfig:
     max_tokens: int = 256
     """The template's tokens are among them; longer captions are cut off there."""
 
+    def encoder(self, *, seed: int = 0) -> QwenVlTextEncoder:
+        """With its own weights, whatever the seed."""
+        return QwenVlTextEncoder(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class T5TextConfig:
@@ -36,8 +40,12 @@ class T5TextConfig:
     """Folder or hub id."""
     max_tokens: int = 256
 
+    def encoder(self, *, seed: int = 0) -> T5TextEncoder:
+        """With its own weights, whatever the seed."""
+        return T5TextEncoder(self)
 
-class QwenVlTextEncoder(nn.Module):  # type: ignore[misc]
+
+class QwenVlTextEncoder(TextEncoder):
     """The last layer's input: the last layer itself speaks of the next word rather than of what was read."""
 
     def __init__(self, config: QwenVlTextConfig) -> None:
@@ -51,7 +59,7 @@ class QwenVlTextEncoder(nn.Module):  # type: ignore[misc]
         self.model = whole.model.language_model.eval().requires_grad_(False)
         self.dim = int(self.model.config.hidden_size)
 
-    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, L, dim) and their mask (B, L); see `training.models.text.TextEncoder`."""
         ids_BL, mask_BL = _padded(self.tokenizer, [self._asked(caption) for caption in captions], self.max_tokens)
         ids_BL, mask_BL = ids_BL.to(self.model.device), mask_BL.to(self.model.device)
@@ -67,7 +75,7 @@ class QwenVlTextEncoder(nn.Module):  # type: ignore[misc]
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
-class T5TextEncoder(nn.Module):  # type: ignore[misc]
+class T5TextEncoder(TextEncoder):
     """The encoder's last states."""
 
     def __init__(self, config: T5TextConfig) -> None:
@@ -81,7 +89,7 @@ class T5TextEncoder(nn.Module):  # type: ignore[misc]
         self.model = model.eval().requires_grad_(False)
         self.dim = int(self.model.config.d_model)
 
-    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, L, dim) and their mask (B, L); see `training.models.text.TextEncoder`."""
         ids_BL, mask_BL = _padded(self.tokenizer, list(captions), self.max_tokens)
         ids_BL, mask_BL = ids_BL.to(self.model.device), mask_BL.to(self.model.device)

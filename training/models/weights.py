@@ -38,6 +38,15 @@ def initialise(module: nn.Module, seed: int) -> None:
             zero_start()
 
 
+def weights_id(module: nn.Module) -> str:
+    """16 hex digits of a module's weights: names, types, shapes and values."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def named_generator(seed: int, name: str) -> torch.Generator:
     """A CPU generator for one tensor: the same on every machine and rank."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()

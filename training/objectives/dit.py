@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from preprocess.io.bounds import check, within
-from training.data.cache.store import weights_id
 from training.models.dit import DitConfig, VideoDit
+from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
-from training.models.text import TextConfig, text_encoder
+from training.models.text import Text, TextConfig, TextEncoder
 from training.models.vae import VideoVae
-from training.models.weights import initialise
+from training.models.weights import initialise, weights_id
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
-from training.objectives.text_to_video import Text, TextToVideo, blanked, first_frame_condition, without
-from training.run.config import Objective, TrainConfig
+from training.objectives.text_to_video import TextToVideo, blanked, first_frame_condition, without
+from training.objectives.vae import named_vae, trained_vae
+from training.run.config import LOCATION, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
-from training.run.runs import config_of, named_vae, trained_vae
+from training.run.runs import config_of
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
@@ -30,7 +32,7 @@ LEVEL_BINS = 10
 class DitObjective(Objective):
     """One model for images (videos of one frame) and videos, from text and, in a share of the steps, a first frame."""
 
-    vae: str
+    vae: str = field(metadata=LOCATION)
     """Folder of the run that trained the autoencoder."""
     model: DitConfig
     text: TextConfig
@@ -55,6 +57,26 @@ class DitObjective(Objective):
         """
         return replace(config_of(named_vae(self.vae)).objective.grid(), patch=self.model.patch)
 
+    def completed(self, config: TrainConfig) -> TrainConfig:
+        """With the scale of the autoencoder's latents, where it is none: each rank and later sample has the same."""
+        if self.latent_scale is not None:
+            return config
+        scale = measured_scale(trained_vae(self.vae), config.data.held_out(config, rank=0, world_size=1))
+        return replace(config, objective=replace(self, latent_scale=scale))
+
+    def latents_of(self) -> VideoVae:
+        """The trained autoencoder.
+
+        Raises:
+            ValueError: there is none.
+        """
+        return trained_vae(self.vae)
+
+    def texts_of(self, *, seed: int) -> TextEncoder | None:
+        """The text encoder, unless it is trained along."""
+        encoder = self.text.encoder(seed=seed)
+        return None if encoder.learns else encoder
+
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.
 
@@ -64,7 +86,7 @@ class DitObjective(Objective):
         return DitModule(self, trained_vae(self.vae), seed=config.trainer.seed)
 
 
-class DitModule(TrainModule):
+class DitModule(TrainModule, VideoGenerator):
     """Trains `dit`, which is made on the meta device; the autoencoder and a large text encoder are only used."""
 
     def __init__(self, objective: DitObjective, vae: VideoVae, *, seed: int = 0) -> None:
@@ -76,12 +98,42 @@ class DitModule(TrainModule):
         self.grid = vae.config.grid(objective.model.patch)
         self.latents_by = weights_id(vae)
         """Which autoencoder's latents it knows."""
-        text: Any = text_encoder(objective.text, seed=seed)
-        trained = any(weight.requires_grad for weight in text.parameters())
+        self.vae = vae.requires_grad_(False).eval()
+        text = objective.text.encoder(seed=seed)
+        self.text = None if text.learns else text.eval()
+        """An encoder that is only used; one that learns is part of `model`."""
         with torch.device("meta"):
-            self.model = TextToVideo(VideoDit(objective.model), text.to("meta") if trained else None)
-        self.networks = {"dit": self.model}
-        self.frozen = {"vae": vae.requires_grad_(False).eval()} | ({} if trained else {"text": text.eval()})
+            self.model = TextToVideo(VideoDit(objective.model), text.to("meta") if text.learns else None)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The transformer, with the text encoder that is trained along."""
+        return {"dit": self.model}
+
+    @property
+    def frozen(self) -> Mapping[str, nn.Module]:
+        """The autoencoder and a text encoder that is only used."""
+        return {"vae": self.vae} | ({} if self.text is None else {"text": self.text})
+
+    def generator(self) -> VideoGenerator:
+        """Itself."""
+        return self
+
+    @property
+    def latent_channels(self) -> int:
+        """Of the autoencoder."""
+        return self.objective.model.latent_channels
+
+    @property
+    def device(self) -> torch.device:
+        """Where the transformer is."""
+        return next(self.model.parameters()).device
+
+    def velocity(
+        self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The transformer's answer."""
+        return self.model(latents, timesteps_B, text, condition)
 
     def first_weights(self, network: str) -> None:
         """From the run's seed."""
@@ -139,25 +191,24 @@ class DitModule(TrainModule):
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """The same of videos (B, 3, F, H, W); float32, also where the autoencoder computes in bfloat16."""
-        mean: torch.Tensor = self.frozen["vae"].encode(video).mean
-        return mean.float() * self.scale
+        return self.vae.encode(video).mean.float() * self.scale
 
     def latent_shape(self, batch: Batch) -> tuple[int, ...]:
         """(C, T, h, w) of a sample's latents."""
         if batch.latent:
             return tuple(batch.video.shape[1:])
-        return (self.objective.model.latent_channels, *self.grid.latents(Shape(*batch.video.shape[2:])))
+        return (self.latent_channels, *self.grid.latents(Shape(*batch.video.shape[2:])))
 
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of latents as `latents` gives them; gradients pass."""
-        return self.frozen["vae"].decode(latents / self.scale)
+        return self.vae.decode(latents / self.scale)
 
     def encoded(self, captions: Sequence[str]) -> Text:
         """Texts as the transformer takes them."""
-        if "text" not in self.frozen:
+        if self.text is None:
             return self.model.encode(captions)
         with torch.no_grad():
-            text: Text = self.frozen["text"].encode(captions)
+            text: Text = self.text.encode(captions)
         return text
 
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
@@ -189,7 +240,7 @@ class DitModule(TrainModule):
         """The batch's texts, "" in place of dropped ones."""
         if batch.text is None:
             captions = without(batch.captions, dropped_B)
-            return self.encoded(captions) if "text" in self.frozen else captions
+            return captions if self.text is None else self.encoded(captions)
         return blanked(batch.text, self.encoded([""]), dropped_B)
 
     def _training_condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
@@ -198,6 +249,18 @@ class DitModule(TrainModule):
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)
         return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+
+
+def built_dit(config: TrainConfig) -> DitModule:
+    """The transformer of a run's configuration, on the meta device.
+
+    Raises:
+        ValueError: it trains something else.
+    """
+    module = config.objective.build(config)
+    if not isinstance(module, DitModule):
+        raise ValueError(f"{config.out!r} is no run of a transformer")
+    return module
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 
 from preprocess.io.bounds import at_least, check
+from training.models.generator import VideoGenerator
 from training.objectives.flow import check_shift, euler, sampling_levels
-
-if TYPE_CHECKING:
-    from training.objectives.dit import DitModule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +31,7 @@ class GenerateConfig:
 
 
 def generate(
-    module: DitModule,
+    generator: VideoGenerator,
     captions: Sequence[str],
     noise_BCTHW: torch.Tensor,
     config: GenerateConfig,
@@ -42,33 +39,32 @@ def generate(
     first_frames: torch.Tensor | None = None,
     graph_steps: int = 0,
 ) -> torch.Tensor:
-    """Latents (B, C, T, h, w) of about unit variance, from noise of that shape; `module.decoded` makes them videos.
+    """Latents (B, C, T, h, w) of about unit variance, from noise of that shape; `generator.decoded` makes them videos.
 
     Args:
-        module: the model.
+        generator: the model.
         captions: one for each sample.
         noise_BCTHW: standard normal.
         config: steps and guidance.
-        first_frames: latents (B, C, 1, h, w) of the frames to begin with, as `module.latents` gives them.
+        first_frames: latents (B, C, 1, h, w) of the frames to begin with, as `generator.latents_of` gives them.
         graph_steps: through how many of the last steps gradients will pass; the others are not recorded.
     """
     condition = None
     if first_frames is not None:
-        condition = module.condition(first_frames, noise_BCTHW.shape[2])
-    model = module.networks["dit"]
+        condition = generator.condition(first_frames, noise_BCTHW.shape[2])
     guided = config.guidance != 1.0
     texts = [*captions, *[""] * len(captions)] if guided else list(captions)
 
     def velocity(latents: torch.Tensor, told_B: torch.Tensor) -> torch.Tensor:
         if not guided:
-            return model(latents, told_B, encoded, condition)
+            return generator.velocity(latents, told_B, encoded, condition)
         # Both in one batch: half as many calls.
         twice = None if condition is None else condition.repeat(2, 1, 1, 1, 1)
-        both = model(latents.repeat(2, 1, 1, 1, 1), told_B.repeat(2), encoded, twice).float()
+        both = generator.velocity(latents.repeat(2, 1, 1, 1, 1), told_B.repeat(2), encoded, twice).float()
         with_text, without_text = both.chunk(2)
         return without_text + config.guidance * (with_text - without_text)
 
     levels = sampling_levels(config.num_steps, shift=config.shift)
     with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
-        encoded = module.encoded(texts)
+        encoded = generator.encoded(texts)
     return euler(velocity, noise_BCTHW, levels, graph_steps=graph_steps)

@@ -7,18 +7,21 @@ the others rise, the model has found a way around them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
+from training.models.generator import VideoGenerator
 from training.models.grid import TokenGrid
-from training.models.lora import add_lora, initialise_lora, lora_parameters
-from training.objectives.dit import DitModule
+from training.models.lora import add_lora, initialise_lora, lora_parameters, without_lora
+from training.models.vae import VideoVae
+from training.objectives.dit import DitModule, built_dit
 from training.objectives.generate import GenerateConfig, generate
 from training.run.checkpoint import identity, latest, read_state, read_weights
-from training.run.config import Objective, TrainConfig
+from training.run.config import LOCATION, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import config_of
@@ -29,7 +32,7 @@ from training.shapes.rewards import reward
 class RewardObjective(Objective):
     """What is rewarded, and how much of the sampling learns from it."""
 
-    base: str
+    base: str = field(metadata=LOCATION)
     """Folder of the run that trained the transformer."""
     rewards: Mapping[str, float] = field(default_factory=lambda: {"color": 1.0, "direction": 0.5})
     """Weight of each reward, by its name in `training.shapes.rewards`."""
@@ -59,17 +62,17 @@ class RewardObjective(Objective):
         """
         return self._base().objective.grid()
 
+    def latents_of(self) -> VideoVae | None:
+        """As the transformer, though alone the shapes of latents matter."""
+        return self._base().objective.latents_of()
+
     def build(self, config: TrainConfig) -> RewardModule:
         """The transformer, on the meta device, with LoRA; `first_weights` has it as it was trained.
 
         Raises:
             ValueError: there is no trained transformer.
         """
-        tuned = self._base()
-        base = tuned.objective.build(tuned)
-        if not isinstance(base, DitModule):
-            raise ValueError(f"{self.base!r} is no run of a transformer")
-        return RewardModule(self, base, seed=config.trainer.seed)
+        return RewardModule(self, built_dit(self._base()), seed=config.trainer.seed)
 
     def _base(self) -> TrainConfig:
         if not self.base:
@@ -88,9 +91,27 @@ class RewardModule(TrainModule):
         """Which checkpoint of the base is tuned; "" before it was read."""
         base.model.requires_grad_(False).eval()
         add_lora(base.model.dit, objective.rank, objective.alpha, seed=seed)
-        self.networks = base.networks
-        self.frozen = base.frozen
         self.rewards = {name: reward(name) for name in (*objective.rewards, objective.watched)}
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The transformer's; of its weights those of the LoRA alone learn."""
+        return self.base.networks
+
+    @property
+    def frozen(self) -> Mapping[str, nn.Module]:
+        """The transformer's."""
+        return self.base.frozen
+
+    def generator(self) -> VideoGenerator:
+        """The transformer with its LoRA."""
+        return self.base
+
+    def figures(self, held_out: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+        """Also what the transformer was worth `before_tuning`."""
+        figures = super().figures(held_out)
+        with without_lora(self.base.model):
+            return figures | {f"before_tuning/{name}": value for name, value in held_out().items()}
 
     def first_weights(self, network: str) -> None:
         """The base's newest weights, averaged where they were, and changes that are zero."""

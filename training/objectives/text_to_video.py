@@ -9,15 +9,13 @@ from torch import nn
 from torch.nn import functional
 
 from training.models.dit import VideoDit
-
-Text = tuple[torch.Tensor, torch.Tensor]
-"""Embeddings (B, L, D) and their mask (B, L), True for text."""
+from training.models.text import Text, TextEncoder
 
 
 class TextToVideo(nn.Module):  # type: ignore[misc]
     """Captions in, velocity out; or embeddings in, where the text encoder is a large one that is not trained."""
 
-    def __init__(self, dit: VideoDit, text: nn.Module | None) -> None:
+    def __init__(self, dit: VideoDit, text: TextEncoder | None) -> None:
         super().__init__()
         self.dit = dit
         self.text = text
@@ -27,8 +25,7 @@ class TextToVideo(nn.Module):  # type: ignore[misc]
     def encode(self, captions: Sequence[str]) -> Text:
         """What the trained text encoder makes of captions."""
         assert self.text is not None
-        text: Text = self.text.encode(captions)
-        return text
+        return self.text.encode(captions)
 
     def forward(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from training.models.discriminator import Discriminator, DiscriminatorConfig
@@ -17,6 +18,7 @@ from training.objectives.quality import psnr, ssim
 from training.run.config import Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
+from training.run.runs import trained_module
 
 LARGEST_WEIGHT = 1e4
 """Of the adversarial loss, which grows without bound as its gradient vanishes; taming-transformers' figure."""
@@ -54,11 +56,19 @@ class VaeModule(TrainModule):
         self.objective = objective
         self.seed = seed
         with torch.device("meta"):
-            self.networks = {
-                "vae": VideoVae(objective.model),
-                "discriminator": Discriminator(objective.discriminator),
-            }
-        self.frozen = {"features": RandomFeatures()}
+            self.vae = VideoVae(objective.model)
+            self.discriminator = Discriminator(objective.discriminator)
+        self.features = RandomFeatures()
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The autoencoder and its judges."""
+        return {"vae": self.vae, "discriminator": self.discriminator}
+
+    @property
+    def frozen(self) -> Mapping[str, nn.Module]:
+        """What the perceptual loss compares."""
+        return {"features": self.features}
 
     def first_weights(self, network: str) -> None:
         """From the run's seed."""
@@ -97,9 +107,9 @@ class VaeModule(TrainModule):
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
         """`loss` without adversary, `psnr` and `ssim` of what the posterior's mean decodes to, and its size."""
-        vae, video = self.networks["vae"], batch.video
-        posterior: Posterior = vae.encode(video)
-        made = vae.decode(posterior.mean)
+        video = batch.video
+        posterior = self.vae.encode(video)
+        made = self.vae.decode(posterior.mean)
         parts = self._parts(made, posterior, video)
         figures = parts | {
             "loss": self._weighed(parts),
@@ -110,17 +120,16 @@ class VaeModule(TrainModule):
         return {name: (float(value.sum()), float(len(video))) for name, value in figures.items()}
 
     def _reconstructed(self, video: torch.Tensor, noise: SampleNoise) -> tuple[torch.Tensor, Posterior]:
-        vae = self.networks["vae"]
-        posterior: Posterior = vae.encode(video)
+        posterior = self.vae.encode(video)
         drawn = noise.normal(*posterior.mean.shape[1:]).to(posterior.mean.dtype)
-        return vae.decode(posterior.mean + torch.exp(0.5 * posterior.logvar) * drawn), posterior
+        return self.vae.decode(posterior.mean + torch.exp(0.5 * posterior.logvar) * drawn), posterior
 
     def _parts(self, made: torch.Tensor, posterior: Posterior, video: torch.Tensor) -> dict[str, torch.Tensor]:
         """Each loss of each video (B,), unweighted."""
         return {
             "l1": (made - video).abs().flatten(1).mean(1),
             "l2": (made - video).square().flatten(1).mean(1),
-            "perceptual": self.frozen["features"](made, video),
+            "perceptual": self.features(made, video),
             "kl": posterior.kl() / posterior.mean[0].numel(),
         }
 
@@ -131,15 +140,37 @@ class VaeModule(TrainModule):
 
     def _fooled(self, made: torch.Tensor) -> torch.Tensor:
         """(B,) how far the discriminators take each video for a made one."""
-        return -sum_of_means(self.networks["discriminator"](made))
+        return -sum_of_means(self.discriminator(made))
 
     def _discriminator_loss(self, batch: Batch, noise: SampleNoise) -> Loss:
         with torch.no_grad():
             made, _ = self._reconstructed(batch.video, noise)
-        judge = self.networks["discriminator"]
-        hinge = hinge_loss(judge(batch.video), judge(made))
+        hinge = hinge_loss(self.discriminator(batch.video), self.discriminator(made))
         figures = {"loss/hinge": (float(hinge.detach().sum()), len(hinge))}
         return Loss(total=hinge.sum(), weight=float(len(hinge)), scalars=figures)
+
+
+def trained_vae(run: str) -> VideoVae:
+    """The autoencoder that a run has trained.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    module = trained_module(named_vae(run))
+    if not isinstance(module, VaeModule):
+        raise ValueError(f"{run!r} is no run of an autoencoder")
+    return module.vae
+
+
+def named_vae(run: str) -> str:
+    """The folder of an autoencoder's run.
+
+    Raises:
+        ValueError: it is "", as in recipes.
+    """
+    if not run:
+        raise ValueError("no run of an autoencoder is named: --set objective.vae=RUN")
+    return run
 
 
 def hinge_loss(real: Sequence[torch.Tensor], made: Sequence[torch.Tensor]) -> torch.Tensor:

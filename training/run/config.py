@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal, Protocol, TypeVar
 
 from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
-from training.models.grid import TokenGrid
+from preprocess.io.storage import absolute
+from training.models.grid import Shape, TokenGrid
+from training.models.text import TextEncoder
+from training.models.vae import VideoVae
 from training.run.module import Batch, TrainModule
+
+LOCATION: Mapping[str, bool] = {"location": True}
+"""Metadata of a field that names a folder or bucket, or none by ""; see `located`."""
+
+
+_Record = TypeVar("_Record")
 
 
 class Batches(Protocol):
@@ -31,16 +40,40 @@ class Batches(Protocol):
         ...
 
 
-class Data(Protocol):
+class Data(ABC):
     """Where batches come from: a frozen dataclass, so that its fields can be set and it travels to workers."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> Batches:
         """One rank's training batches."""
-        ...
 
+    @abstractmethod
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Iterable[Batch]:
         """One rank's share of what is never trained on, the same at each call; as many batches on each rank."""
-        ...
+
+    def largest_sample(self, grid: TokenGrid) -> tuple[Shape, float]:
+        """The longest and largest square shape of training samples, and their frames a second.
+
+        Raises:
+            ValueError: it names no shapes.
+        """
+        raise ValueError(f"{type(self).__name__} names no shapes of samples")
+
+    def fill_cache(self, config: TrainConfig, cache: str, *, epochs: int, processes: int) -> str:
+        """Encode what a run will show, once and before it; where that lies, for the run's settings.
+
+        Args:
+            config: what the run will be given.
+            cache: a folder or bucket.
+            epochs: how many.
+            processes: of the run.
+
+        Raises:
+            ValueError: its samples cannot be kept, or the objective is trained on pixels.
+        """
+        raise ValueError(f"{type(self).__name__} has no cache")
 
 
 class Objective(ABC):
@@ -59,6 +92,18 @@ class Objective(ABC):
         Raises:
             ValueError: a run that it builds on does not exist.
         """
+
+    def completed(self, config: TrainConfig) -> TrainConfig:
+        """The configuration with what is measured before the first step, so that a run keeps it among its settings."""
+        return config
+
+    def latents_of(self) -> VideoVae | None:
+        """The autoencoder whose latents it can be trained on, in place of pixels; None: on pixels alone."""
+        return None
+
+    def texts_of(self, *, seed: int) -> TextEncoder | None:
+        """The encoder whose vectors it can be trained on, in place of captions; None: on captions alone."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,3 +173,16 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     other_optimizers: Mapping[str, OptimizerConfig] = field(default_factory=dict)
     """By network, where it is not `optimizer`."""
+
+
+def located(record: _Record) -> _Record:
+    """A record with its locations absolute, at any depth: Ray's workers have a working directory of their own, and
+    whoever samples from a run later has another one."""
+    changes: dict[str, Any] = {}
+    for each in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, each.name)
+        if is_dataclass(value):
+            changes[each.name] = located(value)
+        elif value and each.metadata.get("location"):
+            changes[each.name] = absolute(value)
+    return replace(record, **changes)  # type: ignore[type-var]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from preprocess.records import shapes_repr
+from training.models.generator import VideoGenerator
+from training.models.text import Text
 from training.run.noise import SampleNoise
 
 
@@ -26,7 +28,7 @@ class Batch:
     """Tokens of one sample, from the model's strides."""
     latent: bool = False
     """True where the clips come from a cache of latents."""
-    text: tuple[torch.Tensor, torch.Tensor] | None = None
+    text: Text | None = None
     """Cached text embeddings (B, L, D) and their mask (B, L); None where the module encodes captions itself."""
     bad_clips: Sequence[tuple[str, str]] = ()
     """(clip id, reason) of clips that should be in this batch, could not be read, and were replaced by others."""
@@ -60,13 +62,19 @@ class TrainModule(ABC):
     draws from torch's global generator (dropout) is seeded by (seed, step, rank).
     """
 
-    networks: Mapping[str, torch.nn.Module]
-    """What is trained, sharded and averaged, by name; each has an optimizer of its own. Weights are float32.
+    @property
+    @abstractmethod
+    def networks(self) -> Mapping[str, torch.nn.Module]:
+        """What is trained, sharded and averaged, by name; each has an optimizer of its own. Weights are float32.
 
-    A network may be made on the meta device, where it takes no memory: `first_weights` fills it once it is in shards.
-    """
-    frozen: Mapping[str, torch.nn.Module]
-    """What is only used: neither trained nor sharded nor saved."""
+        A network may be made on the meta device, where it takes no memory: `first_weights` fills it once it is in
+        shards.
+        """
+
+    @property
+    def frozen(self) -> Mapping[str, torch.nn.Module]:
+        """What is only used: neither trained nor sharded nor saved."""
+        return {}
 
     def prepare(self, device: torch.device) -> None:
         """Move the frozen networks to the device, whole; called once, before any other use."""
@@ -110,10 +118,6 @@ class TrainModule(ABC):
         weights: int = sum(weight.numel() for weight in self.networks[network].parameters())
         return 6.0 * weights * batch.tokens * len(batch.clip_ids)
 
-    def skips_weights(self, network: str) -> bool:
-        """Whether a loss may leave out some of a network's weights; only then DDP looks for them, at each step."""
-        return False
-
     def turns(self, step: int) -> Sequence[str]:
         """The networks that step in this turn, in order; a GAN's discriminator follows its generator."""
         return tuple(self.networks)
@@ -125,6 +129,18 @@ class TrainModule(ABC):
     @abstractmethod
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
         """Figures of a held-out batch as (sum, count), such as `loss`, `psnr`; without a graph."""
+
+    def figures(self, held_out: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+        """What `python -m training eval` tells of it.
+
+        Args:
+            held_out: the means of what `evaluate` gives, over all held-out clips, as the networks are now.
+        """
+        return {f"held_out/{name}": value for name, value in held_out().items()}
+
+    def generator(self) -> VideoGenerator | None:
+        """What makes videos of captions; None where it makes none."""
+        return None
 
     def extra_state(self) -> dict[str, Any]:
         """What else a checkpoint must hold to go on exactly: plain values that JSON holds, the same on each rank."""

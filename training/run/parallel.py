@@ -56,7 +56,7 @@ class ParallelTurn:
             _shard(module, name, config, world)
         module.materialise(name, world.device)
         if config.strategy == "ddp" and world.size > 1:
-            self.turn = DistributedDataParallel(self.turn, find_unused_parameters=module.skips_weights(name))
+            self.turn = DistributedDataParallel(self.turn)
             self.gradient_scale = 1.0 / world.size
 
     def backward(self, batch: Batch, noise: SampleNoise, step: int, *, last: bool) -> Loss:

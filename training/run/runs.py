@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-from training.models.vae import VideoVae
+from training.models.generator import VideoGenerator
 from training.run.checkpoint import latest, read_networks, read_state
 from training.run.config import TrainConfig
 from training.run.module import TrainModule
 from training.run.settings import restored, restored_by_name
-
-if TYPE_CHECKING:
-    from training.objectives.dit import DitModule
 
 
 def config_of(run: str) -> TrainConfig:
@@ -49,43 +44,13 @@ def device_of(module: TrainModule) -> torch.device:
     return next(next(iter(module.networks.values())).parameters()).device
 
 
-def trained_vae(run: str) -> VideoVae:
-    """The autoencoder that a run has trained.
+def trained_generator(run: str, device: torch.device | str = "cpu") -> VideoGenerator:
+    """What a run has trained, or tuned, to make videos.
 
     Raises:
         ValueError: the run trains something else, or there is none.
     """
-    vae = trained_module(named_vae(run)).networks.get("vae")
-    if not isinstance(vae, VideoVae):
-        raise ValueError(f"{run!r} is no run of an autoencoder")
-    return vae
-
-
-def named_vae(run: str) -> str:
-    """The folder of an autoencoder's run.
-
-    Raises:
-        ValueError: it is "", as in recipes.
-    """
-    if not run:
-        raise ValueError("no run of an autoencoder is named: --set objective.vae=RUN")
-    return run
-
-
-def trained_dit(run: str, device: torch.device | str = "cpu") -> DitModule:
-    """The transformer that a run has trained, with its autoencoder and text encoder; LoRA of reward tuning included.
-
-    Raises:
-        ValueError: the run trains something else, or there is none.
-    """
-    from training.objectives.dit import DitModule
-    from training.objectives.reward import RewardModule
-
-    if not run:
-        raise ValueError("no run of a transformer is named")
-    module = trained_module(run, device)
-    if isinstance(module, RewardModule):
-        return module.base
-    if not isinstance(module, DitModule):
-        raise ValueError(f"{run!r} is no run of a transformer")
-    return module
+    generator = trained_module(run, device).generator()
+    if generator is None:
+        raise ValueError(f"{run!r} is no run of a transformer, or of another model that makes videos")
+    return generator

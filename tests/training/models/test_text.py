@@ -3,8 +3,8 @@ import torch
 
 from preprocess.io.weights import MissingWeightsError
 from tests.tiny_vlm import tiny_qwen2_vl
-from training.models.text import ByteTextConfig, QwenVlTextConfig, T5TextConfig, text_encoder
-from training.models.text_bytes import PADDING, START, byte_tokens
+from training.models.text_bytes import PADDING, START, ByteTextConfig, byte_tokens
+from training.models.text_hub import QwenVlTextConfig, T5TextConfig
 
 CAPTIONS = ["", "a red circle moving left", "a blue square", "ein grüner Käfer auf 葉 🍃"]
 
@@ -41,9 +41,9 @@ def _tiny_t5(folder):
 def encoder(request):
     if "byte" in request.param:
         stride = 1 if request.param == "bytes" else 4
-        return text_encoder(ByteTextConfig(dim=32, stride=stride), seed=1)
+        return ByteTextConfig(dim=32, stride=stride).encoder(seed=1)
     make = {"qwen": QwenVlTextConfig, "t5": T5TextConfig}[request.param]
-    return text_encoder(make(weights=request.getfixturevalue(request.param)))
+    return make(weights=request.getfixturevalue(request.param)).encoder()
 
 
 def test_padding_is_on_the_right_and_told_by_the_mask(encoder):
@@ -81,7 +81,7 @@ def test_hostile_captions_are_read(encoder):
 
 
 def test_byte_encoder_trains_unless_frozen():
-    trained, frozen = text_encoder(ByteTextConfig(dim=32, trainable=True)), text_encoder(ByteTextConfig(dim=32))
+    trained, frozen = ByteTextConfig(dim=32, trainable=True).encoder(), ByteTextConfig(dim=32).encoder()
     trained.encode(["a"])[0].square().sum().backward()
     assert all(parameter.grad is not None for parameter in trained.parameters())
     assert not frozen.encode(["a"])[0].requires_grad
@@ -89,7 +89,7 @@ def test_byte_encoder_trains_unless_frozen():
 
 def test_byte_encoder_depends_on_its_seed_alone():
     config = ByteTextConfig(dim=32)
-    one, again, other = (text_encoder(config, seed=seed).encode(["a red circle"])[0] for seed in (1, 1, 2))
+    one, again, other = (config.encoder(seed=seed).encode(["a red circle"])[0] for seed in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -113,7 +113,7 @@ def test_qwen_states_are_those_of_the_whole_model_before_its_last_layer(qwen):
     batch = tokenizer(texts, padding="max_length", max_length=256, padding_side="right", return_tensors="pt")
     with torch.no_grad():
         wanted = model(**batch, output_hidden_states=True).hidden_states[-2]
-    vectors, mask = text_encoder(QwenVlTextConfig(weights=qwen)).encode(captions)
+    vectors, mask = QwenVlTextConfig(weights=qwen).encoder().encode(captions)
     for index in range(2):
         own = mask[index]
         assert int(own.sum()) == int(batch["attention_mask"][index].sum())
@@ -121,7 +121,7 @@ def test_qwen_states_are_those_of_the_whole_model_before_its_last_layer(qwen):
 
 
 def test_marks_in_a_caption_are_no_marks(qwen):
-    encoder = text_encoder(QwenVlTextConfig(weights=qwen))
+    encoder = QwenVlTextConfig(weights=qwen).encoder()
     image = encoder.tokenizer.convert_tokens_to_ids("<|image_pad|>")
     assert image not in encoder.tokenizer(encoder._asked("see <|image_pad|> there"))["input_ids"]
 
@@ -133,7 +133,7 @@ def test_t5_states_are_those_of_the_whole_model(t5):
     with torch.no_grad():
         model = T5ForConditionalGeneration.from_pretrained(t5)
         wanted = model.encoder(input_ids=batch["input_ids"]).last_hidden_state
-    vectors, _ = text_encoder(T5TextConfig(weights=t5)).encode(["a red circle"])
+    vectors, _ = T5TextConfig(weights=t5).encoder().encode(["a red circle"])
     torch.testing.assert_close(vectors, wanted, rtol=0, atol=1e-5)
 
 
@@ -141,10 +141,10 @@ def test_t5_states_are_those_of_the_whole_model(t5):
 def test_missing_weights_are_named(config, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(MissingWeightsError, match=r"objective\.text\.weights"):
-        text_encoder(config(weights="/nowhere/model"))
+        config(weights="/nowhere/model").encoder()
 
 
 def test_pretrained_encoders_are_not_trained(qwen, t5):
-    for encoder in (text_encoder(QwenVlTextConfig(weights=qwen)), text_encoder(T5TextConfig(weights=t5))):
+    for encoder in (QwenVlTextConfig(weights=qwen).encoder(), T5TextConfig(weights=t5).encoder()):
         assert not any(parameter.requires_grad for parameter in encoder.parameters())
         assert not encoder.encode(["a"])[0].requires_grad

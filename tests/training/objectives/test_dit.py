@@ -32,7 +32,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity():
     module, batch = tiny_dit_module(text_dropout=0.0, first_frame_share=0.0), _batch()
     loss = _loss(module, batch)
     noise = SampleNoise(0, 0, batch.clip_ids)
-    clean = module.frozen["vae"].encode(batch.video).mean
+    clean = module.vae.encode(batch.video).mean
     eps, levels = noise.normal(*SHAPE), noise.integers(1, 1001).float() / 1000
     s = levels.view(-1, 1, 1, 1, 1)
     velocity = module.model((1 - s) * clean + s * eps, 1000 * levels, batch.captions)
@@ -90,13 +90,13 @@ def test_the_first_frame_is_told_of_videos_and_never_of_images():
     assert of_videos[:, :, 1].abs().max() == 0
     assert of_images.abs().max() == 0
     # The autoencoder is causal: the condition is the latent of the first frame alone.
-    alone = module.frozen["vae"].encode(batch.video[:, :, :1]).mean
+    alone = module.vae.encode(batch.video[:, :, :1]).mean
     assert torch.allclose(of_videos[:, 1:, :1], alone, atol=1e-5)
 
 
 def test_latents_of_a_cache_are_those_of_the_pixels():
     module, batch = tiny_dit_module(), _batch()
-    latents = module.frozen["vae"].encode(batch.video).mean
+    latents = module.vae.encode(batch.video).mean
     cached = Batch(video=latents, captions=batch.captions, clip_ids=batch.clip_ids, tokens=2, latent=True)
     assert module.latent_shape(cached) == module.latent_shape(batch) == SHAPE
     assert torch.allclose(_loss(module, batch).total, _loss(module, cached).total, rtol=1e-5)
@@ -150,7 +150,7 @@ def test_samples_do_not_depend_on_their_neighbours():
 
 
 def test_the_scale_makes_latents_of_unit_size():
-    vae, batch = tiny_dit_module().frozen["vae"], _batch()
+    vae, batch = tiny_dit_module().vae, _batch()
     scale = measured_scale(vae, [batch, batch])
     assert float((vae.encode(batch.video).mean * scale).square().mean()) == pytest.approx(1.0, rel=0.02)
     with pytest.raises(ValueError, match="held_out_share"):

@@ -60,7 +60,7 @@ def test_the_discriminator_rests_until_it_is_listened_to():
 
 def test_the_discriminator_learns_to_tell_and_leaves_the_autoencoder_alone():
     module, batch = _module(adversarial_start=0), _batch(4)
-    judge = module.networks["discriminator"]
+    judge = module.discriminator
     optimizer = torch.optim.Adam(judge.parameters(), lr=1e-3)
     hinges = []
     for step in range(15):
@@ -70,7 +70,7 @@ def test_the_discriminator_learns_to_tell_and_leaves_the_autoencoder_alone():
         optimizer.step()
         hinges.append(float(loss.total.detach()))
     assert hinges[-1] < 0.5 * hinges[0]
-    assert all(weight.grad is None for weight in module.networks["vae"].parameters())
+    assert all(weight.grad is None for weight in module.vae.parameters())
 
 
 def test_hinge_is_zero_beyond_the_margin():
@@ -114,7 +114,7 @@ def test_it_learns_one_video_by_heart():
     module = _module(perceptual_weight=0.0, kl_weight=0.0)
     ramp = torch.linspace(-0.8, 0.8, 16).expand(1, 3, 5, 16, 16).contiguous()
     batch = Batch(video=ramp, captions=[""], clip_ids=["clip"], tokens=2)
-    optimizer = torch.optim.Adam(module.networks["vae"].parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(module.vae.parameters(), lr=5e-3)
     before = module.evaluate(batch, SampleNoise(0, 0, ["clip"]))
     for step in range(60):
         loss = _loss(module, "vae", batch, step)

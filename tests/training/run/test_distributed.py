@@ -67,14 +67,6 @@ def test_ranks_agree_to_leave_a_step_out(one_rank: Path, tmp_path: Path) -> None
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
 
 
-def test_weights_that_a_loss_leaves_out_stop_no_rank(tmp_path: Path) -> None:
-    few = ("objective.spare=true", "trainer.steps=4")
-    train(tiny_config(tmp_path / "one", *few))
-    for strategy in ("ddp", "fsdp2"):
-        run_ranks(2, tmp_path / strategy, *few, f"trainer.strategy={strategy}")
-        assert losses(tmp_path / strategy) == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
-
-
 def told(out: Path, rank: int) -> list[tuple[int, str, float]]:
     """Step, clip and timestep of each sample of a rank."""
     rows = [json.loads(line) for line in (out / f"seen_{rank}.jsonl").read_text().splitlines()]

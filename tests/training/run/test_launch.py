@@ -10,9 +10,8 @@ import pytest
 
 from preprocess.io.settings import dump, override
 from tests.training.tiny_run import losses, tiny_config
-from training import __main__ as command_line
 from training import recipes
-from training.run.config import TrainConfig
+from training.run.config import TrainConfig, located
 from training.run.launch import train
 from training.run.signals import Interrupted, tell
 from training.run.watch import shown
@@ -21,12 +20,12 @@ from training.run.watch import shown
 def test_locations_do_not_depend_on_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = recipes.tiny_dit("OUT", "/runs/dit")
-    config = command_line.located(override(config, ["objective.vae=runs/vae", "data.cache=s3://bucket/cache"]))
+    config = located(override(config, ["objective.vae=runs/vae", "data.cache=s3://bucket/cache"]))
     kept = dump(config)
     assert kept["data.manifest"] == os.fspath(tmp_path / "OUT")
     assert kept["objective.vae"] == os.fspath(tmp_path / "runs" / "vae")
     assert kept["data.cache"] == "s3://bucket/cache"
-    assert dump(command_line.located(config)) == kept
+    assert dump(located(config)) == kept
 
 
 @pytest.mark.parametrize("in_thread", [False, True])

@@ -173,7 +173,7 @@ def test_rows_tell_what_was_done(tmp_path: Path) -> None:
 def read_main(out: Path, network: torch.nn.Module) -> None:
     config = tiny_config(out)
     module = config.objective.build(config)
-    module.networks = {"main": network}
+    module.main = network
     read_networks(str(out), module, averaged=False)
 
 

@@ -45,15 +45,6 @@ _OPEN_SHARDS = 8
 """Kept open by each reader; shards from buckets are in memory as long as they are."""
 
 
-def weights_id(module: torch.nn.Module) -> str:
-    """16 hex digits of a module's weights: names, types, shapes and values."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 def sample_key(clip_id: str, shape: Shape, placement: Placement, fps: Fraction) -> str:
     """32 hex digits of all that decides a sample's pixels."""
     return key_of(clip_id, shape, placement, fps)

@@ -22,12 +22,13 @@ from tests import videos
 from tests.training.clip_tables import RECIPE, counter_clips, table_of_rows
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.fill import Filled, fill_latents, fill_text, planned_requests
-from training.data.cache.store import Reader, Store, weights_id
+from training.data.cache.store import Reader, Store
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
 from training.data.read.dataset import ClipDataset, DatasetConfig, as_model_input
 from training.data.read.loader import batches
 from training.models.text_bytes import ByteTextConfig, ByteTextEncoder
+from training.models.weights import weights_id
 from training.run.module import Batch
 
 ROOT = Path(__file__).resolve().parents[4]

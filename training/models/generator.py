@@ -1,0 +1,54 @@
+"""What makes videos by following a velocity from noise: all that sampling asks of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+
+from training.models.grid import TokenGrid
+from training.models.text import Text
+
+
+class VideoGenerator(ABC):
+    """Latents (B, C, T, h, w) of about unit variance, whose velocity a text and maybe a first frame lead."""
+
+    grid: TokenGrid
+    """Which shapes it makes."""
+
+    @property
+    @abstractmethod
+    def latent_channels(self) -> int:
+        """C."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where its weights are."""
+
+    @abstractmethod
+    def velocity(
+        self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Of the latents' shape; see `training.objectives.flow`."""
+
+    @abstractmethod
+    def encoded(self, captions: Sequence[str]) -> Text:
+        """Texts as `velocity` takes them."""
+
+    @abstractmethod
+    def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
+        """What tells `velocity` the first frame of each video.
+
+        Raises:
+            ValueError: it takes no first frame.
+        """
+
+    @abstractmethod
+    def latents_of(self, video: torch.Tensor) -> torch.Tensor:
+        """Latents of videos (B, 3, F, H, W) in [-1, 1], without noise."""
+
+    @abstractmethod
+    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Videos (B, 3, F, H, W) of latents; gradients pass."""
