@@ -96,14 +96,14 @@ def _due(
     spans: Iterable[StoredSpan], sources: Sequence[Row], listed: Mapping[str, tuple[int, int]]
 ) -> list[StoredSpan]:
     """The spans that `sources` lack: of the version that is listed, or of a newer one where the file is not listed."""
-    known = {row["uri"]: (row["size_bytes"], row["modified_ns"]) for row in sources}
+    versions = {row["uri"]: (row["size_bytes"], row["modified_ns"]) for row in sources}
 
     def is_due(uri: str, version: tuple[int, int]) -> bool:
-        if known.get(uri) == version:
+        if versions.get(uri) == version:
             return False
         if uri in listed:
             return listed[uri] == version
-        return uri not in known or version[1] > known[uri][1]
+        return uri not in versions or version[1] > versions[uri][1]
 
     return [span for span in spans if is_due(span.key[0], span.key[1:3])]
 

@@ -104,6 +104,6 @@ class FrameView:
             raise ValueError(f"count is {count}, must be at least 1")
         times = np.array([sample.seconds for sample in self.samples])
         step = self.clip.duration_seconds / count
-        wanted = self.clip.start_seconds + step * (np.arange(count) + 0.5)
-        chosen = {int(np.argmin(np.abs(times - at))) for at in wanted}
+        centres = self.clip.start_seconds + step * (np.arange(count) + 0.5)
+        chosen = {int(np.argmin(np.abs(times - at))) for at in centres}
         return tuple(self.samples[index] for index in sorted(chosen))

@@ -139,8 +139,8 @@ def split(boundaries: Sequence[Fraction], max_seconds: float) -> list[tuple[int,
     while True:
         edges = [0]
         for piece in range(1, count):
-            wanted = boundaries[0] + length * piece / count
-            edges.append(max(edges[-1] + 1, _nearest(boundaries, wanted)))
+            boundary = boundaries[0] + length * piece / count
+            edges.append(max(edges[-1] + 1, _nearest(boundaries, boundary)))
         edges.append(len(boundaries) - 1)
         pieces = list(itertools.pairwise(edges))
         if all(boundaries[end] - boundaries[start] <= max_seconds or end - start == 1 for start, end in pieces):
@@ -148,12 +148,12 @@ def split(boundaries: Sequence[Fraction], max_seconds: float) -> list[tuple[int,
         count += 1  # rounding to whole frames made a piece a frame too long
 
 
-def _nearest(times: Sequence[Fraction], wanted: Fraction) -> int:
+def _nearest(times: Sequence[Fraction], time: Fraction) -> int:
     low, high = 0, len(times) - 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if times[middle] <= wanted else (low, middle)
-    return low if wanted - times[low] <= times[high] - wanted else high
+        low, high = (middle, high) if times[middle] <= time else (low, middle)
+    return low if time - times[low] <= times[high] - time else high
 
 
 class _Memory:
@@ -203,8 +203,8 @@ class _Memory:
         seconds = frame.pts * self._info.time_base
         luma = None
         if self._samples and self._samples[-1].pair_luma is None:
-            wanted = Fraction(self._samples[-1].seconds) + Fraction(PAIR_SECONDS) - self._half_frame
-            if seconds >= wanted:
+            due = Fraction(self._samples[-1].seconds) + Fraction(PAIR_SECONDS) - self._half_frame
+            if seconds >= due:
                 luma = shrunk.analysis_luma()
                 step = float(seconds) - self._samples[-1].seconds
                 self._samples[-1] = replace(self._samples[-1], pair_luma=luma, pair_seconds=step)

@@ -38,7 +38,7 @@ def list_sources(location: str, *, exclude: str | None = None) -> Listing:
     location = absolute(location)
     excluded = absolute(exclude) if exclude is not None else None
     entries = _remote_entries(location) if is_remote(location) else _local_entries(location)
-    found: list[Source] = []
+    videos: list[Source] = []
     ignored: Counter[str] = Counter()
     sidecars: set[str] = set()
     for source in entries:
@@ -50,10 +50,10 @@ def list_sources(location: str, *, exclude: str | None = None) -> Listing:
             if suffix == ".json":
                 sidecars.add(source.uri)
         else:
-            found.append(source)
+            videos.append(source)
     natural = natsort_keygen()
-    found.sort(key=lambda source: (natural(source.uri.split("/")), source.uri))
-    sources = tuple(replace(source, sidecar=_sidecar(source.uri, sidecars)) for source in found)
+    videos.sort(key=lambda source: (natural(source.uri.split("/")), source.uri))
+    sources = tuple(replace(source, sidecar=_sidecar(source.uri, sidecars)) for source in videos)
     return Listing(sources=sources, ignored=dict(sorted(ignored.items())))
 
 

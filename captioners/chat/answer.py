@@ -80,13 +80,13 @@ def read_error(
         return Failure(kind=Kind.WRONG_SETTING, detail=f"{what}; {where}")
     if status == 402 or error.get("code") == "insufficient_quota":
         return Failure(kind=Kind.WRONG_SETTING, detail=f"{base_url}: the account is used up ({detail})")
-    told = told_seconds(headers, datetime.now(UTC))
+    wait_seconds = told_seconds(headers, datetime.now(UTC))
     if status == 429:
-        return Failure(kind=Kind.BUSY, detail=detail, told_seconds=told)
+        return Failure(kind=Kind.BUSY, detail=detail, told_seconds=wait_seconds)
     if status in (502, 503):  # what a proxy says while the server behind it restarts
-        return Failure(kind=Kind.GONE, detail=detail, told_seconds=told)
+        return Failure(kind=Kind.GONE, detail=detail, told_seconds=wait_seconds)
     if status in (408, 409) or status >= 500:
-        return Failure(kind=Kind.FAILED, detail=detail, told_seconds=told)
+        return Failure(kind=Kind.FAILED, detail=detail, told_seconds=wait_seconds)
     return Failure(kind=Kind.WRONG_REQUEST, detail=detail)
 
 

@@ -49,13 +49,13 @@ def read_rewrite(text: str, finish_reason: str | None) -> Caption:
     """
     fenced = _FENCE.match(text.strip())
     try:
-        found = json.loads(fenced[1] if fenced else text)
+        captions = json.loads(fenced[1] if fenced else text)
     except (ValueError, RecursionError):
         raise InvalidRewriteError("it is cut off" if finish_reason == "length" else "it is no JSON") from None
-    if not isinstance(found, dict) or set(found) != set(SCHEMA["required"]):
+    if not isinstance(captions, dict) or set(captions) != set(SCHEMA["required"]):
         raise InvalidRewriteError('it is no JSON object with exactly the keys "detailed" and "short"')
     texts = {}
-    for key, value in found.items():
+    for key, value in captions.items():
         texts[key] = clean(value) if isinstance(value, str) else ""
         judgement = outcome(texts[key], "stop")
         if judgement != "ok":

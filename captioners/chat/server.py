@@ -73,8 +73,8 @@ class ChatServer:
     async def _turn(self) -> None:
         """Sit out the pause that the server asked for: the limit is the key's, so it holds for every request."""
         clock = asyncio.get_running_loop().time
-        while (left := self._resume_at - clock()) > 0:
-            await asyncio.sleep(left + backoff_seconds(0))
+        while (pause := self._resume_at - clock()) > 0:
+            await asyncio.sleep(pause + backoff_seconds(0))
 
     async def _send(self, request: Mapping[str, Any]) -> Answer | Failure:
         import openai
@@ -103,14 +103,14 @@ class ChatServer:
             self._resume_at = max(self._resume_at, until)
 
     async def _wait(self, failure: Failure, tries: int) -> None:
-        told = failure.told_seconds
-        wait = min(backoff_seconds(tries) if told is None else told, self._patience_seconds)
+        asked_seconds = failure.told_seconds
+        wait = min(backoff_seconds(tries) if asked_seconds is None else asked_seconds, self._patience_seconds)
         if failure.kind is Kind.FAILED:
             await asyncio.sleep(wait)
             return
         now = asyncio.get_running_loop().time()
         self._trouble_since = now if self._trouble_since is None else self._trouble_since
-        if now - self._trouble_since >= self._patience_seconds or (told or 0) > self._patience_seconds:
+        if now - self._trouble_since >= self._patience_seconds or (asked_seconds or 0) > self._patience_seconds:
             await self._give_up(failure)
         if failure.kind is Kind.BUSY:
             self._resume_at = max(self._resume_at, now + wait)
@@ -121,9 +121,9 @@ class ChatServer:
         """Patience is at its end; whose fault it is decides what ends with it."""
         if failure.kind is Kind.GONE and await self._is_there():
             raise RequestFailedError(f"{failure.detail}, although the server is there")
-        told = "" if failure.told_seconds is None else f", it asks to wait {failure.told_seconds:.0f} s"
+        hint = "" if failure.told_seconds is None else f", it asks to wait {failure.told_seconds:.0f} s"
         raise CaptionServerError(
-            f"no answer from {self._base_url} in {self._patience_seconds:g} s ({failure.detail}{told}): run the same "
+            f"no answer from {self._base_url} in {self._patience_seconds:g} s ({failure.detail}{hint}): run the same "
             "command again when there is; `--set captioner.patience_seconds=SECONDS` waits longer"
         )
 

@@ -81,15 +81,15 @@ def said(text: str) -> tuple[set[str], set[str]]:
             short = pattern.sub(sweep, short)
         short = _FILLERS.sub("", short)
         if _OF_THE_CAMERA.search(short):
-            (hedged if _HEDGED.search(sentence) else plain).update(_found(short))
+            (hedged if _HEDGED.search(sentence) else plain).update(_words_of(short))
     return plain, hedged
 
 
-def _found(sentence: str) -> set[str]:
-    found = set()
+def _words_of(sentence: str) -> set[str]:
+    words = set()
     for word, pattern in _PATTERNS.items():
         for match in pattern.finditer(sentence):
             clause = re.split(r",|\bbut\b|\bwhile\b", sentence[: match.start()])[-1]
             if not _DENIED.search(clause):
-                found.add(word)
-    return found
+                words.add(word)
+    return words

@@ -70,12 +70,12 @@ def issues(text: str, row: Mapping[str, Any]) -> list[str]:
     measured. `says_image`: it speaks of a picture or of frames.
     """
     plain = _straight(text)
-    found = {
+    checks = {
         "camera_contradicts_motion": contradicts(plain, _word(row.get("camera")), finite(row.get("motion"))),
         "quotes_unseen_text": quotes_unseen(plain, _text_read(row)),
         "says_image": says_image(plain),
     }
-    return [code for code, there in found.items() if there]
+    return [code for code, there in checks.items() if there]
 
 
 def clean(text: str) -> str:

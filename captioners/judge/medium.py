@@ -32,7 +32,7 @@ _PICTURE_THERE = re.compile(
 def says_image(text: str) -> bool:
     """Whether it does; False where a picture may be among what is seen."""
     for pattern in _SAYS_IMAGE:
-        found = pattern.search(text)
-        if found is not None and not _PICTURE_THERE.search(text[: found.start()] + "|" + text[found.end() :]):
+        match = pattern.search(text)
+        if match is not None and not _PICTURE_THERE.search(text[: match.start()] + "|" + text[match.end() :]):
             return True
     return False

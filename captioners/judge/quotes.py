@@ -43,14 +43,14 @@ def _is_reading(text: str, quoted: re.Match[str]) -> bool:
 
 
 def _is_in(quoted: str, read: str) -> bool:
-    wanted, there = _letters(quoted), _letters(read)
-    if len(wanted) < LEAST_LETTERS:
+    letters, read_letters = _letters(quoted), _letters(read)
+    if len(letters) < LEAST_LETTERS:
         return True
-    blocks = SequenceMatcher(None, wanted, there, autojunk=False).get_matching_blocks()
+    blocks = SequenceMatcher(None, letters, read_letters, autojunk=False).get_matching_blocks()
     in_order = sum(block.size for block in blocks if block.size >= 2)
     # lines are read in another order than they are quoted in
-    by_word = sum(len(word) for word in map(_letters, quoted.split()) if word in there)
-    return max(in_order, by_word) >= SEEN_SHARE * len(wanted)
+    by_word = sum(len(word) for word in map(_letters, quoted.split()) if word in read_letters)
+    return max(in_order, by_word) >= SEEN_SHARE * len(letters)
 
 
 def _letters(text: str) -> str:

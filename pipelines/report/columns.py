@@ -57,32 +57,34 @@ def durations(clips: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 def statuses(clips: pd.DataFrame) -> npt.NDArray[np.str_]:
     """`kept`, `failed` or `rejected` a clip, (N,); a status nobody knows does not count as kept."""
-    known = ("kept", "failed")
-    return np.array([value if value in known else "rejected" for value in values(clips, "status")], dtype=np.str_)
+    shown_statuses = ("kept", "failed")
+    return np.array(
+        [value if value in shown_statuses else "rejected" for value in values(clips, "status")], dtype=np.str_
+    )
 
 
 def reason_lists(clips: pd.DataFrame) -> list[list[str]]:
     """Why each clip is not kept, each reason once and in order; empty for kept clips, never empty for others."""
-    found = []
+    reasons = []
     for status, raw in zip(statuses(clips), values(clips, "reasons"), strict=True):
         listed = [raw] if isinstance(raw, str) else raw if isinstance(raw, Iterable) else []
         distinct = list(dict.fromkeys(str(reason)[:REASON_CHARACTERS] for reason in listed if reason))
-        found.append([] if status == "kept" else distinct or [NO_REASON])
-    return found
+        reasons.append([] if status == "kept" else distinct or [NO_REASON])
+    return reasons
 
 
 def bounds(run: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
     """Column -> (min, max) of the recipe's rules, in their order; several rules on one column: the tightest ends."""
     recipe = run.get("recipe")
     rules = recipe.get("rules") if isinstance(recipe, Mapping) else None
-    found: dict[str, tuple[float | None, float | None]] = {}
+    ends: dict[str, tuple[float | None, float | None]] = {}
     for rule in rules or ():
         column = str(rule["column"])
-        low, high = found.get(column, (None, None))
+        low, high = ends.get(column, (None, None))
         lows = [end for end in (low, finite(rule.get("min"))) if end is not None]
         highs = [end for end in (high, finite(rule.get("max"))) if end is not None]
-        found[column] = (max(lows, default=None), min(highs, default=None))
-    return found
+        ends[column] = (max(lows, default=None), min(highs, default=None))
+    return ends
 
 
 def score_columns(clips: pd.DataFrame, ruled: Iterable[str]) -> list[str]:

@@ -57,7 +57,7 @@ def report_data(
 def _totals(clips: pd.DataFrame, sources: pd.DataFrame, run: Mapping[str, Any]) -> dict[str, Any]:
     status, seconds = statuses(clips), durations(clips)
     source_status = Counter(texts(sources, "status"))
-    told = finite(run.get("source_seconds"))
+    run_seconds = finite(run.get("source_seconds"))
     of_sources = numbers(sources, "duration_seconds")[np.array(texts(sources, "status"), dtype=object) == "ok"]
     return {
         "clips": len(clips),
@@ -65,7 +65,7 @@ def _totals(clips: pd.DataFrame, sources: pd.DataFrame, run: Mapping[str, Any]) 
         "kept_seconds": float(seconds[status == "kept"].sum()),
         "clip_seconds": float(seconds.sum()),
         "kept_median_seconds": finite(np.median(seconds[status == "kept"])) if (status == "kept").any() else None,
-        "source_seconds": float(of_sources[np.isfinite(of_sources)].sum()) if told is None else told,
+        "source_seconds": float(of_sources[np.isfinite(of_sources)].sum()) if run_seconds is None else run_seconds,
         "sources": len(sources),
         **{f"sources_{name}": source_status[name] for name in ("ok", "failed", "duplicate")},
     }

@@ -51,10 +51,10 @@ def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
     if match is None or match.group(1).lower() == "file":
         return pafs.LocalFileSystem(), os.fsdecode(local_path(location))
     try:
-        found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(location)
+        place: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(location)
     except pa.ArrowInvalid:
-        found = _through_fsspec(location, match.group(1).lower())
-    return found
+        place = _through_fsspec(location, match.group(1).lower())
+    return place
 
 
 def _through_fsspec(location: str, scheme: str) -> tuple[pafs.FileSystem, str]:

@@ -100,9 +100,9 @@ def _from_hub(hub_id: _HubId, what: str, setting: str, places: Sequence[Path], f
         raise _missing(what, setting, places, because) from error
 
     def snapshot(*, from_cache: bool) -> Path:
-        wanted = list(files)
+        patterns = list(files)
         folder = snapshot_download(
-            hub_id.repo, revision=hub_id.revision, allow_patterns=wanted, local_files_only=from_cache
+            hub_id.repo, revision=hub_id.revision, allow_patterns=patterns, local_files_only=from_cache
         )
         return Path(folder)
 

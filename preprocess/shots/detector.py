@@ -99,12 +99,12 @@ class ShotDetector:
     @property
     def settled(self) -> int:
         """Frames [open_start, settled) belong to the open shot whatever follows."""
-        known = self._known()
+        horizon = self._horizon()
         if self._blends:
-            known = min(known, self._blends[0].start)
+            horizon = min(horizon, self._blends[0].start)
         if self._hard_cuts:
-            known = min(known, self._hard_cuts[0])
-        return max(self.open_start, known - self._config.margin_frames)
+            horizon = min(horizon, self._hard_cuts[0])
+        return max(self.open_start, horizon - self._config.margin_frames)
 
     def push(self, frame_ycbcr: Frame) -> list[Shot]:
         """Take the next frame; the shots that are complete and final now."""
@@ -116,7 +116,7 @@ class ShotDetector:
         while self._judged < self._count - self._reach:
             self._judge(self._judged)
             self._judged += 1
-        shots = self._settle(self._known())
+        shots = self._settle(self._horizon())
         self._track.forget_before(self._judged - 2 * self._reach)
         return shots
 
@@ -134,10 +134,10 @@ class ShotDetector:
             self.open_start = self._count
         return shots
 
-    def _known(self) -> int:
+    def _horizon(self) -> int:
         """No transition that is still to be found begins before this frame."""
-        known = max(0, self._judged - self._reach)
-        return known if self._solid_start is None else min(known, self._solid_start)
+        horizon = max(0, self._judged - self._reach)
+        return horizon if self._solid_start is None else min(horizon, self._solid_start)
 
     def _judge(self, at: int) -> None:
         """Look at one frame as the middle of a fade or dissolve; `reach` frames on either side are at hand."""
@@ -173,21 +173,21 @@ class ShotDetector:
         if not is_flash(self._track, start, end, self._stride):
             self._add(Transition(start=start, end=end, kind="fade"))
 
-    def _add(self, found: Transition) -> None:
+    def _add(self, blend: Transition) -> None:
         """Queue a fade or dissolve; what it touches or overlaps becomes one transition with it."""
-        while self._blends and self._blends[-1].end + 2 >= found.start:
+        while self._blends and self._blends[-1].end + 2 >= blend.start:
             last = self._blends.pop()
-            kind = "fade" if "fade" in (last.kind, found.kind) else "dissolve"
-            found = Transition(start=min(last.start, found.start), end=max(last.end, found.end), kind=kind)
-        if self.transitions and self.transitions[-1].kind != "cut" and self.transitions[-1].end >= found.start:
+            kind = "fade" if "fade" in (last.kind, blend.kind) else "dissolve"
+            blend = Transition(start=min(last.start, blend.start), end=max(last.end, blend.end), kind=kind)
+        if self.transitions and self.transitions[-1].kind != "cut" and self.transitions[-1].end >= blend.start:
             last = self.transitions.pop()
-            found = Transition(start=last.start, end=found.end, kind=last.kind)
-        if fades.passes_solid(self._track, found.start, found.end):
-            found = replace(found, kind="fade")
-        self._blends.append(found)
+            blend = Transition(start=last.start, end=blend.end, kind=last.kind)
+        if fades.passes_solid(self._track, blend.start, blend.end):
+            blend = replace(blend, kind="fade")
+        self._blends.append(blend)
 
-    def _settle(self, known: int) -> list[Shot]:
-        """Make final, in order, the transitions that end before `known`: nothing found later can reach them.
+    def _settle(self, horizon: int) -> list[Shot]:
+        """Make final, in order, the transitions that end before `horizon`: nothing found later can reach them.
 
         So is one that has gone on for very long (a black hour), lest the shot before it waits; `_add` prolongs it.
         """
@@ -196,14 +196,14 @@ class ShotDetector:
             blend = self._blends[0] if self._blends else None
             cut = self._hard_cuts[0] if self._hard_cuts else None
             if cut is not None and (blend is None or cut < blend.start - 1):
-                if cut >= known:
+                if cut >= horizon:
                     break
                 self._hard_cuts.popleft()
                 if not self._config.verify_cuts or is_cut(self._track, cut, self._stride):
                     self._close(Transition(start=cut, end=cut, kind="cut"), shots)
             else:
                 assert blend is not None
-                if blend.end >= known and blend.start >= known - 2 * self._reach:
+                if blend.end >= horizon and blend.start >= horizon - 2 * self._reach:
                     break
                 while self._hard_cuts and self._hard_cuts[0] <= blend.end + 1:
                     self._hard_cuts.popleft()

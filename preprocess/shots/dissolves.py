@@ -42,7 +42,7 @@ SURELY_UNEXPLAINED = 0.6
 def blend_seeds(track: Track, stride: int) -> list[tuple[int, int]]:
     """Windows ending at the newest frame whose middle is nearly the mean of their ends: (middle frame, half width)."""
     newest = track.end - 1
-    found = []
+    seeds = []
     for half in (width * stride for width in HALF_WIDTHS):
         if newest - 2 * half < track.first:
             break
@@ -52,8 +52,8 @@ def blend_seeds(track: Track, stride: int) -> list[tuple[int, int]]:
             continue
         mean = cv2.addWeighted(before, 0.5, after, 0.5, 0.0).reshape(-1)
         if cv2.norm(mean, track.thumb(newest - half), cv2.NORM_L2) < MAX_MIDWAY_ERROR * apart:
-            found.append((newest - half, half))
-    return found
+            seeds.append((newest - half, half))
+    return seeds
 
 
 def find_dissolve(track: Track, middle: int, half: int, reach: int) -> tuple[int, int] | None:
@@ -71,8 +71,8 @@ def find_dissolve(track: Track, middle: int, half: int, reach: int) -> tuple[int
     # Motion can stop a walk early; walks from elsewhere in the blend go on, and a few clean frames are cheap to lose.
     length = after - before
     walks = [_walk(thumbs, before + length * quarter // 4, max(1, length // 2)) for quarter in (1, 2, 3)]
-    before = min(before, *(max(one, before - length // 2) for one, _ in walks))
-    after = max(after, *(min(other, after + length // 2) for _, other in walks))
+    before = min(before, *(max(earliest, before - length // 2) for earliest, _ in walks))
+    after = max(after, *(min(latest, after + length // 2) for _, latest in walks))
     # Eased ends and motion hide the last few shares of a blend.
     pad = 1 + (after - before) // 16
     return start + max(0, before + 1 - pad), min(track.end, start + after + pad)
@@ -116,11 +116,11 @@ def _is_blend(track: Track, before: int, after: int) -> bool:
     faint, strong = sorted((track.contrast(before), track.contrast(after)))
     is_half_fade = faint < VALLEY_CONTRAST * strong  # nothing but a change of light, so light must not explain it
     early, late = (track.luma(before + round((after - before) * part)) for part in MIDDLE)
-    left = unexplained(early, late, match_light=not is_half_fade)
-    if left < MIN_UNEXPLAINED:
+    difference = unexplained(early, late, match_light=not is_half_fade)
+    if difference < MIN_UNEXPLAINED:
         return False
     alike = correlation(thumbs[0], thumbs[-1])
     if not is_half_fade and alike > SAME_LIGHT_CORRELATION:
         return bool(alike < SAME_SCENE and residual < 0.25 and strays < 0.2 and uneven < 0.1)
-    much_motion_within = not is_half_fade and left > SURELY_UNEXPLAINED
+    much_motion_within = not is_half_fade and difference > SURELY_UNEXPLAINED
     return bool(much_motion_within or (residual < 0.3 and strays < 0.25))

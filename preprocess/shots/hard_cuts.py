@@ -113,8 +113,8 @@ def is_cut(track: Track, at: int, stride: int) -> bool:
     jump, alike = _step(track, at)
     if alike > SAME_PICTURE or _is_flash_edge(track, at, stride):
         return False
-    left = unexplained(track.luma(at - 1), track.luma(at), match_light=False)
-    if left <= (SURELY_MOVED_PART if alike < MAYBE_SAME_PICTURE else MOVED_PART):
+    difference = unexplained(track.luma(at - 1), track.luma(at), match_light=False)
+    if difference <= (SURELY_MOVED_PART if alike < MAYBE_SAME_PICTURE else MOVED_PART):
         return False
     if alike < MAYBE_SAME_PICTURE:
         return True

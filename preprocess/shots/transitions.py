@@ -169,28 +169,28 @@ def plateau(rise: Vector, floor: float = _FLOOR_RMS) -> int:
     return len(rise) - 1
 
 
-def correlation(one: Vector, other: Vector) -> float:
+def correlation(thumb: Vector, other_thumb: Vector) -> float:
     """Pearson correlation of two thumbnails with each channel centred; 1 is the same picture."""
-    a, b = (vector.reshape(-1, 3) - vector.reshape(-1, 3).mean(axis=0) for vector in (one, other))
+    a, b = (vector.reshape(-1, 3) - vector.reshape(-1, 3).mean(axis=0) for vector in (thumb, other_thumb))
     return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-6))
 
 
-def unexplained(one: Plane, other: Plane, *, match_light: bool) -> float:
+def unexplained(earlier: Plane, later: Plane, *, match_light: bool) -> float:
     """The part of two frames' difference that is left once what moved is moved back by optical flow.
 
     With `match_light`, a brightening of the whole picture counts as explained too.
     """
-    lit = one
+    lit = earlier
     if match_light:
-        (mean, std), (wanted, wanted_std) = ((plane.mean(), plane.std()) for plane in (one, other))
-        gain = wanted_std / max(1.0, std)
-        lit = np.clip((one - mean) * gain + wanted, 0, 255).astype(np.uint8)
-    columns, rows = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in one.shape[::-1]))
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(other, lit, None)
+        (mean, std), (later_mean, later_std) = ((plane.mean(), plane.std()) for plane in (earlier, later))
+        gain = later_std / max(1.0, std)
+        lit = np.clip((earlier - mean) * gain + later_mean, 0, 255).astype(np.uint8)
+    columns, rows = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in earlier.shape[::-1]))
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(later, lit, None)
     moved = cv2.remap(
         lit, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return float(cv2.norm(moved, other, cv2.NORM_L1) / max(1.0, cv2.norm(one, other, cv2.NORM_L1)))
+    return float(cv2.norm(moved, later, cv2.NORM_L1) / max(1.0, cv2.norm(earlier, later, cv2.NORM_L1)))
 
 
 def _padded(steps: int) -> int:
