@@ -79,7 +79,7 @@ def run_on_workers(
 
 
 def _fit(trainer: TorchTrainer) -> BaseException | None:
-    """Train in a thread, where Ray cannot put its own answer to Control-C, which is to end at once; what went wrong."""
+    """Train, and return what went wrong. In a thread, since on the main one Ray ends at once at Control-C."""
     failures: list[BaseException] = []
 
     def fit() -> None:
@@ -114,7 +114,7 @@ def _forwarded_signals(desk: Any) -> Iterator[None]:
 
 
 class _Desk:
-    """Where this process leaves a signal for its workers, and they leave with what they ended; an actor."""
+    """An actor between this process and its workers: a signal goes one way, the error they ended with the other."""
 
     def __init__(self) -> None:
         self._signal: int | None = None
@@ -126,12 +126,12 @@ class _Desk:
         self._told.set()
 
     async def told(self) -> int | None:
-        """Waits for it."""
+        """Wait for the signal."""
         await self._told.wait()
         return self._signal
 
     async def leave(self, error: BaseException) -> None:
-        """The first that one came with is kept."""
+        """Keep the first error that a worker ended with."""
         self._left_with = self._left_with or error
 
     async def left_with(self) -> BaseException | None:
@@ -139,13 +139,13 @@ class _Desk:
 
 
 def _desk_here() -> Any:
-    """On this process's node, so that it is there for as long as this process is."""
+    """A desk on this process's node, so that it is there for as long as this process is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return ray.remote(num_cpus=0, scheduling_strategy=here)(_Desk).remote()
 
 
 class _Call:
-    """Ray Train asks for a function of its own kind, without arguments or with a dict."""
+    """The function in the form that Ray Train calls."""
 
     def __init__(self, function: Callable[[], None], desk: Any, told: Callable[[int], None] | None) -> None:
         self._function = function

@@ -289,7 +289,7 @@ def _planes(raw: av.VideoFrame) -> tuple[_Raw, _Raw, _Raw, int]:
 
 @lru_cache
 def _planar_bits(pixel_format: str) -> int | None:
-    """Bits a sample of a format whose planes can be read as they lie in memory; None for all others."""
+    """Bits per sample of a pixel format whose planes can be read where they lie; None for other formats."""
     layout = av.VideoFormat(pixel_format)
     planar = layout.is_planar and not layout.is_rgb and pixel_format.startswith(("yuv", "gray"))
     bits = layout.components[0].bits

@@ -12,7 +12,7 @@ AnyPlane = TypeVar("AnyPlane", bound=npt.NDArray[np.uint8] | npt.NDArray[np.uint
 
 
 def resized(plane: AnyPlane, width: int, height: int) -> AnyPlane:
-    """To an exact size: halve while it can, then one linear step of less than two, which hardly aliases."""
+    """The plane at an exact size: halve while it can, then one linear step of less than two, which hardly aliases."""
     while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
         plane = halved(plane)
     if plane.shape == (height, width):

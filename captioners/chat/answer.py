@@ -91,5 +91,5 @@ def read_error(
 
 
 def refused_key(base_url: str, status: int) -> str:
-    """What to say of it. The server's own words may hold the key, so they are left out."""
+    """The message about a refused key, without the server's own words, which may hold the key."""
     return f"{base_url} refuses the key (HTTP {status}); `--set captioner.key_variable=NAME` says where it is read from"

@@ -40,7 +40,7 @@ Ask = Callable[[Sequence[Conversation]], Sequence[Answer | NoAnswer]]
 
 
 def described(ask: Ask, clips: Sequence[ClipToDescribe], prompt: str, short_prompt: str | None) -> list[Caption]:
-    """Ask about all clips at once, then, about those that got a description, for the short caption."""
+    """Ask about all clips at once; then ask for the short caption of those that were described."""
     shown = [index for index, clip in enumerate(clips) if clip.frames]
     captions = [Caption(text=None, outcome="error", detail="no frames")] * len(clips)
     answers = ask([Conversation(clip=clips[index], turns=(prompt,)) for index in shown])
@@ -85,8 +85,10 @@ def messages(frames: Sequence[bytes], turns: Sequence[str]) -> list[Message]:
 
 
 def with_roles(turns: Sequence[str]) -> list[tuple[str, str]]:
-    """Each turn with whose it is. A model's own are without `MARKER`s, which it may have read in the picture or let
-    slip: as part of a prompt they would end a turn, or ask for a picture that is not there.
+    """Each turn with its role, `user` or `assistant`.
+
+    A model's own are without `MARKER`s, which it may have read in the picture or let slip: as part of a prompt they
+    would end a turn, or ask for a picture that is not there.
     """
     return [("assistant", MARKER.sub(" ", text)) if i % 2 else ("user", text) for i, text in enumerate(turns)]
 

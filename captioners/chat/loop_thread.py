@@ -20,7 +20,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """The result of `work`, or what it raised; an interrupted caller takes its work along."""
+        """The result of `work`, or what it raised; where the caller is interrupted, the work is cancelled."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -118,7 +118,7 @@ class ChatServer:
             await asyncio.sleep(wait)
 
     async def _give_up(self, failure: Failure) -> None:
-        """Patience is at its end; whose fault it is decides what ends with it."""
+        """End this request where the server is there for others, and the run where it is not."""
         if failure.kind is Kind.GONE and await self._is_there():
             raise RequestFailedError(f"{failure.detail}, although the server is there")
         hint = "" if failure.told_seconds is None else f", it asks to wait {failure.told_seconds:.0f} s"
@@ -139,7 +139,7 @@ class ChatServer:
         return True
 
     def _shown(self, text: str) -> str:
-        """Fit for a log: servers quote keys in their messages."""
+        """The server's words on one line, without the key, which servers quote."""
         hidden = self._hidden(text)
         return " ".join("".join(c if c.isprintable() else " " for c in hidden).split())[:DETAIL_LIMIT]
 

@@ -57,7 +57,7 @@ _HEDGED = re.compile(
 
 
 def contradicts(text: str, camera: str | None, motion: float | None) -> bool:
-    """Whether what the text says of the camera cannot be, by the columns `camera` and `motion` (None: not measured)."""
+    """Whether the columns `camera` and `motion` (None: not measured) rule out what the text says of the camera."""
     plain, hedged = said(text)
     words = plain | hedged
     if camera in OPPOSITES:

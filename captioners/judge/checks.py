@@ -97,12 +97,12 @@ def repeated_share(text: str) -> float:
 
 
 def _straight(text: str) -> str:
-    """With plain quotation marks and apostrophes."""
+    """The text with plain quotation marks and apostrophes."""
     return text.translate(str.maketrans("\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb", '\'\'"""""'))
 
 
 def _text_read(row: Mapping[str, Any]) -> str | None:
-    """Empty where text was looked for and not found; None where it was not looked for."""
+    """The on-screen text of the row: empty where none was found, None where it was not looked for."""
     return _word(row.get("text")) or (None if finite(row.get("text_area")) is None else "")
 
 

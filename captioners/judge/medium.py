@@ -30,7 +30,7 @@ _PICTURE_THERE = re.compile(
 
 
 def says_image(text: str) -> bool:
-    """Whether it does; False where a picture may be among what is seen."""
+    """Whether the text speaks of an image or of frames; False where a picture may be part of the scene."""
     for pattern in _SAYS_IMAGE:
         match = pattern.search(text)
         if match is not None and not _PICTURE_THERE.search(text[: match.start()] + "|" + text[match.end() :]):

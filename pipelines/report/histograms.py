@@ -55,7 +55,7 @@ def histogram(
 def _bins(
     measured: npt.NDArray[np.float64], bound: tuple[float | None, float | None]
 ) -> tuple[float, float, int, bool]:
-    """(start, step, number of bins, whether each holds one whole number) of a picture of what `_extent` says."""
+    """(start, step, number of bins, whether each holds one whole number) of a histogram over `_extent`."""
     low, high = _extent(measured, bound)
     inside = [end for end in bound if end is not None and low <= end <= high]
     # Values closer than this are one value with rounding errors.

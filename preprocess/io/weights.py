@@ -81,7 +81,7 @@ def _parsed(weights: str) -> _HubId | None:
 
 
 def _places(weights: str, hub_id: _HubId | None) -> list[Path]:
-    """Where it may lie on this machine, apart from the hub's cache."""
+    """Paths where the weights may lie on this machine, apart from the hub's cache."""
     if not weights:
         return []
     places = [Path(weights).expanduser()]
@@ -124,7 +124,7 @@ def _from_hub(hub_id: _HubId, what: str, setting: str, places: Sequence[Path], f
 
 
 def _reason(error: Exception) -> str:
-    """Why the hub did not help."""
+    """Why the hub gave nothing, in words for the user."""
     from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 

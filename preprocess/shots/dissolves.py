@@ -40,7 +40,7 @@ SURELY_UNEXPLAINED = 0.6
 
 
 def blend_seeds(track: Track, stride: int) -> list[tuple[int, int]]:
-    """Windows ending at the newest frame whose middle is nearly the mean of their ends: (middle frame, half width)."""
+    """(middle frame, half width) of windows up to the newest frame whose middle is nearly the mean of both ends."""
     newest = track.end - 1
     seeds = []
     for half in (width * stride for width in HALF_WIDTHS):
@@ -97,7 +97,7 @@ def _walk(thumbs: Vector, at: int, half: int) -> tuple[int, int]:
 
 
 def _is_blend(track: Track, before: int, after: int) -> bool:
-    """Whether the frames between two are shares of those two, growing evenly, all over the picture."""
+    """Whether each frame in between mixes the two, in shares that grow evenly, all over the picture."""
     thumbs = track.thumbs(before, after + 1)
     direction = thumbs[-1] - thumbs[0]
     length = float(np.linalg.norm(direction)) + 1e-6

@@ -194,7 +194,7 @@ def unexplained(earlier: Plane, later: Plane, *, match_light: bool) -> float:
 
 
 def _padded(steps: int) -> int:
-    """Steps to a clean frame for certain: eased ends and motion hide the last few shares of a blend."""
+    """Steps after which a frame is clean for certain: eased ends and motion hide the last few shares of a blend."""
     return 1 if steps <= 1 else steps + 1 + steps // 8
 
 
