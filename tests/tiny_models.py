@@ -185,3 +185,15 @@ def _save_head(file: Path, module: Any, prefix: str) -> Any:
     else:
         torch.save(tensors, file)
     return module
+
+
+def passes_of(tower: Any) -> list[int]:
+    """How many images each forward pass of a loaded tower has from now on, once it has come to its end."""
+    module, sizes = tower.model.module, []
+    vision = getattr(module, "visual", None) or getattr(module, "vision_model", module)
+
+    def ended(module: Any, inputs: Any, named: Any, output: Any) -> None:
+        sizes.append(len(named["pixel_values"] if "pixel_values" in named else inputs[0]))
+
+    vision.register_forward_hook(ended, with_kwargs=True)
+    return sizes

@@ -129,9 +129,6 @@ class LoadedTower:
 
         self.name = name
         self.model = model
-        self.images_embedded = 0
-        self.forward_calls = 0
-        """Passes over images that came to their end."""
         self._device = torch.device(device())
         model.module.to(self._device)
         scale = torch.tensor([model.mean, model.std], device=self._device)[:, None, :, None, None] * 255
@@ -151,9 +148,7 @@ class LoadedTower:
             torch.OutOfMemoryError: a single frame is too much for the GPU.
         """
         with self._lock:
-            embeddings = self._in_batches(pixels, self._images)
-            self.images_embedded += len(pixels)
-        return embeddings
+            return self._in_batches(pixels, self._images)
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """One vector a text. What goes beyond the model's context is left out.
@@ -171,9 +166,7 @@ class LoadedTower:
 
         # tensor() copies, which arrays from shared memory, being read-only, need
         values = torch.tensor(pixels).to(self._device).permute(0, 3, 1, 2).contiguous().to(torch.float32)
-        embedded = self.model.images(values.sub_(self._mean).div_(self._std))
-        self.forward_calls += 1
-        return embedded
+        return self.model.images(values.sub_(self._mean).div_(self._std))
 
     def _in_batches(self, items: Sequence[str] | Pixels, embed: Callable[..., torch.Tensor]) -> Embeddings:
         import torch

@@ -76,17 +76,18 @@ def whole(bucket: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) 
     return out
 
 
-def watch_towers(monkeypatch: pytest.MonkeyPatch) -> list[LoadedTower]:
-    """Every tower that is loaded from now on; the loading itself is the real one."""
-    loaded: list[LoadedTower] = []
+def watch_towers(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """How many images each pass has, of every tower that is loaded from now on; the loading itself is the real one."""
+    watched: list[list[int]] = []
     load = Tower.load
 
     def remembered(tower: Tower) -> LoadedTower:
-        loaded.append(load(tower))
-        return loaded[-1]
+        loaded = load(tower)
+        watched.append(tiny_models.passes_of(loaded))
+        return loaded
 
     monkeypatch.setattr(Tower, "load", remembered)
-    return loaded
+    return watched
 
 
 def test_survivors_have_every_column_of_the_models(whole: Path) -> None:
@@ -110,25 +111,25 @@ def test_four_scorers_share_one_forward_pass(
     )
     counts = []
     for config in (single, every):
-        loaded = watch_towers(monkeypatch)
+        watched = watch_towers(monkeypatch)
         out = tmp_path / str(len(config.scorers))
         curate(os.fspath(bucket), os.fspath(out), config, engine="local")
-        counts.append([sum(getattr(tower, name) for tower in loaded) for name in ("images_embedded", "forward_calls")])
+        counts.append([images for passes in watched for images in passes])
         monkeypatch.undo()
     assert counts[0] == counts[1]
-    images, forward_calls = counts[1]
+    passes = counts[1]
     kept = int((pd.read_parquet(out / "clips")["status"] == "kept").sum())
-    assert 4 * kept < images <= 6 * kept  # four uniform frames and both ends, where these are others
-    assert forward_calls == 2  # one for each unit of work
+    assert 4 * kept < sum(passes) <= 6 * kept  # four uniform frames and both ends, where these are others
+    assert len(passes) == 2  # one for each unit of work
 
 
 def test_rejected_clips_are_not_embedded(
     bucket: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = watch_towers(monkeypatch)
+    watched = watch_towers(monkeypatch)
     config = override(with_models(models), ["rules.brightness.min=255"])
     curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
-    assert sum(tower.images_embedded for tower in loaded) == 0
+    assert not any(watched)
 
 
 def test_rules_on_models_columns_decide(bucket: Path, models: Path, whole: Path, tmp_path: Path) -> None:
