@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.data.read.frames import Rgb
+from training.data.read.frames_pyav import Rgb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ from training.data.plan.hashing import shuffled
 from training.data.plan.plan import RankStep
 from training.data.plan.table import ClipTable
 from training.data.read.crop import cropped
-from training.data.read.frames import BackendName, Rgb, clip_frames
+from training.data.read.frames import BackendName, clip_frames
+from training.data.read.frames_pyav import Rgb
 from training.data.read.placement import PlacedClip, Placement, Request, caption_of, placed_clip, requests, similar_rows
 from training.models.grid import Shape
 from training.run.module import Batch

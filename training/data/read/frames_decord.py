@@ -25,7 +25,7 @@ from preprocess.clip import Clip
 from preprocess.errors import MediaError
 from preprocess.io.storage import is_remote, local_path
 from preprocess.probe import open_container, open_source, video_stream
-from training.data.read.frames import Rgb, Shown, pyav_frames
+from training.data.read.frames_pyav import Rgb, Shown, pyav_frames
 
 decord: Any = import_module("decord")  # it has no types
 

@@ -21,7 +21,8 @@ from preprocess.decode import Video
 from preprocess.errors import MediaError
 from tests import videos
 from tests.videos import VARIABLE_SECONDS, counter_video, read_counter
-from training.data.read.frames import EARLY_SECONDS, BackendName, Rgb, clip_frames
+from training.data.read.frames import EARLY_SECONDS, BackendName, clip_frames
+from training.data.read.frames_pyav import Rgb
 
 BACKENDS: tuple[BackendName, ...] = ("pyav", "decord")
 both = pytest.mark.parametrize("backend", BACKENDS)
