@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from preprocess.io.config_files import as_toml, read_config
-from preprocess.io.names import recipe_in, recipe_named
+from preprocess.io.names import imported, recipe_in, recipe_named
 from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
+        for name in options.plug_in:
+            imported(name)
         options.run(options)
     except (ValueError, NonFiniteError, OSError) as error:
         if isinstance(error, OSError) and error.filename is None:
@@ -51,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> None:
     config = _config(options, out=absolute(options.out))
-    usual = recipe_in(recipes, f"tiny_{options.command}", TrainConfig, options.manifest, "")
-    if not isinstance(config.objective, type(usual.objective)):
+    if options.usual is not None:
+        usual = recipe_in(recipes, options.usual, TrainConfig, options.manifest, "")
         mine, theirs = (type(each.objective).__name__ for each in (usual, config))
-        raise ValueError(f"recipe {config.name} has a {theirs}: `{options.command}` is for a {mine}")
+        if mine != theirs:
+            raise ValueError(f"recipe {config.name} has a {theirs}: `{options.command}` is for a {mine}")
     config = config.objective.completed(config)
     try:
         _launch(config, options)
@@ -146,21 +149,22 @@ def _shape(text: str) -> Shape:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, what in (
-        ("vae", "train an autoencoder"),
-        ("dit", "train a transformer on its latents; --set objective.vae=RUN"),
-        ("reward", "tune a transformer by rewards; --set objective.base=RUN"),
+    for name, usual, what in (
+        ("train", None, "train what a recipe names"),
+        ("vae", "tiny_vae", "train an autoencoder"),
+        ("dit", "tiny_dit", "train a transformer on its latents; --set objective.vae=RUN"),
+        ("reward", "tiny_reward", "tune a transformer by rewards; --set objective.base=RUN"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument("manifest", metavar="MANIFEST", help="what `python -m pipelines curate` wrote")
-        _add_recipe(command, f"tiny_{name}")
+        _add_recipe(command, usual)
         command.add_argument("--out", required=True, metavar="RUN", help="folder of the run; the same again resumes")
         command.add_argument("--launcher", choices=("local", "ray"), default="local", help="local is torchrun's too")
         command.add_argument("--workers", type=int, default=1, help="how many workers Ray starts")
         command.add_argument("--gpus-per-worker", type=float, default=0.0)
         command.add_argument("--address", help="of a Ray cluster, such as auto (default: a local one for this run)")
         command.add_argument("--restarts", type=int, default=0, help="how often Ray may start lost workers again")
-        command.set_defaults(run=_train)
+        command.set_defaults(run=_train, usual=usual)
     command = commands.add_parser("cache", help="encode a transformer's clips once, for --set data.cache=")
     command.add_argument("manifest", metavar="MANIFEST")
     _add_recipe(command, "tiny_dit")
@@ -176,12 +180,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("run_folder", metavar="RUN")
     _add_sampling(command)
     command.set_defaults(run=_evaluate)
+    for command in commands.choices.values():
+        what = "where a run's own classes are, such as my_objective.py; may be given several times"
+        command.add_argument("--plug-in", action="append", default=[], metavar="MODULE", help=what)
     return parser
 
 
-def _add_recipe(command: argparse.ArgumentParser, default: str) -> None:
-    where = "one of training/recipes.py, or module:name, or path/to/file.py:name (default: %(default)s)"
-    either = command.add_mutually_exclusive_group()
+def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
+    where = "one of training/recipes.py, or module:name, or path/to/file.py:name"
+    where += "" if default is None else " (default: %(default)s)"
+    either = command.add_mutually_exclusive_group(required=default is None)
     either.add_argument("--recipe", metavar="NAME", default=default, help=where)
     either.add_argument("--config", metavar="FILE", type=Path, help="TOML, as show-config prints it, or YAML")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")

@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +24,13 @@ from training.film import write_picture
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.objectives.vae import trained_vae
+from training.run.metrics import read_rows
 from training.run.runs import config_of, trained_generator
 from training.sample import fitted, sheet_of, videos
 from training.shapes.corpus import write_corpus
 from training.shapes.page import Section, curve, write_page
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,27 @@ def test_a_config_in_a_file_is_the_same_recipe(runs, manifest, tmp_path, capsys)
     assert config_of(str(tmp_path / "run")) == replace(config_of(str(runs["vae"])), out=str(tmp_path / "run"))
     assert main(["dit", str(manifest), "--out", str(tmp_path / "other"), *file]) == 1
     assert "recipe tiny_vae has a VaeObjective: `dit` is for a DitObjective" in capsys.readouterr().err
+
+
+def test_an_objective_of_ones_own_is_one_file(manifest, tmp_path, capsys):
+    """It trains, goes on where it stopped, and is measured, in another process too; no file of ours knows of it."""
+    train = ["train", str(manifest), "--recipe", "tests.training.scratch_objective:color"]
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert main([*train, "--out", str(whole)]) == 0
+    assert main([*train, "--out", str(halves), "--set", "trainer.steps=2"]) == 0
+    assert main([*train, "--out", str(halves)]) == 0
+    rows = [read_rows(str(run)) for run in (whole, halves)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]] == [1, 2, 3, 4]
+    assert rows[1][-1]["loss/color"] == pytest.approx(rows[0][-1]["loss/color"], rel=1e-6)
+    measure = [sys.executable, "-m", "training", "eval", str(halves)]
+    done = subprocess.run(measure, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--plug-in tests.training.scratch_objective" in done.stderr
+    done = subprocess.run([*measure, "--plug-in", "tests.training.scratch_objective"], cwd=ROOT, stdout=-1, check=True)
+    assert 0 < json.loads(done.stdout)["held_out/color_error"] < 1
+    capsys.readouterr()
+    assert main(["sample", str(halves), "--prompt", "a", "--out", str(tmp_path / "a.mp4")]) == 1
+    assert "makes videos" in capsys.readouterr().err
 
 
 def test_held_out_captions_are_never_trained_on(runs):
