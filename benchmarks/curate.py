@@ -22,7 +22,7 @@ import cv2
 
 from cluster.stage import Chain
 from pipelines.clips.attempts import Attempts
-from pipelines.clips.decisions import FRAMES, rules_of, step_of
+from pipelines.clips.decisions import rules_of
 from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import MeasureStage
 from pipelines.clips.task import whole
@@ -30,6 +30,7 @@ from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
 from preprocess.clip import Source
 from preprocess.errors import MediaError
+from preprocess.measurement import Step
 from preprocess.sources import list_sources
 from preprocess.units import SourceSpan, WorkUnit
 
@@ -44,8 +45,8 @@ def main(source: str, rounds: int) -> None:
     full = recipes.default()
     cheap = dataclasses.replace(
         full,
-        scorers=tuple(scorer for scorer in full.scorers if step_of(scorer) == FRAMES),
-        rules=rules_of(full, FRAMES),
+        scorers=tuple(scorer for scorer in full.scorers if scorer.step == Step.FRAMES),
+        rules=rules_of(full, Step.FRAMES),
     )
     without_ocr, everything = _stages(cheap), _stages(full)
     units = [_whole(one) for one in list_sources(source).sources if _is_video(one)]

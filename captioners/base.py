@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ import cv2
 
 from captioners.judge.checks import issues
 from preprocess.frames import FrameView
+from preprocess.measurement import ColumnType, Look, Measurement, Rows, Step
 from preprocess.records import shapes_repr
 
 OUTCOMES = ("ok", "truncated", "refused", "repetitive", "empty", "error")
@@ -59,20 +60,14 @@ class CaptionServerError(ValueError):
     """The service that captions is gone or refuses the key: no clip is to blame, so the run stops, to be resumed."""
 
 
-class Captioner(ABC):
+class Captioner(Measurement):
     """Describes clips. Subclasses are frozen dataclasses whose fields are their parameters."""
 
     name: ClassVar[str]
     """What `python -m pipelines caption --captioner NAME` and the `captioner` column call it."""
+    columns: ClassVar[Mapping[str, ColumnType]] = {name: list if name == "caption_issues" else str for name in COLUMNS}
     needs_frames: ClassVar[bool] = True
     """False for captioners that read the row alone; their captions are made anew whenever the row changes."""
-    waits: ClassVar[bool] = False
-    """True for captioners that wait for a server: one worker, which takes no CPU, asks for several clips at a time."""
-    gpus: float = 0.0
-    """Share of a GPU that it asks for where there is one; without one it runs on the CPU."""
-
-    libraries: ClassVar[tuple[str, ...]] = ()
-    """Packages it imports that are not part of the core installation."""
 
     num_frames: int = 0
     """Frames it is shown of a clip, uniformly spaced."""
@@ -84,41 +79,36 @@ class Captioner(ABC):
         """Name and content hash of the prompt; None for captioners without one."""
         return None
 
-    def check(self) -> None:  # noqa: B027 - some have nothing that could be missing
-        """See that what `setup` will need is there, before any video is opened. Imports no model library.
+    @property
+    def step(self) -> Step:
+        """Last, of the clips that no rule speaks against."""
+        return Step.CAPTIONED
 
-        Raises:
-            MissingWeightsError: weights are not there.
-            ValueError: a setting or an environment variable is missing.
-        """
+    @property
+    def cpus(self) -> float:
+        """The row alone costs nothing, and a server costs others."""
+        return 1.0 if self.gpus else 0.0
 
-    def setup(self) -> None:  # noqa: B027 - some captioners have nothing to load
-        """Load what is needed, once in each worker process, before the first `caption`."""
-
-    def frames(self, view: FrameView) -> tuple[bytes, ...]:
+    def look(self, view: FrameView) -> tuple[bytes, ...]:
         """The frames to be shown, as JPEG files. Runs where the video was decoded, before `setup`."""
         if not self.needs_frames:
             return ()
         pictures = (sample.picture.bgr(self.long_side) for sample in view.uniform(self.num_frames))
         return tuple(bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]) for bgr in pictures)
 
-    def described(self, clips: Sequence[ClipToDescribe]) -> list[dict[str, Any]]:
+    def scores(self, looks: Sequence[Look], rows: Rows) -> Sequence[Mapping[str, Any]]:
         """The caption columns of clips, in order.
 
         Raises:
             CaptionServerError: no clip can be described now.
         """
-        captions = zip(clips, self.caption(clips), strict=True)
-        return [self.columns(caption, clip.row) for clip, caption in captions]
+        clips = [ClipToDescribe(row=row, frames=look or ()) for look, row in zip(looks, rows, strict=True)]
+        captions = zip(self.caption(clips), rows, strict=True)
+        return [self._columns(caption, row) for caption, row in captions]
 
-    def columns(self, caption: Caption, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A caption as `COLUMNS`, with what the clip's measurements say against it."""
-        if caption.text is not None:
-            against = issues(caption.text, row)
-        else:
-            against = [] if caption.detail is None else [caption.detail]
-        values = (caption.text, caption.short, self.name, caption.outcome, self.prompt_id, against)
-        return dict(zip(COLUMNS, values, strict=True))
+    def nothing(self, reason: str) -> Mapping[str, Any]:
+        """An error, which the next `caption` asks for again."""
+        return self._columns(Caption(text=None, outcome="error", detail=reason), {})
 
     @abstractmethod
     def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
@@ -128,5 +118,11 @@ class Captioner(ABC):
             CaptionServerError: no clip can be described now.
         """
 
-    def close(self) -> None:  # noqa: B027
-        """Give back what `setup` took."""
+    def _columns(self, caption: Caption, row: Mapping[str, Any]) -> dict[str, Any]:
+        """With what the clip's measurements say against the caption; without one, why there is none."""
+        if caption.text is not None:
+            against = issues(caption.text, row)
+        else:
+            against = [] if caption.detail is None else [caption.detail]
+        values = (caption.text, caption.short, self.name, caption.outcome, self.prompt_id, against)
+        return dict(zip(COLUMNS, values, strict=True))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from filters.base import EmbeddingScorer
-from pipelines.clips.decisions import CAPTIONED, broken_rules, step_of
+from pipelines.clips.decisions import broken_rules
 from pipelines.clips.revisit import revisit_clips, with_values
 from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
@@ -17,6 +16,7 @@ from pipelines.recipe.recorded import load, recorded_config
 from preprocess.io import storage
 from preprocess.io.settings import difference, fingerprint, override
 from preprocess.manifest import CAPTION_FIELDS, Manifest, Row, score_fields
+from preprocess.measurement import Step
 
 
 def run_caption(
@@ -42,7 +42,7 @@ def run_caption(
         run, table = load(manifest)
         before = recorded_config(run)
         config = override(with_captioner(before, kind or type(before.captioner)), assignments or [])
-        followers = [s for s in config.scorers if isinstance(s, EmbeddingScorer) and step_of(s) == CAPTIONED]
+        followers = [scorer for scorer in config.scorers if scorer.step == Step.CAPTIONED]
         check_models(config, measurements=followers, captions=True)
         refuse_mixed_towers(before, config, anew=followers)
         anew = any(line.startswith("captioner") for line in difference(before, config))
@@ -69,4 +69,4 @@ def _wanted(config: CurateConfig, row: Row, *, anew: bool) -> bool:
     mine = (row["captioner"], row["prompt_id"]) == (config.captioner.name, config.captioner.prompt_id)
     if mine and row["caption_outcome"] != "error" and not anew:
         return False
-    return not broken_rules(config, row, before=CAPTIONED)
+    return not broken_rules(config, row, before=Step.CAPTIONED)

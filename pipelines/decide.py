@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from captioners.base import COLUMNS, ClipToDescribe
-from pipelines.clips.decisions import CAPTIONED, broken_rules
+from captioners.base import COLUMNS
+from pipelines.clips.decisions import broken_rules
 from pipelines.clips.decisions import decide as decide_row
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.config import recipe as recipe_of
@@ -17,6 +17,7 @@ from pipelines.report.write import write_report
 from preprocess.io import storage
 from preprocess.io.settings import difference, override
 from preprocess.manifest import Manifest, Row
+from preprocess.measurement import Step
 
 
 def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
@@ -60,9 +61,9 @@ def _describe(config: CurateConfig, rows: list[Row]) -> None:
     own = [row for row in rows if row["captioner"] in (None, config.captioner.name)]
     asked = []
     for row in own:
-        if broken_rules(config, row, before=CAPTIONED):
+        if broken_rules(config, row, before=Step.CAPTIONED):
             row |= dict.fromkeys(COLUMNS)
         else:
             asked.append(row)
-    for row, columns in zip(asked, config.captioner.described([ClipToDescribe(row=row) for row in asked]), strict=True):
-        row |= columns
+    for row, columns in zip(asked, config.captioner.scores([()] * len(asked), asked), strict=True):
+        row |= config.captioner.filled(columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.clips.decisions import broken_rules, step_of
+from pipelines.clips.decisions import broken_rules
 from pipelines.clips.revisit import revisit_clips, with_values
 from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
@@ -37,7 +37,7 @@ def run_filter(
         check_models(config, measurements=[scorer], captions=False)
         refuse_mixed_towers(before, config, anew=[scorer])
         rows = table.to_pylist()
-        asked = [row for row in rows if not broken_rules(config, row, before=step_of(scorer))]
+        asked = [row for row in rows if not broken_rules(config, row, before=scorer.step)]
         done = storage.join(manifest.location, "columns", f"{scorer.name}-{fingerprint(config)}")
         columns = dict(score_fields(scorer.columns))
         values = revisit_clips(

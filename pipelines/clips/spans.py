@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from pipelines.clips.decisions import BATCHED, COSTLY
-from pipelines.clips.pending import PendingClip, look, measure
+from pipelines.clips.pending import PendingClip
 from pipelines.clips.task import Task
 from preprocess.clip import Clip, SpanKey
 from preprocess.decode import Video
@@ -18,6 +17,7 @@ from preprocess.errors import MediaError
 from preprocess.frames import FrameView
 from preprocess.io import storage
 from preprocess.manifest import PROVENANCE, Row
+from preprocess.measurement import Look, Measurement, Score, Step
 from preprocess.observe import ClipLengths, observe, revisit
 from preprocess.units import SourceSpan
 
@@ -93,12 +93,25 @@ def _known_clips(task: Task, span: SourceSpan, video: Video) -> Iterator[Pending
 
 def _measured(task: Task, row: Row, view: FrameView | None) -> PendingClip:
     """Cheap scores first; what the rules on them reject is never shown to a model or a captioner."""
-    row |= measure((scorer for scorer in task.scorers if not scorer.costly), view)
-    costly_view = view if task.passes(row, COSTLY) else None
-    row |= measure((scorer for scorer in task.scorers if scorer.costly), costly_view)
-    if view is None or not task.passes(row, BATCHED):
-        return PendingClip(row=row)
-    return look(view, task.measurements, task.config.towers, task.captioner, row)
+    for step in (Step.FRAMES, Step.COSTLY):
+        seen = view if task.passes(row, step) else None
+        for measurement in task.at_once:
+            if measurement.step == step:
+                row |= _scores(measurement, row, seen)
+    looks: dict[str, Look] = {}
+    if view is not None and task.passes(row, Step.BATCHED):
+        for model in task.models:
+            if model.needs_frames and model.sees not in looks:
+                looks[model.sees] = model.look(view)
+    return PendingClip(row=row, looks=looks)
+
+
+def _scores(measurement: Measurement, row: Row, view: FrameView | None) -> Mapping[str, Score]:
+    """The measurement's columns for one clip; None for all of them where it has no view."""
+    if view is None:
+        return dict.fromkeys(measurement.columns)
+    (scores,) = measurement.scores(measurement.see([measurement.look(view)], [row]), [row])
+    return measurement.filled(scores)
 
 
 def _verdict(lengths: ClipLengths, span: SourceSpan, video: Video, clips: list[PendingClip]) -> tuple[str, str | None]:

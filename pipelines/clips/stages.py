@@ -63,7 +63,7 @@ class MeasureStage(Stage):
     def setup(self) -> None:
         """Load what the scorers need."""
         cv2.setNumThreads(1)  # one worker runs on each core already
-        for scorer in self._task.scorers:
+        for scorer in self._task.at_once:
             scorer.setup()
 
     def process(self, items: Sequence[WorkUnit]) -> Iterator[Measured]:
@@ -73,7 +73,7 @@ class MeasureStage(Stage):
 
     def close(self) -> None:
         """Release the scorers."""
-        for scorer in self._task.scorers:
+        for scorer in self._task.at_once:
             scorer.close()
 
     def _settled(self, unit: WorkUnit, span: SourceSpan) -> list[MeasuredSpan]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from captioners.base import Captioner
-from filters.base import Measurement, Scorer
+from filters.towers.reading import readings
 from pipelines.clips.decisions import broken_rules
 from pipelines.recipe.config import CurateConfig
+from preprocess.measurement import Measurement, Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """Which columns to fill, and for which clips."""
 
@@ -22,17 +23,20 @@ class Task:
     gated: bool
     """Whether a clip that a rule speaks against goes no further; clips that were chosen before all go to the end."""
 
-    @property
-    def scorers(self) -> list[Scorer]:
-        """Those that run where the video is decoded."""
-        return [measurement for measurement in self.measurements if isinstance(measurement, Scorer)]
+    @cached_property
+    def at_once(self) -> list[Measurement]:
+        """Those that have their scores where the video is decoded."""
+        return [measurement for measurement in self.measurements if measurement.step <= Step.COSTLY]
 
-    @property
-    def captioner(self) -> Captioner | None:
-        """None where captions are not asked for."""
-        return self.config.captioner if self.captions else None
+    @cached_property
+    def models(self) -> list[Measurement]:
+        """Those that follow, in the order of their steps; what reads a caption comes after the captioner."""
+        alone = [each for each in self.measurements if each.step > Step.COSTLY and each.tower is None]
+        captioner = [self.config.captioner] if self.captions else []
+        together = readings(self.config.towers, self.measurements)
+        return sorted([*captioner, *alone, *together], key=lambda measurement: measurement.step)
 
-    def passes(self, row: Mapping[str, Any], step: int) -> bool:
+    def passes(self, row: Mapping[str, Any], step: Step) -> bool:
         """Whether a clip is shown to what runs in `step`."""
         return not self.gated or not broken_rules(self.config, row, before=step)
 

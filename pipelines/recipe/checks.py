@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import ClassVar, Protocol
 
-from filters.base import EmbeddingScorer, Measurement
+from filters.base import Measurement
 from pipelines.recipe.config import CurateConfig
 from preprocess.io.settings import difference
 from preprocess.io.weights import MissingWeightsError
@@ -28,7 +28,7 @@ def check_models(config: CurateConfig, *, measurements: Sequence[Measurement], c
     Raises:
         ValueError: something is missing; one sentence says what, which setting names it, and what does without it.
     """
-    names = {scorer.tower for scorer in measurements if isinstance(scorer, EmbeddingScorer)}
+    names = {scorer.tower for scorer in measurements}
     towers = [tower for tower in config.towers if tower.name in names]
     needing: list[Needy] = [*towers, *measurements, *([config.captioner] if captions else [])]
     try:
@@ -53,7 +53,7 @@ def refuse_mixed_towers(before: CurateConfig, config: CurateConfig, *, anew: Seq
     changes = [line for line in difference(before, config) if line.startswith("towers.")]
     for tower in before.towers:
         changed = [line for line in changes if line.startswith(f"towers.{tower.name}.")]
-        others = [s.name for s in before.scorers if isinstance(s, EmbeddingScorer) and s.tower == tower.name]
+        others = [scorer.name for scorer in before.scorers if scorer.tower == tower.name]
         left = [name for name in others if name not in names]
         if changed and left:
             raise ValueError(

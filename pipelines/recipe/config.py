@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 
 from captioners.base import Captioner
-from filters.base import EmbeddingScorer, Measurement
+from filters.base import Measurement
 from filters.rules import Range
 from filters.towers.tower import Tower
 from preprocess.io.bounds import at_least, check
@@ -35,13 +35,13 @@ class CurateConfig:
     def __post_init__(self) -> None:
         check(self)
         names = [scorer.name for scorer in self.scorers]
-        columns = [column for scorer in self.scorers for column in scorer.columns]
+        columns = [column for filler in (*self.scorers, self.captioner) for column in filler.columns]
         towers = [tower.name for tower in self.towers]
         for what, those in (("scorer", names), ("column", columns), ("tower", towers)):
             if len(set(those)) != len(those):
                 raise ValueError(f"recipe {self.name}: a {what} is named twice in {those}")
         for scorer in self.scorers:
-            if isinstance(scorer, EmbeddingScorer) and scorer.tower not in towers:
+            if scorer.tower is not None and scorer.tower not in towers:
                 raise ValueError(f"recipe {self.name}: {scorer.name} reads tower {scorer.tower!r}, there are {towers}")
         for rule in self.rules:
             _check_column(rule.column, self.rule_columns)

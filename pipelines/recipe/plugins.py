@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from captioners.base import Captioner
-from filters.base import EmbeddingScorer, Measurement
+from filters.base import Measurement
 from filters.towers.tower import DEFAULTS
 from pipelines.recipe.config import CurateConfig
 from preprocess.io.names import imported
@@ -27,7 +27,7 @@ def scorer_named(name: str) -> type[Measurement]:
     Raises:
         ValueError: there is none, or it cannot be imported; the message lists those there are.
     """
-    return _plug_in("filters", Measurement, name)
+    return _plug_in("filters", Measurement, name)  # type: ignore[type-abstract]
 
 
 def captioner_named(name: str) -> type[Captioner]:
@@ -48,7 +48,7 @@ def with_scorer(config: CurateConfig, kind: type[Measurement]) -> CurateConfig:
         return config
     scorer = kind()
     towers = config.towers
-    if isinstance(scorer, EmbeddingScorer) and scorer.tower not in [tower.name for tower in towers]:
+    if scorer.tower is not None and scorer.tower not in [tower.name for tower in towers]:
         towers = (*towers, DEFAULTS[scorer.tower])
     others = tuple(other for other in config.scorers if not other.columns.keys() & scorer.columns.keys())
     return replace(config, scorers=(*others, scorer), towers=towers)

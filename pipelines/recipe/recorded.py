@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from filters.base import EmbeddingScorer
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import captioner_named, scorer_named, with_captioner, with_scorer
@@ -51,7 +50,7 @@ def with_added(config: CurateConfig, run: Mapping[str, Any]) -> CurateConfig:
     added = tuple(scorer for scorer in recorded.scorers if scorer.name in names)
     columns = {column for scorer in added for column in scorer.columns}
     others = tuple(scorer for scorer in config.scorers if not scorer.columns.keys() & columns)
-    wanted = {s.tower for s in added if isinstance(s, EmbeddingScorer)} - {tower.name for tower in config.towers}
+    wanted = {scorer.tower for scorer in added} - {tower.name for tower in config.towers}
     towers = tuple(tower for tower in recorded.towers if tower.name in wanted)
     return replace(config, scorers=(*others, *added), towers=(*config.towers, *towers))
 

@@ -18,7 +18,7 @@ from pipelines.decide import decide
 from pipelines.filter import run_filter
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
-from pipelines.recipe.plugins import captioner_named, plug_ins, scorer_named
+from pipelines.recipe.plugins import captioner_named, plug_ins, scorer_named, with_scorer
 from preprocess.io.settings import override
 from tests import videos
 
@@ -113,7 +113,12 @@ def test_no_such_plug_in_lists_those_there_are(name: str) -> None:
         captioner_named(name)
 
 
-@pytest.mark.parametrize("name", ["tests.pipelines.strangers:Nobody", "tests.pipelines.strangers:LengthCaptioner", ":"])
+def test_captioner_is_no_filter() -> None:
+    with pytest.raises(ValueError, match="a column is named twice"):
+        with_scorer(recipes.default(), scorer_named(WORDS))
+
+
+@pytest.mark.parametrize("name", ["tests.pipelines.strangers:Nobody", "tests.pipelines.strangers:Path", ":"])
 def test_no_such_class_elsewhere(name: str) -> None:
     with pytest.raises(ValueError, match=r"has no class|cannot be imported"):
         scorer_named(name)
