@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from captioners.base import Caption, Captioner, ClipToDescribe
-from filters.base import BatchScorer, ColumnType, Score, Scorer
+from filters.base import BatchScorer, ColumnType, Measurement, Score, Scorer, Step
 from preprocess.frames import FrameView
 
 
@@ -100,3 +102,37 @@ class LengthCaptioner(Captioner):
 
     def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
         return [Caption(text=f"A clip of {clip.row['num_frames']} frames.", outcome="ok") for clip in clips]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlickerMeasurement(Measurement):
+    """A kind that no base class foresees: a whole clip's curve, judged beside those of other clips."""
+
+    name: ClassVar[str] = "flicker"
+    units_at_a_time: ClassVar[int] = 2
+    over: float = 1.0
+
+    def look(self, view):
+        return view.signals.luma_mean.astype(np.float32)
+
+    def see(self, looks, rows):
+        longest = max(len(look) for look in looks)
+        return np.stack([np.pad(look, (0, longest - len(look)), constant_values=np.nan) for look in looks])
+
+    def scores(self, looks, rows):
+        pairs = zip(looks, rows, strict=True)
+        return [float(np.nanstd(look)) / self.over / row["duration_seconds"] for look, row in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordsMeasurement(Measurement):
+    """Another: it needs no frames, only the caption."""
+
+    name: ClassVar[str] = "words"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"words": int, "longest_word": str}
+    needs_frames: ClassVar[bool] = False
+    step = Step.CAPTIONED
+
+    def scores(self, looks, rows):
+        words = [(row["caption"] or "").split() for row in rows]
+        return [{"words": len(each), "longest_word": max(each, key=len, default=None)} for each in words]

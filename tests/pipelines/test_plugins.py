@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import captioner_named, plug_ins, scorer_named, with_scorer
 from preprocess.io.settings import override
 from tests import videos
+from tests.pipelines import strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,6 +95,20 @@ def test_stranger_s_captioner_is_remembered(manifest: Path) -> None:
     clips = pd.read_parquet(manifest / "clips")
     assert set(clips["captioner"]) == {"length_words"}
     assert clips["caption"].tolist() == [f"A clip of {count} frames." for count in clips["num_frames"]]
+
+
+def test_new_kind_of_measurement_is_one_class(manifest: Path, tmp_path: Path) -> None:
+    kinds = [f"{strangers.__name__}:{name}" for name in ("FlickerMeasurement", "WordsMeasurement")]
+    whole = functools.reduce(lambda recipe, kind: with_scorer(recipe, scorer_named(kind)), kinds, config())
+    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "whole"), whole, engine="local")
+    for kind in kinds:
+        run_filter(kind, os.fspath(manifest), engine="local")
+    alone, together = (pd.read_parquet(out / "clips") for out in (manifest, tmp_path / "whole"))
+    pd.testing.assert_frame_equal(alone[together.columns], together)
+    assert (alone["flicker"] > 0).all()
+    assert alone["words"].tolist() == alone["caption"].str.split().str.len().tolist()
+    decide(os.fspath(manifest), recipe=None, assignments=["rules.flicker.max=0", "rules.words.max=0"])
+    assert {tuple(reasons) for reasons in pd.read_parquet(manifest / "clips")["reasons"]} == {("flicker:above_0.0",)}
 
 
 def test_commands_that_do_not_name_a_stranger_import_none(manifest: Path) -> None:
