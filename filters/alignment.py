@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import ColumnType, Embedded, EmbeddingScorer, Score
+from filters.base import Embedded, EmbeddingScorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +20,13 @@ class AlignmentScorer(EmbeddingScorer):
     """
 
     name: ClassVar[str] = "alignment"
-    columns: ClassVar[Mapping[str, ColumnType]] = {"alignment": float}
     needs_caption: ClassVar[bool] = True
 
     tower: str = "clip"
 
-    def score(self, embedded: Embedded) -> Mapping[str, Score]:
+    def score(self, embedded: Embedded) -> float | None:
         """The mean cosine."""
         if embedded.caption is None:
-            return {"alignment": None}
+            return None
         cosines = embedded.frames[list(embedded.uniform)] @ embedded.caption
-        return {"alignment": float(np.clip(cosines.mean(), -1, 1))}
+        return float(np.clip(cosines.mean(), -1, 1))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from preprocess.frames import FrameView
 
 BLACK_LUMA = 12.0
@@ -22,10 +21,9 @@ class BlackFractionScorer(Scorer):
     """`black_fraction`: share of the clip's frames that are black or nearly so, 0-1."""
 
     name: ClassVar[str] = "black_fraction"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"black_fraction": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float | None:
         """Reads the frame signals only."""
         signals = view.signals
         black = (signals.luma_mean < BLACK_LUMA) & (signals.luma_std < BLACK_SPREAD)
-        return {"black_fraction": float(np.mean(black)) if black.size else None}
+        return float(np.mean(black)) if black.size else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from preprocess.frames import FrameView
 
 FRAMES = 4
@@ -19,11 +18,10 @@ class BrightnessScorer(Scorer):
     """`brightness`: mean full-range luma of four frames, 0 (black) to 255 (white)."""
 
     name: ClassVar[str] = "brightness"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"brightness": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float:
         """Always measured."""
-        return {"brightness": brightness(view)}
+        return brightness(view)
 
 
 def brightness(view: FrameView) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from preprocess.frames import FrameView, Picture
 
 FRAMES = 4
@@ -27,12 +26,11 @@ class ColorfulnessScorer(Scorer):
     """
 
     name: ClassVar[str] = "colorfulness"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"colorfulness": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float:
         """Always measured."""
         values = [picture_colorfulness(sample.picture) for sample in view.uniform(FRAMES)]
-        return {"colorfulness": float(np.mean(values))}
+        return float(np.mean(values))
 
 
 def picture_colorfulness(picture: Picture) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import ColumnType, Embedded, EmbeddingScorer, Score
+from filters.base import Embedded, EmbeddingScorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +19,12 @@ class ConsistencyScorer(EmbeddingScorer):
     """
 
     name: ClassVar[str] = "consistency"
-    columns: ClassVar[Mapping[str, ColumnType]] = {"consistency": float}
 
     tower: str = "clip"
 
-    def score(self, embedded: Embedded) -> Mapping[str, Score]:
+    def score(self, embedded: Embedded) -> float | None:
         """The lowest of F - 1 cosines."""
         if len(embedded.frames) < 2:
-            return {"consistency": None}
+            return None
         cosines = np.sum(embedded.frames[:-1] * embedded.frames[1:], axis=1)
-        return {"consistency": float(np.clip(cosines.min(), -1, 1))}
+        return float(np.clip(cosines.min(), -1, 1))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from preprocess.frames import FrameView, Plane
 
 FRAMES = 4
@@ -21,11 +20,10 @@ class ContrastScorer(Scorer):
     """`contrast`: distance of the 5th and 95th percentile of luma, 0-255, mean of four frames."""
 
     name: ClassVar[str] = "contrast"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"contrast": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float:
         """Always measured."""
-        return {"contrast": contrast(view)}
+        return contrast(view)
 
 
 def contrast(view: FrameView) -> float:

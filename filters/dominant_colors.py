@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from filters.base import Score, Scorer
+from filters.base import ColumnType, Scorer
 from preprocess.frames import FrameView, Picture, Plane
 
 FRAMES = 4
@@ -34,16 +34,16 @@ class DominantColorsScorer(Scorer):
     """`dominant_colors`: up to three plain names in order of their share of four frames, such as `blue, grey`."""
 
     name: ClassVar[str] = "dominant_colors"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"dominant_colors": str}
+    columns: ClassVar[Mapping[str, ColumnType]] = {"dominant_colors": str}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> str | None:
         """The largest colour is always named, the others from 15 % on."""
         counts = np.zeros(len(NAMES), np.int64)
         for sample in view.uniform(FRAMES):
             counts += np.bincount(_named(_small_hsv(sample.picture)).ravel(), minlength=len(NAMES))
         order = np.argsort(-counts, kind="stable")[:MOST_COLORS]
         chosen = [NAMES[n] for rank, n in enumerate(order) if rank == 0 or counts[n] >= LEAST_SHARE * counts.sum()]
-        return {"dominant_colors": ", ".join(chosen)}
+        return ", ".join(chosen)
 
 
 def _small_hsv(picture: Picture) -> Plane:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from filters.base import ColumnType, Embedded, EmbeddingScorer, Score
+from filters.base import ColumnType, Embedded, EmbeddingScorer, Vector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class EmbeddingColumnScorer(EmbeddingScorer):
 
     tower: str = "clip"
 
-    def score(self, embedded: Embedded) -> Mapping[str, Score]:
+    def score(self, embedded: Embedded) -> Vector | None:
         """One vector of the tower's size."""
         mean = embedded.frames[list(embedded.uniform)].mean(axis=0, dtype=np.float64)
         length = float(np.linalg.norm(mean))
-        return {"embedding": (mean / length).tolist() if length > 0 else None}
+        return (mean / length).tolist() if length > 0 else None

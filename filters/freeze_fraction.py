@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from preprocess.frames import FrameView
 
 SAME_CHANGE = 0.025
@@ -23,13 +22,12 @@ class FreezeFractionScorer(Scorer):
     """`freeze_fraction`: share of the clip's frames that only repeat the one before, in runs of over half a second."""
 
     name: ClassVar[str] = "freeze_fraction"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"freeze_fraction": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float | None:
         """Reads the frame signals only; None for a clip of one frame."""
         signals = view.signals
         if len(signals.change) < 2:
-            return {"freeze_fraction": None}
+            return None
         repeats = np.nan_to_num(signals.change, nan=np.inf) <= SAME_CHANGE
         edges = np.flatnonzero(np.diff(np.concatenate([[False], repeats, [False]]).astype(np.int8)))
         frozen = 0
@@ -37,4 +35,4 @@ class FreezeFractionScorer(Scorer):
             held_seconds = signals.seconds[end - 1] - signals.seconds[first - 1]
             if held_seconds > SHORTEST_SECONDS:
                 frozen += int(end - first)
-        return {"freeze_fraction": frozen / len(repeats)}
+        return frozen / len(repeats)

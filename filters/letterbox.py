@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from filters.base import Score, Scorer
+from filters.base import ColumnType, Score, Scorer
 from preprocess.frames import FrameView, Plane
 
 BAR_LUMA = 24
@@ -37,7 +37,7 @@ class LetterboxScorer(Scorer):
     """
 
     name: ClassVar[str] = "letterbox"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {
+    columns: ClassVar[Mapping[str, ColumnType]] = {
         "crop_left": int,
         "crop_top": int,
         "crop_right": int,

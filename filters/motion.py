@@ -21,7 +21,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import ColumnType, Score, Scorer
 from filters.flow.camera import STILL, Field, GlobalMotion, camera_word, explains, fit_global, smoothed, still, undone
 from preprocess.frames import SAMPLES_PER_SECOND, FrameSignals, FrameView, Plane, Sample
 
@@ -83,7 +83,7 @@ class MotionScorer(Scorer):
     """
 
     name: ClassVar[str] = "motion"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"motion": float, "camera": str}
+    columns: ClassVar[Mapping[str, ColumnType]] = {"motion": float, "camera": str}
 
     def score(self, view: FrameView) -> Mapping[str, Score]:
         """Flow over each half second of the clip, about 2 ms a step."""

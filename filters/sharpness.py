@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -10,7 +9,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from preprocess.frames import FrameView, Picture, Plane
 
 FRAMES = 4
@@ -31,11 +30,10 @@ class SharpnessScorer(Scorer):
     """
 
     name: ClassVar[str] = "sharpness"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"sharpness": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float | None:
         """None where no frame has any edge."""
-        return {"sharpness": sharpness(view)}
+        return sharpness(view)
 
 
 def sharpness(view: FrameView) -> float | None:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from filters.base import Score, Scorer
+from filters.base import ColumnType, Score, Scorer
 from filters.text.boxes import Box, counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
 from preprocess.frames import FrameView
 from preprocess.io.bounds import at_least, check
@@ -45,7 +45,7 @@ class TextAreaScorer(Scorer):
     """
 
     name: ClassVar[str] = "text_area"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"text_area": float, "text": str}
+    columns: ClassVar[Mapping[str, ColumnType]] = {"text_area": float, "text": str}
     costly: ClassVar[bool] = True
 
     max_frames: int = field(default=4, metadata=at_least(1))

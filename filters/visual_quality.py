@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from filters.base import Score, Scorer
+from filters.base import Scorer
 from filters.brightness import brightness
 from filters.contrast import contrast
 from filters.sharpness import sharpness
@@ -29,18 +28,16 @@ class VisualQualityScorer(Scorer):
     """
 
     name: ClassVar[str] = "visual_quality"
-    columns: ClassVar[Mapping[str, type[float] | type[int] | type[str]]] = {"visual_quality": float}
 
-    def score(self, view: FrameView) -> Mapping[str, Score]:
+    def score(self, view: FrameView) -> float:
         """A clip without a single edge has no quality: 0."""
         light = brightness(view)
-        quality = (
+        return (
             _ramp(sharpness(view) or 0.0, SHARPNESS_RAMP)
             * _ramp(light, DARK_RAMP)
             * _ramp(light, BLOWN_RAMP)
             * _ramp(contrast(view), CONTRAST_RAMP)
         )
-        return {"visual_quality": quality}
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:

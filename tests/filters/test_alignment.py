@@ -17,17 +17,17 @@ X, Y, Z = np.eye(3, dtype=np.float32)
 def test_alignment_is_the_mean_cosine_of_the_uniform_frames():
     frames = np.stack([Z, X, (X + Y) / np.sqrt(2), Z]).astype(np.float32)
     scores = AlignmentScorer().score(Embedded(frames=frames, uniform=(1, 2), caption=X))
-    assert scores == {"alignment": pytest.approx((1 + np.sqrt(0.5)) / 2, abs=1e-6)}
-    assert type(scores["alignment"]) is float
+    assert scores == pytest.approx((1 + np.sqrt(0.5)) / 2, abs=1e-6)
+    assert type(scores) is float
 
 
 def test_alignment_without_a_caption_is_not_measured():
     assert AlignmentScorer.needs_caption
-    assert AlignmentScorer().score(Embedded(frames=np.stack([X, Y]), uniform=(0, 1))) == {"alignment": None}
+    assert AlignmentScorer().score(Embedded(frames=np.stack([X, Y]), uniform=(0, 1))) is None
 
 
 def test_a_caption_that_says_the_opposite_is_negative():
-    assert AlignmentScorer().score(Embedded(frames=X[None], uniform=(0,), caption=-X)) == {"alignment": -1.0}
+    assert AlignmentScorer().score(Embedded(frames=X[None], uniform=(0,), caption=-X)) == -1.0
 
 
 def test_alignment_through_a_tower_equals_its_own_logits(tmp_path):
@@ -49,16 +49,16 @@ def test_alignment_through_a_tower_equals_its_own_logits(tmp_path):
     scores = AlignmentScorer(tower="siglip").score(
         Embedded(frames=tower.embed_images(pixels), uniform=(0, 1, 2), caption=caption)
     )
-    assert scores["alignment"] == pytest.approx(expected, abs=1e-4)
+    assert scores == pytest.approx(expected, abs=1e-4)
 
 
 def test_embedding_is_the_direction_of_the_uniform_frames():
     frames = np.stack([Z, X, Y, Z]).astype(np.float32)
-    found = EmbeddingColumnScorer().score(Embedded(frames=frames, uniform=(1, 2)))["embedding"]
+    found = EmbeddingColumnScorer().score(Embedded(frames=frames, uniform=(1, 2)))
     assert type(found) is list
     assert all(type(value) is float for value in found)
     assert found == pytest.approx([np.sqrt(0.5), np.sqrt(0.5), 0])
 
 
 def test_frames_that_cancel_out_have_no_direction():
-    assert EmbeddingColumnScorer().score(Embedded(frames=np.stack([X, -X]), uniform=(0, 1))) == {"embedding": None}
+    assert EmbeddingColumnScorer().score(Embedded(frames=np.stack([X, -X]), uniform=(0, 1))) is None

@@ -6,7 +6,7 @@ from tests.filters.views import texture, view_of
 
 
 def _fraction(frames):
-    return BlackFractionScorer().score(view_of(frames))["black_fraction"]
+    return BlackFractionScorer().score(view_of(frames))
 
 
 def test_counts_black_frames_with_noise():

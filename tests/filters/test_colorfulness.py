@@ -6,7 +6,7 @@ from tests.filters.views import texture, view_of
 
 
 def _colorfulness(frame):
-    return ColorfulnessScorer().score(view_of([frame]))["colorfulness"]
+    return ColorfulnessScorer().score(view_of([frame]))
 
 
 def _from_definition(bgr):

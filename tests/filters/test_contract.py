@@ -80,6 +80,7 @@ def set_up(scorer_class):
 
 
 def assert_fills(scorer, scores, name):
+    scores = scorer.filled(scores)
     assert set(scores) == set(scorer.columns), name
     for column, value in scores.items():
         assert value is None or type(value) is scorer.columns[column], f"{name}: {column} is {value!r}"

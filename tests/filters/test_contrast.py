@@ -6,7 +6,7 @@ from tests.filters.views import texture, view_of
 
 
 def _contrast(frame):
-    return ContrastScorer().score(view_of([frame]))["contrast"]
+    return ContrastScorer().score(view_of([frame]))
 
 
 def test_is_the_distance_of_dark_and_bright_halves():

@@ -20,7 +20,7 @@ BGR = {
 
 
 def _colors(frame):
-    return DominantColorsScorer().score(view_of([frame]))["dominant_colors"]
+    return DominantColorsScorer().score(view_of([frame]))
 
 
 @pytest.mark.parametrize("name", BGR)

@@ -5,7 +5,7 @@ from tests.filters.views import moving, texture, view_of
 
 
 def _fraction(frames, fps=24):
-    return FreezeFractionScorer().score(view_of(frames, fps=fps))["freeze_fraction"]
+    return FreezeFractionScorer().score(view_of(frames, fps=fps))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from tests.filters.views import texture, view_of
 
 
 def _sharpness(frame):
-    return SharpnessScorer().score(view_of([frame]))["sharpness"]
+    return SharpnessScorer().score(view_of([frame]))
 
 
 def _scene(width=960):

@@ -7,7 +7,7 @@ from tests.filters.views import texture, view_of
 
 
 def _quality(frame):
-    return VisualQualityScorer().score(view_of([frame]))["visual_quality"]
+    return VisualQualityScorer().score(view_of([frame]))
 
 
 @pytest.fixture
