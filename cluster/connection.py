@@ -5,13 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ray
 
 ANSWER_SECONDS = 5.0
 """How long a cluster may take to say that it is there. Ray's own client waits 40 s, also where nobody listens."""
+
+
+def send_along(modules: Iterable[ModuleType]) -> None:
+    """Have what these modules define travel by value: of files, workers have only those of our packages."""
+    for module in modules:
+        ray.cloudpickle.register_pickle_by_value(module)
 
 
 def connect(*, address: str | None, working_dir: str, workers: int, object_store_bytes: int | None = None) -> bool:

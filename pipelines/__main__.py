@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda number, frame: _stop(stops, number))
     try:
         _refuse_relative_in_job(options)
+        _import_plug_ins(options)
         options.run(options)
     except BaseException as error:
         if stops:  # some libraries turn the interruption into an error of their own
@@ -40,6 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _import_plug_ins(options: argparse.Namespace) -> None:
+    """What a manifest or a config file names is then there already: they import nothing themselves."""
+    if names := getattr(options, "plug_in", ()):
+        from preprocess.io.names import imported
+
+        for name in names:
+            imported(name)
 
 
 def _curate(options: argparse.Namespace) -> None:
@@ -190,6 +200,8 @@ def _add_set(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as rules.motion.min=1.0"
     )
+    what = "a module or file.py from elsewhere that OUT or a config names: it is imported only if you say so"
+    command.add_argument("--plug-in", action="append", default=[], metavar="MODULE", help=what)
 
 
 def _add_engine(command: argparse.ArgumentParser) -> None:

@@ -57,7 +57,7 @@ def run_caption(
             Task(config=config, measurements=tuple(followers), captions=True, gated=False),
             columns=columns,
             done=done,
-            engine=choose_engine(engine, workers),
+            engine=choose_engine(engine, workers, config),
         )
         rewrite(manifest, run, with_values(table, rows, values, columns), config)
         storage.delete_folder(done)

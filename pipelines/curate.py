@@ -24,6 +24,7 @@ from pipelines.report.write import write_report
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.io import storage
+from preprocess.io.names import elsewhere
 from preprocess.io.settings import difference, fingerprint
 from preprocess.manifest import Manifest
 from preprocess.probe import header_seconds
@@ -47,7 +48,7 @@ def curate(
     listing = list_sources(source, exclude=out)
     with storage.exclusive(manifest.location):
         run, config = _claim(manifest, config, source)
-        runner = choose_engine(engine, workers)
+        runner = choose_engine(engine, workers, config)
         units = _remaining(manifest, listing.sources, config, workers)
         task, attempts = whole(config), attempts_of_run(manifest.location, runner)
         stages = [
@@ -65,8 +66,10 @@ def curate(
     return manifest
 
 
-def choose_engine(name: str, workers: int | None) -> Engine:
+def choose_engine(name: str, workers: int | None, config: CurateConfig) -> Engine:
     """`local` is this process, `ray` a cluster; `auto` joins a running cluster, or starts one on this machine's cores.
+
+    Code of the recipe that is not ours is sent along.
 
     Raises:
         ValueError: no such engine.
@@ -75,9 +78,10 @@ def choose_engine(name: str, workers: int | None) -> Engine:
         raise ValueError(f"engine {name!r}: allowed are {', '.join(ENGINES)}")
     if name == "local":
         return LocalEngine()
-    from cluster.connection import cluster_is_running  # importing ray takes a second
+    from cluster.connection import cluster_is_running, send_along  # importing ray takes a second
     from cluster.ray_engine import RayEngine
 
+    send_along(elsewhere(config))
     return RayEngine(address="auto" if cluster_is_running() else None, working_dir=str(ROOT), workers=workers)
 
 

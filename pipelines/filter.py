@@ -46,7 +46,7 @@ def run_filter(
             Task(config=config, measurements=(scorer,), captions=False, gated=False),
             columns=columns,
             done=done,
-            engine=choose_engine(engine, workers),
+            engine=choose_engine(engine, workers, config),
         )
         if scorer not in before.scorers:
             run = run | {"added": sorted({*run.get("added", ()), scorer.name})}

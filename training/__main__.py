@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from preprocess.io.config_files import as_toml, read_config
-from preprocess.io.names import imported, recipe_in, recipe_named
+from preprocess.io.names import elsewhere, imported, recipe_in, recipe_named
 from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        for name in options.plug_in:
-            imported(name)
+        for module in getattr(options, "plug_in", ()):
+            imported(module)
         options.run(options)
     except (ValueError, NonFiniteError, OSError) as error:
         if isinstance(error, OSError) and error.filename is None:
@@ -85,8 +85,10 @@ def _show_config(options: argparse.Namespace) -> None:
 
 def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
     if options.launcher == "ray":
-        from cluster.ray_train import run_on_workers  # Ray takes seconds to import
+        from cluster.connection import send_along  # Ray takes seconds to import
+        from cluster.ray_train import run_on_workers
 
+        send_along(elsewhere(config))
         with shown(config.out, steps=config.trainer.steps):
             run_on_workers(
                 partial(train, config),
@@ -193,6 +195,12 @@ def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
     either.add_argument("--recipe", metavar="NAME", default=default, help=where)
     either.add_argument("--config", metavar="FILE", type=Path, help="TOML, as show-config prints it, or YAML")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+    _add_plug_in(command)
+
+
+def _add_plug_in(command: argparse.ArgumentParser) -> None:
+    what = "a module or file.py from elsewhere that a run or a config names: it is imported only if you say so"
+    command.add_argument("--plug-in", action="append", default=[], metavar="MODULE", help=what)
 
 
 def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -210,6 +218,7 @@ def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _add_sampling(command: argparse.ArgumentParser) -> None:
     default = GenerateConfig()
+    _add_plug_in(command)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--steps", type=int, default=default.num_steps, help="(default: %(default)s)")
     command.add_argument("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from preprocess.io.settings import records
+
 OUR_PACKAGES = ("preprocess", "filters", "captioners", "pipelines", "training")
 
 Config = TypeVar("Config")
@@ -94,6 +96,12 @@ def class_named(text: str) -> Any:
     if name not in vars(there):
         raise ValueError(f"there is no {name!r} in {module}")
     return vars(there)[name]
+
+
+def elsewhere(tree: object) -> list[ModuleType]:
+    """The modules of a tree's records that are not ours: other machines may lack them."""
+    names = {type(record).__module__ for _, record in records(tree)}
+    return [sys.modules[name] for name in sorted(names) if name.partition(".")[0] not in OUR_PACKAGES]
 
 
 def name_of(kind: type[Any]) -> str:

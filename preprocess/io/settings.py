@@ -10,9 +10,8 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
 Metadata = dict[str, Any]
@@ -24,6 +23,7 @@ OPERATIONAL: Metadata = {"operational": True}
 Setting = str | int | float | bool | None
 Settings = dict[str, Setting]
 Tree = TypeVar("Tree")
+_NONE: Metadata = {}
 
 
 def keyed_by(name: str) -> Metadata:
@@ -33,12 +33,12 @@ def keyed_by(name: str) -> Metadata:
 
 def dump(tree: object) -> Settings:
     """All plain fields, by flat keys. A record whose class has a `name` is told by that: `captioner: vllm`."""
-    return {key: node.value for key, node in _leaves("", _Node(tree, type(tree)))}
+    return {key: node.value for key, node in _leaves("", _node(tree))}
 
 
 def operational(tree: object) -> set[str]:
     """The keys that change how a run goes, such as a batch size or a server's address, but not what comes out."""
-    return {key for key, node in _leaves("", _Node(tree, type(tree))) if node.metadata.get("operational")}
+    return {key for key, node in _leaves("", _node(tree)) if node.metadata.get("operational")}
 
 
 def fingerprint(tree: object) -> str:
@@ -73,7 +73,7 @@ def override(tree: Tree, assignments: Sequence[str]) -> Tree:
     Raises:
         ValueError: no such key (its neighbours are named), or values of a wrong type or that do not go together.
     """
-    known = [key for key, node in _leaves("", _Node(tree, type(tree))) if node.can_be_set]
+    known = [key for key, node in _leaves("", _node(tree)) if node.can_be_set]
     changes = {}
     for assignment in assignments:
         key, equals, text = (part.strip() for part in assignment.partition("="))
@@ -81,7 +81,7 @@ def override(tree: Tree, assignments: Sequence[str]) -> Tree:
             raise ValueError(f"--set {assignment!r}: expected key=value, such as {known[-1]}=1")
         changes[key] = text
     try:
-        return cast(Tree, _changed("", _Node(tree, type(tree)), changes)) if changes else tree
+        return cast(Tree, _changed("", _node(tree), changes)) if changes else tree
     except _UnknownKeyError as error:
         near = difflib.get_close_matches(error.key, known, n=3) or sorted(known)
         raise ValueError(f"--set {error.key}: no such setting; did you mean {', '.join(near)}?") from None
@@ -89,7 +89,7 @@ def override(tree: Tree, assignments: Sequence[str]) -> Tree:
 
 def records(tree: object) -> Iterator[tuple[str, Any]]:
     """Every dataclass in the tree, the tree itself first, with the key that leads to it."""
-    yield from _records("", _Node(tree, type(tree)))
+    yield from _records("", _node(tree))
 
 
 def type_hints(kind: Any) -> Mapping[str, Any]:
@@ -108,28 +108,38 @@ class _UnknownKeyError(Exception):
 
 
 class _Node(NamedTuple):
-    """A value in a tree, the type it may have, and the metadata of the field that holds it."""
+    """A value in a tree, how to learn what type it may have, and the metadata of the field that holds it.
+
+    Types are looked up only to set something: a worker that was sent a class from elsewhere may lack their names.
+    """
 
     value: Any
-    hint: Any
-    metadata: Mapping[str, Any] = MappingProxyType({})
+    hint: Callable[[], Any]
+    metadata: Mapping[str, Any] = _NONE
     can_be_set: bool = False
 
     def children(self) -> dict[str, _Node]:
         """What a record, a mapping, or a tuple of records with names holds."""
         value, metadata = self.value, self.metadata
         if isinstance(value, Mapping):
-            hint = (get_args(self.hint) or (Any,))[-1]
+
+            def hint() -> Any:
+                return (get_args(self.hint()) or (Any,))[-1]
+
             return {name: _Node(inner, hint, metadata, can_be_set=True) for name, inner in value.items()}
         key_field = metadata.get("keyed_by", "name")
         if isinstance(value, tuple):
             named = [record for record in value if hasattr(record, key_field)]
-            return {getattr(record, key_field): _Node(record, type(record), metadata) for record in named}
+            return {getattr(record, key_field): _node(record, metadata) for record in named}
         if not dataclasses.is_dataclass(value):
             return {}
-        hints = type_hints(type(value))
         return {
-            each.name: _Node(getattr(value, each.name), hints[each.name], each.metadata, can_be_set=each.name != "name")
+            each.name: _Node(
+                getattr(value, each.name),
+                partial(_hint, type(value), each.name),
+                each.metadata,
+                can_be_set=each.name != "name",
+            )
             for each in dataclasses.fields(value)
             if each.name != metadata.get("keyed_by")
         }
@@ -142,6 +152,14 @@ class _Node(NamedTuple):
             named = {name: node.value for name, node in self.children().items()} | new
             return tuple(named.values())
         return dataclasses.replace(self.value, **new)
+
+
+def _node(record: Any, metadata: Mapping[str, Any] = _NONE) -> _Node:
+    return _Node(record, partial(type, record), metadata)
+
+
+def _hint(kind: Any, field: str) -> Any:
+    return type_hints(kind)[field]
 
 
 def _records(key: str, node: _Node) -> Iterator[tuple[str, Any]]:
@@ -159,7 +177,10 @@ def _leaves(key: str, node: _Node) -> Iterator[tuple[str, _Node]]:
     children = node.children()
     if key and "name" not in children and hasattr(node.value, "name"):
         name = node.value.name
-        yield key, _Node(True if key.endswith(f".{name}") else name, str)  # a tuple's records have it in the key
+        yield (
+            key,
+            _Node(True if key.endswith(f".{name}") else name, partial(type, name)),
+        )  # a tuple's records have it in the key
     for name, child in children.items():
         yield from _leaves(f"{key}.{name}" if key else name, child)
 
@@ -169,16 +190,16 @@ def _changed(key: str, node: _Node, changes: Mapping[str, str]) -> Any:
     if "" in changes:
         if not node.can_be_set or not isinstance(node.value, Setting):
             raise _UnknownKeyError(key)
-        return parsed(node.hint, changes[""], key)
+        return parsed(node.hint(), changes[""], key)
     below: dict[str, dict[str, str]] = {}
     for path, text in changes.items():
         name, _, rest = path.partition(".")
         below.setdefault(name, {})[rest] = text
     children = node.children()
     if isinstance(node.value, tuple) and (key_field := node.metadata.get("keyed_by")):
-        [kind, *_] = get_args(node.hint)
+        [kind, *_] = get_args(node.hint())
         made = {name: kind(**{key_field: name}) for name in below if name not in children}
-        children |= {name: _Node(record, kind, node.metadata) for name, record in made.items()}
+        children |= {name: _node(record, node.metadata) for name, record in made.items()}
     for name, paths in below.items():
         if name not in children:
             path = next(iter(paths))

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -102,6 +101,57 @@ def test_a_config_in_a_file_is_the_same_recipe(bucket: Path, undisturbed: Path, 
     again = [sys.executable, "-m", "pipelines", *arguments, "--config", os.fspath(tmp_path / "small.toml")]
     done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "nothing left to do" in done.stderr
+
+
+OWN_RECIPE = """
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from filters.base import Score, Scorer
+from pipelines.recipe import recipes
+from pipelines.recipe.config import CurateConfig
+from preprocess.frames import FrameView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames(Scorer):
+    name: ClassVar[str] = "frames"
+    columns: ClassVar[Mapping[str, type[int]]] = {"frames": int}
+    at_most: int = 100
+
+    def score(self, view: FrameView) -> Mapping[str, Score]:
+        return {"frames": min(view.clip.num_frames, self.at_most)}
+
+
+def counted() -> CurateConfig:
+    return replace(recipes.default(), name="counted", scorers=(Frames(),), rules=())
+"""
+
+
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.cluster)])
+def test_a_recipe_from_ones_own_file(bucket: Path, tmp_path: Path, engine: str) -> None:
+    """Workers have no such file; and who is given the manifest runs none of it unasked."""
+    file, out = tmp_path / "counting.py", tmp_path / "out"
+    file.write_text(OWN_RECIPE)
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipelines", *map(os.fspath, map(str, arguments))]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    recipe = ("--recipe", f"{file}:counted", "--set", "scorers.frames.at_most=50")
+    done = run("curate", bucket / "-film1.mp4", out, "--engine", engine, *recipe)
+    assert done.returncode == 0, done.stderr
+    assert pd.read_parquet(out / "clips")["frames"].max() == 50
+    bound = ("decide", out, "--set", "rules.frames.max=49")
+    refused = run(*bound)
+    assert refused.returncode == 1
+    assert "counting:Frames is not part of this program" in refused.stderr
+    allowed = run(*bound, "--plug-in", file)
+    assert allowed.returncode == 0, allowed.stderr
+    assert set(pd.read_parquet(out / "clips")["status"]) == {"rejected"}
 
 
 def test_new_videos_join_the_manifest(bucket: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -297,19 +347,8 @@ class BuggyScorer(Scorer):
         raise ZeroDivisionError("a bug")
 
 
-@pytest.fixture
-def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Worker processes cannot import this file; its classes travel by value."""
-    import ray.cloudpickle
-
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.usefixtures("importable")
 def test_video_that_kills_its_worker_is_settled_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
     config = replace(small(), scorers=(*small().scorers, KillerScorer(victim="-film2.mp4")))
     curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="ray", workers=2)
