@@ -177,10 +177,7 @@ def _leaves(key: str, node: _Node) -> Iterator[tuple[str, _Node]]:
     children = node.children()
     if key and "name" not in children and hasattr(node.value, "name"):
         name = node.value.name
-        yield (
-            key,
-            _Node(True if key.endswith(f".{name}") else name, partial(type, name)),
-        )  # a tuple's records have it in the key
+        yield key, _node(True if key.endswith(f".{name}") else name)  # of a tuple's records the key has it already
     for name, child in children.items():
         yield from _leaves(f"{key}.{name}" if key else name, child)
 
