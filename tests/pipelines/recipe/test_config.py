@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.recipe import recipes
 from pipelines.recipe.config import recipe
-from pipelines.recipe.plugins import with_scorer
+from pipelines.recipe.plugins import scorer_named, with_scorer
 from pipelines.recipe.recorded import recorded_config, run_of, with_added
 from preprocess.io.settings import difference, dump, fingerprint, override
 
@@ -91,7 +91,9 @@ def test_unknown_recipe_names_its_neighbour() -> None:
 @pytest.mark.parametrize("name", ["default", "easyanimate_pretrain"])
 def test_a_run_json_without_a_tree_still_gives_its_recipe(name: str) -> None:
     """As they were written before: the recipe by its name, what was set since, and the filters that were added."""
-    config = override(with_scorer(recipe(name), "embedding"), ["rules.motion.max=none", "scorers.embedding.tower=clip"])
+    config = override(
+        with_scorer(recipe(name), scorer_named("embedding")), ["rules.motion.max=none", "scorers.embedding.tower=clip"]
+    )
     run = json.loads(json.dumps(run_of(config) | {"added": ["embedding"]}))
     del run["config"]
     assert recorded_config(run) == config
@@ -99,7 +101,7 @@ def test_a_run_json_without_a_tree_still_gives_its_recipe(name: str) -> None:
 
 
 def test_added_filters_go_with_a_manifest_as_they_were_set() -> None:
-    added = override(with_scorer(recipes.default(), "embedding"), ["towers.clip.weights=/models/clip"])
+    added = override(with_scorer(recipes.default(), scorer_named("embedding")), ["towers.clip.weights=/models/clip"])
     run = json.loads(json.dumps(run_of(added) | {"added": ["embedding"]}))
     assert with_added(recipes.default(), run) == added
     assert with_added(added, run) == added
