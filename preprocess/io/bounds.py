@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
-from preprocess.io.settings import Metadata, type_hints
+from preprocess.io.nodes import Metadata, type_hints
 
 
 def at_least(low: float) -> Metadata:

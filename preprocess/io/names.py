@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from preprocess.io.settings import records
+from preprocess.io.nodes import records
 
 OUR_PACKAGES = ("preprocess", "filters", "captioners", "pipelines", "training")
 

@@ -6,24 +6,20 @@ A tree is made of dataclasses. A field holds a plain value, another record, a ma
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast, get_args
 
-Metadata = dict[str, Any]
-"""Of a dataclass's field; several are joined by `|`."""
+from preprocess.io.nodes import Metadata, Node, Setting, leaves, node_of
+
 OPERATIONAL: Metadata = {"operational": True}
 """Metadata of a field that changes how a run goes, not what comes out, so that it is not in the fingerprint:
 `concurrency: int = field(default=16, metadata=OPERATIONAL)`."""
 
-Setting = str | int | float | bool | None
 Settings = dict[str, Setting]
 Tree = TypeVar("Tree")
-_NONE: Metadata = {}
 
 
 def keyed_by(name: str) -> Metadata:
@@ -33,12 +29,12 @@ def keyed_by(name: str) -> Metadata:
 
 def dump(tree: object) -> Settings:
     """All plain fields, by flat keys. A record whose class has a `name` is told by that: `captioner: vllm`."""
-    return {key: node.value for key, node in _leaves("", _node(tree))}
+    return {key: node.value for key, node in leaves(tree)}
 
 
 def operational(tree: object) -> set[str]:
     """The keys that change how a run goes, such as a batch size or a server's address, but not what comes out."""
-    return {key for key, node in _leaves("", _node(tree)) if node.metadata.get("operational")}
+    return {key for key, node in leaves(tree) if node.metadata.get("operational")}
 
 
 def fingerprint(tree: object) -> str:
@@ -73,7 +69,7 @@ def override(tree: Tree, assignments: Sequence[str]) -> Tree:
     Raises:
         ValueError: no such key (its neighbours are named), or values of a wrong type or that do not go together.
     """
-    known = [key for key, node in _leaves("", _node(tree)) if node.can_be_set]
+    known = [key for key, node in leaves(tree) if node.can_be_set]
     changes = {}
     for assignment in assignments:
         key, equals, text = (part.strip() for part in assignment.partition("="))
@@ -81,25 +77,10 @@ def override(tree: Tree, assignments: Sequence[str]) -> Tree:
             raise ValueError(f"--set {assignment!r}: expected key=value, such as {known[-1]}=1")
         changes[key] = text
     try:
-        return cast(Tree, _changed("", _node(tree), changes)) if changes else tree
+        return cast(Tree, _changed("", node_of(tree), changes)) if changes else tree
     except _UnknownKeyError as error:
         near = difflib.get_close_matches(error.key, known, n=3) or sorted(known)
         raise ValueError(f"--set {error.key}: no such setting; did you mean {', '.join(near)}?") from None
-
-
-def records(tree: object) -> Iterator[tuple[str, Any]]:
-    """Every dataclass in the tree, the tree itself first, with the key that leads to it."""
-    yield from _records("", _node(tree))
-
-
-def type_hints(kind: Any) -> Mapping[str, Any]:
-    """The types of a dataclass's fields, by name."""
-    return _type_hints(kind)
-
-
-@cache
-def _type_hints(kind: Any) -> Mapping[str, Any]:
-    return get_type_hints(kind)
 
 
 class _UnknownKeyError(Exception):
@@ -107,87 +88,12 @@ class _UnknownKeyError(Exception):
         self.key = key
 
 
-class _Node(NamedTuple):
-    """A value in a tree, how to learn what type it may have, and the metadata of the field that holds it.
-
-    Types are looked up only to set something: a worker that was sent a class from elsewhere may lack their names.
-    """
-
-    value: Any
-    hint: Callable[[], Any]
-    metadata: Mapping[str, Any] = _NONE
-    can_be_set: bool = False
-
-    def children(self) -> dict[str, _Node]:
-        """What a record, a mapping, or a tuple of records with names holds."""
-        value, metadata = self.value, self.metadata
-        if isinstance(value, Mapping):
-
-            def hint() -> Any:
-                return (get_args(self.hint()) or (Any,))[-1]
-
-            return {name: _Node(inner, hint, metadata, can_be_set=True) for name, inner in value.items()}
-        key_field = metadata.get("keyed_by", "name")
-        if isinstance(value, tuple):
-            named = [record for record in value if hasattr(record, key_field)]
-            return {getattr(record, key_field): _node(record, metadata) for record in named}
-        if not dataclasses.is_dataclass(value):
-            return {}
-        return {
-            each.name: _Node(
-                getattr(value, each.name),
-                partial(_hint, type(value), each.name),
-                each.metadata,
-                can_be_set=each.name != "name",
-            )
-            for each in dataclasses.fields(value)
-            if each.name != metadata.get("keyed_by")
-        }
-
-    def with_children(self, new: dict[str, Any]) -> Any:
-        """The value with some of them replaced; each record is made anew once, from all of its changes."""
-        if isinstance(self.value, Mapping):
-            return {**self.value, **new}
-        if isinstance(self.value, tuple):
-            named = {name: node.value for name, node in self.children().items()} | new
-            return tuple(named.values())
-        return dataclasses.replace(self.value, **new)
-
-
-def _node(record: Any, metadata: Mapping[str, Any] = _NONE) -> _Node:
-    return _Node(record, partial(type, record), metadata)
-
-
-def _hint(kind: Any, field: str) -> Any:
-    return type_hints(kind)[field]
-
-
-def _records(key: str, node: _Node) -> Iterator[tuple[str, Any]]:
-    if dataclasses.is_dataclass(node.value):
-        yield key, node.value
-    for name, child in node.children().items():
-        yield from _records(f"{key}.{name}" if key else name, child)
-
-
-def _leaves(key: str, node: _Node) -> Iterator[tuple[str, _Node]]:
-    """Plain values by their keys, and the names of classes where a class has one."""
-    if isinstance(node.value, Setting):
-        yield key, node
-        return
-    children = node.children()
-    if key and "name" not in children and hasattr(node.value, "name"):
-        name = node.value.name
-        yield key, _node(True if key.endswith(f".{name}") else name)  # of a tuple's records the key has it already
-    for name, child in children.items():
-        yield from _leaves(f"{key}.{name}" if key else name, child)
-
-
-def _changed(key: str, node: _Node, changes: Mapping[str, str]) -> Any:
+def _changed(key: str, node: Node, changes: Mapping[str, str]) -> Any:
     """The value with texts set, by their keys below `key`."""
     if "" in changes:
         if not node.can_be_set or not isinstance(node.value, Setting):
             raise _UnknownKeyError(key)
-        return parsed(node.hint(), changes[""], key)
+        return _parsed(node.hint(), changes[""], key)
     below: dict[str, dict[str, str]] = {}
     for path, text in changes.items():
         name, _, rest = path.partition(".")
@@ -196,7 +102,7 @@ def _changed(key: str, node: _Node, changes: Mapping[str, str]) -> Any:
     if isinstance(node.value, tuple) and (key_field := node.metadata.get("keyed_by")):
         [kind, *_] = get_args(node.hint())
         made = {name: kind(**{key_field: name}) for name in below if name not in children}
-        children |= {name: _node(record, node.metadata) for name, record in made.items()}
+        children |= {name: node_of(record, node.metadata) for name, record in made.items()}
     for name, paths in below.items():
         if name not in children:
             path = next(iter(paths))
@@ -206,7 +112,7 @@ def _changed(key: str, node: _Node, changes: Mapping[str, str]) -> Any:
     )
 
 
-def parsed(hint: Any, text: str, key: str) -> Setting:
+def _parsed(hint: Any, text: str, key: str) -> Setting:
     """A text as a field's own type.
 
     Raises:

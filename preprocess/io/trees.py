@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from preprocess.io.names import class_named, name_of
-from preprocess.io.settings import Setting, type_hints
+from preprocess.io.nodes import Setting, type_hints
 
 Kind = TypeVar("Kind")
 Unknown = Callable[[type[Any], Sequence[str]], None]

@@ -13,7 +13,8 @@ from functools import cache, partial
 from typing import Any
 
 from preprocess.io.names import imported, recipe_in
-from preprocess.io.settings import Setting, Settings, dump, override, records
+from preprocess.io.nodes import Setting, records
+from preprocess.io.settings import Settings, dump, override
 from preprocess.io.trees import load
 from training.run.config import TrainConfig
 
