@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        for module in getattr(options, "plug_in", ()):
-            imported(module)
+        for name in options.plug_in:
+            imported(name)
         options.run(options)
     except (ValueError, NonFiniteError, OSError) as error:
         if isinstance(error, OSError) and error.filename is None:
@@ -195,12 +195,6 @@ def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
     either.add_argument("--recipe", metavar="NAME", default=default, help=where)
     either.add_argument("--config", metavar="FILE", type=Path, help="TOML, as show-config prints it, or YAML")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
-    _add_plug_in(command)
-
-
-def _add_plug_in(command: argparse.ArgumentParser) -> None:
-    what = "a module or file.py from elsewhere that a run or a config names: it is imported only if you say so"
-    command.add_argument("--plug-in", action="append", default=[], metavar="MODULE", help=what)
 
 
 def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -218,7 +212,6 @@ def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _add_sampling(command: argparse.ArgumentParser) -> None:
     default = GenerateConfig()
-    _add_plug_in(command)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--steps", type=int, default=default.num_steps, help="(default: %(default)s)")
     command.add_argument("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")
