@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from preprocess.compaction import Compaction, StoredSpan
-from preprocess.io.tables import StoredTable
+from preprocess.io.tables import PartedTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class _Run:
 
 
 def gathered_clips(
-    old: StoredTable, plan: Compaction, read_part: Callable[[str], pa.Table], schema: pa.Schema
+    old: PartedTable, plan: Compaction, read_part: Callable[[str], pa.Table], schema: pa.Schema
 ) -> Iterator[pa.Table]:
     """The clips of each source in `plan`, source by source in the order of time, in tables of any length.
 
@@ -77,7 +77,7 @@ def _adjoin(first: _Run, second: _Run) -> bool:
     return (first.group, first.stop, first.uri, second.uri) == (second.group, second.start, "", "")
 
 
-def _runs_by_source(old: StoredTable) -> dict[str, list[_Run]]:
+def _runs_by_source(old: PartedTable) -> dict[str, list[_Run]]:
     """Where the rows of each source_id are in the old table."""
     runs: dict[str, list[_Run]] = {}
     for group, table in enumerate(old.batches(["source_id", "source_uri"])):

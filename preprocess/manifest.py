@@ -4,7 +4,7 @@ A finished part *is* the record that its spans are done, so a run that was kille
 moves parts into the tables and can itself be killed and repeated at any point:
 
     OUT/parts/<unit>.parquet     one row a span, its clips nested; written to a temporary name and renamed
-    OUT/clips/clips.parquet      one row a clip, kept or not
+    OUT/clips/part-*.parquet     one row a clip, kept or not; 100,000 rows a part, replaced all at once
     OUT/sources/sources.parquet  one row a source file, also for broken ones
     OUT/previews/<unit>.parquet  clip_id and a JPEG strip of three frames
     OUT/run.json                 recipe, fingerprint, versions
@@ -13,7 +13,7 @@ moves parts into the tables and can itself be killed and repeated at any point:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +23,7 @@ from preprocess.clip import Row as Row
 from preprocess.compaction import Compaction, SourceKey, StoredSpan, plan_compaction, settled_sources
 from preprocess.gather import gathered_clips
 from preprocess.io import storage
-from preprocess.io.tables import StoredTable, read_table, write_table
+from preprocess.io.tables import PartedTable, read_table, write_parts, write_table
 
 SCHEMA_VERSION = 1
 
@@ -153,7 +153,7 @@ class Manifest:
         if table is None or plan.fresh or plan.sources != before:
             for name in sorted({span.part for spans in plan.fresh.values() for span in spans}):
                 self._write_previews(name)
-            self.replace_clips(self._gathered(plan, columns), metadata)
+            self._gather_clips(plan, columns, metadata)
             rows = pa.Table.from_pylist(plan.sources, schema=SOURCE_SCHEMA).replace_schema_metadata(_metadata(metadata))
             write_table(storage.join(self.location, "sources", "sources.parquet"), rows)
         for name in self._parts():  # only now: until the table of sources says so, the parts are the record
@@ -163,18 +163,36 @@ class Manifest:
         for folder in ("parts", "clips", "sources", "previews", "columns"):
             storage.delete_temporaries(storage.join(self.location, folder), deep=True)
 
-    def clips(self) -> pa.Table | None:
-        """The table of clips, or None before the first compaction."""
-        return read_table(storage.join(self.location, "clips", "clips.parquet"))
+    def clips(self, columns: list[str] | None = None) -> pa.Table | None:
+        """The table of clips, all rows at once, or None before the first compaction; of `columns`, those it has."""
+        table = self.parted_clips()
+        return None if table.schema is None else table.read_all(columns)
 
-    def sources(self) -> pa.Table | None:
+    def parted_clips(self) -> PartedTable:
+        """The table of clips, to be read a few rows at a time."""
+        return PartedTable(storage.join(self.location, "clips"))
+
+    def sources(self, columns: list[str] | None = None) -> pa.Table | None:
         """The table of sources, or None before the first compaction."""
-        return read_table(storage.join(self.location, "sources", "sources.parquet"))
+        return read_table(storage.join(self.location, "sources", "sources.parquet"), columns)
 
     def replace_clips(self, clips: pa.Table, metadata: Mapping[str, str]) -> None:
         """Replace the whole table of clips."""
-        table = clips.replace_schema_metadata(_metadata(metadata))
-        write_table(storage.join(self.location, "clips", "clips.parquet"), table)
+        self._write_clips([clips], clips.schema, metadata)
+
+    def rewrite_clips(self, change: Callable[[pa.Table], pa.Table], metadata: Mapping[str, str]) -> None:
+        """Replace the table of clips by what `change` makes of its rows, a few at a time.
+
+        `change` is asked about a table without rows too: its columns are those of the new table.
+        """
+        old = self.parted_clips()
+        assert old.schema is not None, f"{self.location!r} has no table of clips"
+        self._write_clips(map(change, old.batches()), change(old.schema.empty_table()).schema, metadata)
+
+    def _write_clips(self, tables: Iterable[pa.Table], schema: pa.Schema, metadata: Mapping[str, str]) -> None:
+        known = {column.name: column.field for column in (*CLIP_COLUMNS, *CAPTION_COLUMNS, *DECISION_COLUMNS)}
+        fields = [field.with_metadata(known[field.name].metadata if field.name in known else None) for field in schema]
+        write_parts(storage.join(self.location, "clips"), tables, pa.schema(fields, _metadata(metadata)))
 
     def previews(self, clip_ids: Iterable[str]) -> dict[str, bytes]:
         """JPEG strips of the clips asked for, where there are any."""
@@ -217,13 +235,13 @@ class Manifest:
         if shown.num_rows:
             write_table(storage.join(self.location, "previews", name), shown)
 
-    def _gathered(self, plan: Compaction, columns: Columns) -> pa.Table:
+    def _gather_clips(self, plan: Compaction, columns: Columns, metadata: Mapping[str, str]) -> None:
         """Columns that were added later by a single filter stay, null for the new rows."""
-        old = StoredTable(storage.join(self.location, "clips"))
+        old = self.parted_clips()
         schema = clip_schema(columns)
         if old.schema is not None:
             schema = pa.unify_schemas([old.schema.remove_metadata(), schema], promote_options="permissive")
-        return pa.concat_tables([schema.empty_table(), *gathered_clips(old, plan, self._read_part, schema)])
+        self._write_clips(gathered_clips(old, plan, self._read_part, schema), schema, metadata)
 
 
 def _part_schema(columns: Columns) -> pa.Schema:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
+import shutil
 import socket
 import uuid
 from collections.abc import Iterator
@@ -148,6 +150,53 @@ def delete_folder(location: str) -> None:
         system.delete_dir(path)
 
 
+def upload(path: Path, location: str) -> None:
+    """Make a local file the whole content of an object in a bucket, which shows it once it is complete."""
+    system, target = filesystem(location)
+    with path.open("rb") as source, system.open_output_stream(target) as stream:
+        while chunk := source.read(16 << 20):
+            stream.write(chunk)
+
+
+def replace_folder(staged: Path, folder: Path) -> None:
+    """Put the folder `staged`, of the same parent, in the place of `folder`, which need not exist.
+
+    One step of the kernel where it and the file system can exchange two names (Linux, on local disks). Elsewhere the
+    old folder is put aside first: a kill just then leaves it under the name that `settled_folder` knows.
+    """
+    aside = _aside(folder)
+    if not folder.exists() and aside.exists():
+        aside.rename(folder)
+    if folder.exists() and not _exchange(staged, folder):
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    if not folder.exists():
+        staged.rename(folder)
+    for old in (staged, aside):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def settled_folder(location: str) -> str:
+    """The location of a folder, or of what `replace_folder` had put aside for it when it was killed."""
+    if is_remote(location):
+        return location
+    folder = Path(os.fsdecode(local_path(location)))
+    return os.fspath(_aside(folder)) if not folder.exists() and _aside(folder).exists() else location
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.replaced")
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap what two names stand for in one step; False where that is not possible."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of <linux/fcntl.h> and <linux/fs.h>
+    return bool(renameat2(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
+
+
 def delete_temporaries(location: str, *, deep: bool) -> None:
     """Remove what writers that were killed left in a local folder, and below it if `deep`. None are in buckets: they
     never show half an object."""
@@ -155,7 +204,9 @@ def delete_temporaries(location: str, *, deep: bool) -> None:
         return
     folder = Path(os.fsdecode(local_path(location)))
     for path in list(folder.glob("**/.*.tmp" if deep else ".*.tmp")):
-        if _TEMPORARY.match(path.name):
+        if _TEMPORARY.match(path.name) and path.is_dir():
+            shutil.rmtree(path)
+        elif _TEMPORARY.match(path.name):
             path.unlink()
 
 

@@ -1,19 +1,41 @@
-"""Parquet tables at a location, written whole or not at all, and read whole or row group by row group."""
+"""Parquet tables at a location, written whole or not at all: small ones in a file, large ones in a folder of parts.
+
+A folder of parts is read and rewritten a row group at a time, and replaced at once:
+
+- On a disk, a new generation is written into a hidden folder beside the old one, `.clips.1f0c3a2b.tmp`, and the two
+  folders are exchanged in one step of the kernel (`storage.replace_folder`). Parts bear their generation in their
+  names, so that who has listed the folder before and opens its files after finds them gone, not mixed.
+- A bucket has nothing that changes several objects at once, but shows an object only when it is complete. There the
+  whole table is one object, which is made on the local disk first and takes the name of the first one before it. A
+  bucket that was filled from a disk may have had more: they are deleted then, and until they are, our readers pass
+  over parts of another generation than the first one's; pandas, for that moment, does not.
+"""
 
 from __future__ import annotations
 
 import io
+import itertools
 import math
-from collections.abc import Iterator
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from preprocess.io import storage
 
+GROUP_ROWS = 20_000
+"""Rows of a row group, which is what is in memory at a time: 20 MB, or 60 MB with vectors of 768 numbers."""
+PART_ROWS = 5 * GROUP_ROWS
+"""Rows of a part."""
+_GENERATION = b"clipmill_generation"
+
 
 def read_table(location: str, columns: list[str] | None = None) -> pa.Table | None:
-    """The table, or None where there is none."""
+    """The table in a file, or None where there is none."""
     data = storage.read_bytes(location)
     # Arrow's threads let go of the Python bytes after `read` has returned; at the interpreter's exit that is a crash.
     return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns, use_threads=False)
@@ -26,23 +48,25 @@ def write_table(location: str, table: pa.Table) -> None:
     storage.write_atomic(location, sink.getvalue())
 
 
-class StoredTable:
-    """A table in all the Parquet files of a folder, of which one row group at a time is in memory."""
+class PartedTable:
+    """The table in a folder of Parquet files; a row group at a time is in memory."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
+        self._folder = storage.settled_folder(folder)
         self._name = ""
         self.groups: list[tuple[str, int]] = []
-        """Name of the file and number of the row group in it, in the order of the rows."""
-        schemas = []
+        """File and number of the row group in it, in the order of the rows."""
         self.num_rows = 0
-        for name in storage.list_files(folder, ".parquet"):
+        self.schema: pa.Schema | None = None
+        """None where there is no table."""
+        for name in storage.list_files(self._folder, ".parquet"):
             file = self._open(name)
+            schema = file.schema_arrow
+            if self.schema is not None and _generation(schema) != _generation(self.schema):
+                continue
+            self.schema = schema if self.schema is None else self.schema
             self.groups += [(name, number) for number in range(file.num_row_groups)]
             self.num_rows += file.metadata.num_rows
-            schemas.append(file.schema_arrow)
-        self.schema = pa.unify_schemas(schemas, promote_options="permissive") if schemas else None
-        """None where there is no file."""
 
     def read(self, group: int, columns: list[str] | None = None) -> pa.Table:
         """The rows of a group, by its number in `groups`."""
@@ -50,16 +74,17 @@ class StoredTable:
         return self._open(name).read_row_group(number, columns=columns, use_threads=False)
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The rows, group by group."""
+        """The rows, group by group; of the `columns`, those that there are."""
+        if self.schema is not None and columns is not None:
+            columns = [name for name in columns if name in self.schema.names]
         return (self.read(group, columns) for group in range(len(self.groups)))
 
-    def read_all(self, columns: list[str] | None = None) -> pa.Table | None:
-        """All rows at once; None where there is no file."""
-        if self.schema is None:
-            return None
-        chosen = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-        tables = [chosen.empty_table(), *self.batches(columns)]
-        return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(self.schema.metadata)
+    def read_all(self, columns: list[str] | None = None) -> pa.Table:
+        """All rows at once, in the types of the first file; of the `columns`, those that there are."""
+        assert self.schema is not None, f"no table in {self._folder!r}"
+        names = self.schema.names if columns is None else [name for name in columns if name in self.schema.names]
+        schema = pa.schema([self.schema.field(name) for name in names], self.schema.metadata)
+        return pa.concat_tables([schema.empty_table(), *self.batches(names)])
 
     def _open(self, name: str) -> pq.ParquetFile:
         if name != self._name:
@@ -67,6 +92,67 @@ class StoredTable:
             self._file = pq.ParquetFile(system.open_input_file(path))
             self._name = name
         return self._file
+
+
+def write_parts(folder: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Replace the table in a folder by `tables` of any length, which may be read from the old one while it lasts."""
+    generation = uuid.uuid4().hex[:8]
+    schema = schema.with_metadata((schema.metadata or {}) | {_GENERATION: generation.encode()})
+    if storage.is_remote(folder):
+        _upload(folder, tables, schema)
+        return
+    target = Path(os.fsdecode(storage.local_path(folder)))
+    staged = target.with_name(f".{target.name}.{generation}.tmp")
+    staged.mkdir(parents=True)
+    groups = _regrouped(tables)
+    for number in itertools.count():
+        rows = list(itertools.islice(groups, 1))
+        if number and not rows:
+            break
+        part = itertools.chain(rows, itertools.islice(groups, PART_ROWS // GROUP_ROWS - 1))
+        _write(staged / f"part-{number:05}-{generation}.parquet", part, schema)
+    storage.replace_folder(staged, target)
+
+
+def _upload(folder: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    names = storage.list_files(folder, ".parquet") or ["part-00000.parquet"]
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Path(scratch) / "part.parquet"
+        _write(whole, _regrouped(tables), schema)
+        storage.upload(whole, storage.join(folder, names[0]))
+    for name in names[1:]:
+        storage.delete(storage.join(folder, name))
+
+
+def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `GROUP_ROWS`, the last one shorter."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        waiting.append(table)
+        count += table.num_rows
+        if count >= GROUP_ROWS:
+            rows = pa.concat_tables(waiting)
+            while count >= GROUP_ROWS:
+                yield rows.slice(0, GROUP_ROWS)
+                rows, count = rows.slice(GROUP_ROWS), count - GROUP_ROWS
+            waiting = [rows]
+    if count:
+        yield pa.concat_tables(waiting)
+
+
+def _write(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write a file of these row groups."""
+    with path.open("wb") as stream:
+        with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+            for group in groups:
+                writer.write_table(group.cast(schema), row_group_size=GROUP_ROWS)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _generation(schema: pa.Schema) -> bytes | None:
+    return (schema.metadata or {}).get(_GENERATION)
 
 
 def finite(value: object) -> float | None:

@@ -6,6 +6,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from filters.rules import Range, reasons
@@ -60,7 +61,7 @@ def clips_table(count: int, names: list[str] | None = None) -> pd.DataFrame:
         }
     )
     clips.loc[clips["duration_seconds"] < 2, "contrast"] = np.nan
-    clips["reasons"] = [reasons(RULES, row) for row in clips.to_dict("records")]
+    clips["reasons"] = reasons(RULES, pa.Table.from_pandas(clips)).to_pylist()
     clips["status"] = ["rejected" if listed else "kept" for listed in clips["reasons"]]
     return clips
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from preprocess.clip import Source
@@ -63,8 +66,12 @@ def tables(folder: Path) -> list[pd.DataFrame]:
     return [pd.read_parquet(folder / name) for name in ("clips", "sources")]
 
 
+expected_tables = functools.cache(tables)
+"""Of folders that do not change."""
+
+
 def assert_same(folder: Path, undisturbed: Path) -> None:
-    for table, expected in zip(tables(folder), tables(undisturbed), strict=True):
+    for table, expected in zip(tables(folder), expected_tables(undisturbed), strict=True):
         pd.testing.assert_frame_equal(table, expected)
     ids = tables(folder)[0]["clip_id"]
     assert Manifest(os.fspath(folder)).previews(ids) == dict.fromkeys(ids, b"jpeg")
@@ -112,8 +119,8 @@ class StorageError(Exception):
     """Stands for whatever a storage may raise."""
 
 
-def storage_calls(monkeypatch: pytest.MonkeyPatch, at: int, end: Callable[[], None]) -> Callable[[], int]:
-    """Call `end` instead of doing the change number `at` to the storage; says how many changes were tried."""
+def fail_at(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Let the change number `at` to the storage fail before it is done."""
     count = 0
 
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,54 +128,68 @@ def storage_calls(monkeypatch: pytest.MonkeyPatch, at: int, end: Callable[[], No
             nonlocal count
             count += 1
             if count == at:
-                end()
+                raise StorageError
             return call(*arguments, **named)
 
         return change
 
-    for name in ("write_atomic", "delete", "delete_folder", "delete_temporaries"):
+    for name in ("write_atomic", "delete", "delete_temporaries", "replace_folder", "_exchange"):
         monkeypatch.setattr(storage, name, counted(getattr(storage, name)))
-    monkeypatch.setattr(Path, "replace", counted(Path.replace))
-    return lambda: count
+    for name in ("replace", "rename", "unlink", "mkdir"):
+        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
+    monkeypatch.setattr(pq, "ParquetWriter", counted(pq.ParquetWriter))
+
+
+@pytest.fixture(params=["exchange", "aside"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file system that can exchange two folders, and one that cannot."""
+    if request.param == "aside":
+        monkeypatch.setattr(storage, "_exchange", lambda _first, _second: False)
+    return str(request.param)
+
+
+def assert_old_or_new(folder: Path, prepared: Path, undisturbed: Path, system: str) -> None:
+    """What is there before the next run has repaired anything."""
+    generations = [expected_tables(place)[0] for place in (prepared, undisturbed)]
+    clips = Manifest(os.fspath(folder)).clips()
+    assert clips is not None
+    assert any(clips.to_pandas().equals(generation) for generation in generations)
+    if system == "exchange" or (folder / "clips").exists():
+        assert any(tables(folder)[0].equals(generation) for generation in generations)
 
 
 def test_a_storage_that_fails_at_any_step_loses_nothing(
-    prepared: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    def fail() -> None:
-        raise StorageError
-
-    steps = 0
-    while True:
-        steps += 1
-        folder = tmp_path / str(steps)
+    for step in itertools.count(1):
+        folder = tmp_path / str(step)
         shutil.copytree(prepared, folder)
         with monkeypatch.context() as patch:
-            storage_calls(patch, steps, fail)
+            fail_at(patch, step)
             try:
                 as_next_run(folder)
             except StorageError:
                 failed = True
             else:
                 failed = False
+        assert_old_or_new(folder, prepared, undisturbed, system)
         as_next_run(folder)
         assert_same(folder, undisturbed)
         if not failed:
             break
-    assert steps > 20
+    assert step > 20
 
 
-def test_a_kill_at_any_step_loses_nothing(prepared: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_kill_at_any_step_loses_nothing(prepared: Path, undisturbed: Path, tmp_path: Path, system: str) -> None:
     """A forked process counts what it does to files, as the interpreter sees it, and kills itself."""
-    step = 0
-    while True:
-        step += 1
+    for step in itertools.count(1):
         folder = tmp_path / str(step)
         shutil.copytree(prepared, folder)
         victim = multiprocessing.get_context("fork").Process(target=compact_until, args=(folder, step))
         victim.start()
         victim.join()
         assert victim.exitcode in (0, -signal.SIGKILL)
+        assert_old_or_new(folder, prepared, undisturbed, system)
         as_next_run(folder)
         assert_same(folder, undisturbed)
         if victim.exitcode == 0:
@@ -190,11 +211,16 @@ def compact_until(folder: Path, at: int) -> None:
         if writing or event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
             step()
 
-    def deleted(location: str) -> None:  # Arrow deletes out of the interpreter's sight
-        step()
-        delete(location)
+    def seen(call: Callable[..., Any]) -> Callable[..., Any]:
+        def change(*arguments: Any) -> Any:
+            step()
+            return call(*arguments)
 
-    delete, storage.delete = storage.delete, deleted
+        return change
+
+    # what Arrow and the kernel do out of the interpreter's sight
+    for name in ("delete", "_exchange"):
+        setattr(storage, name, seen(getattr(storage, name)))
     sys.addaudithook(watch)
     as_next_run(folder)
 

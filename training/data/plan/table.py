@@ -12,8 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocess.io import storage
-from preprocess.io.tables import read_table as read_parquet
+from preprocess.manifest import Manifest
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import Keys, keys_of
 
@@ -75,10 +74,11 @@ def read_table(manifest: str, sampler: SamplerConfig) -> ClipTable:
     Raises:
         ValueError: there is no manifest, or it has no kept clip.
     """
-    clips = read_parquet(storage.join(storage.absolute(manifest), "clips", "clips.parquet"))
-    if clips is None:
-        raise ValueError(f"{manifest!r}: no clips/clips.parquet; is it what `python -m pipelines curate` wrote?")
-    kept = clips.filter(pc.equal(clips["status"], "kept"))
+    clips = Manifest(manifest).parted_clips()
+    if clips.schema is None:
+        raise ValueError(f"{manifest!r}: no clips/; is it what `python -m pipelines curate` wrote?")
+    batches = (batch.filter(pc.equal(batch["status"], "kept")) for batch in clips.batches())
+    kept = pa.concat_tables([clips.schema.empty_table(), *batches])
     if not kept.num_rows:
         raise ValueError(f"{manifest!r}: none of its {clips.num_rows} clips is kept")
     return table_of(kept, sampler)
