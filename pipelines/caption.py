@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
-from pipelines.clips.decisions import broken_rules
-from pipelines.clips.revisit import revisit_clips, with_values
+from filters.rules import Mask
+from pipelines.clips.decisions import passing
+from pipelines.clips.revisit import asked_clips, revisit_clips, with_values
 from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
@@ -15,7 +17,7 @@ from pipelines.recipe.plugins import captioner_named, with_captioner
 from pipelines.recipe.recorded import load, recorded_config
 from preprocess.io import storage
 from preprocess.io.settings import difference, fingerprint, override
-from preprocess.manifest import CAPTION_FIELDS, Manifest, Row, score_fields
+from preprocess.manifest import CAPTION_FIELDS, Manifest, score_fields
 from preprocess.measurement import Step
 
 
@@ -39,34 +41,35 @@ def run_caption(
     kind = None if captioner is None else captioner_named(captioner)  # imported before run.json is read
     manifest = Manifest(out)
     with storage.exclusive(manifest.location):
-        run, table = load(manifest)
+        run = load(manifest)
         before = recorded_config(run)
         config = override(with_captioner(before, kind or type(before.captioner)), assignments or [])
         followers = [scorer for scorer in config.scorers if scorer.step == Step.CAPTIONED]
         check_models(config, measurements=followers, captions=True)
         refuse_mixed_towers(before, config, anew=followers)
         anew = any(line.startswith("captioner") for line in difference(before, config))
-        rows = table.to_pylist()
         columns: dict[str, pa.DataType] = dict(CAPTION_FIELDS)
         for scorer in followers:
             columns |= score_fields(scorer.columns)
         done = storage.join(manifest.location, "columns", f"caption-{fingerprint(config)}")
         values = revisit_clips(
             manifest,
-            [row for row in rows if _wanted(config, row, anew=anew)],
+            asked_clips(manifest, lambda clips: _wanted(config, clips, anew=anew)),
             Task(config=config, measurements=tuple(followers), captions=True, gated=False),
             columns=columns,
             done=done,
             engine=choose_engine(engine, workers, config),
         )
-        rewrite(manifest, run, with_values(table, rows, values, columns), config)
+        rewrite(manifest, run, config, lambda clips: with_values(clips, values, columns))
         storage.delete_folder(done)
     return manifest
 
 
-def _wanted(config: CurateConfig, row: Row, *, anew: bool) -> bool:
-    """Whether the clip is to be described, and has not been in this way."""
-    mine = (row["captioner"], row["prompt_id"]) == (config.captioner.name, config.captioner.prompt_id)
-    if mine and row["caption_outcome"] != "error" and not anew:
-        return False
-    return not broken_rules(config, row, before=Step.CAPTIONED)
+def _wanted(config: CurateConfig, clips: pa.Table, *, anew: bool) -> Mask:
+    """Which clips (N,) are to be described, and have not been in this way."""
+    own = (config.captioner.name, config.captioner.prompt_id)
+    said = (clips[name].to_pylist() for name in ("captioner", "prompt_id", "caption_outcome"))
+    settled = [
+        not anew and (name, prompt) == own and outcome != "error" for name, prompt, outcome in zip(*said, strict=True)
+    ]
+    return passing(config, clips, before=Step.CAPTIONED) & ~np.array(settled, np.bool_)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.clips.decisions import broken_rules
-from pipelines.clips.revisit import revisit_clips, with_values
+from pipelines.clips.decisions import passing
+from pipelines.clips.revisit import asked_clips, revisit_clips, with_values
 from pipelines.clips.task import Task
 from pipelines.curate import choose_engine
 from pipelines.decide import rewrite
@@ -30,19 +30,18 @@ def run_filter(
     kind = scorer_named(name)  # imported before run.json is read, which may have it
     manifest = Manifest(out)
     with storage.exclusive(manifest.location):
-        run, table = load(manifest)
+        run = load(manifest)
         before = recorded_config(run)
         config = override(with_scorer(before, kind), assignments or [])
         scorer = next(scorer for scorer in config.scorers if type(scorer) is kind)
         check_models(config, measurements=[scorer], captions=False)
         refuse_mixed_towers(before, config, anew=[scorer])
-        rows = table.to_pylist()
-        asked = [row for row in rows if not broken_rules(config, row, before=scorer.step)]
+        step = scorer.step
         done = storage.join(manifest.location, "columns", f"{scorer.name}-{fingerprint(config)}")
         columns = dict(score_fields(scorer.columns))
         values = revisit_clips(
             manifest,
-            asked,
+            asked_clips(manifest, lambda clips: passing(config, clips, before=step)),
             Task(config=config, measurements=(scorer,), captions=False, gated=False),
             columns=columns,
             done=done,
@@ -50,6 +49,6 @@ def run_filter(
         )
         if scorer not in before.scorers:
             run = run | {"added": sorted({*run.get("added", ()), scorer.name})}
-        rewrite(manifest, run, with_values(table, rows, values, columns), config)
+        rewrite(manifest, run, config, lambda clips: with_values(clips, values, columns))
         storage.delete_folder(done)
     return manifest

@@ -43,6 +43,12 @@ def reasons_against(config: CurateConfig, table: pa.Table, *, before: int = len(
     return listed(found, table.num_rows)
 
 
+def passing(config: CurateConfig, table: pa.Table, *, before: int = len(Step)) -> Mask:
+    """Which of N clips no rule speaks against, of the steps `before`."""
+    reasons = reasons_against(config, table, before=before)
+    return np.asarray(reasons.value_lengths().to_numpy() == 0)
+
+
 def ruled_columns(config: CurateConfig) -> list[str]:
     """The columns that decide."""
     return ["damaged", *dict.fromkeys(rule.column for rule in config.rules)]

@@ -7,19 +7,20 @@ that a run that was killed goes on where it was.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from cluster.engine import Engine
+from filters.rules import Mask
 from pipelines.clips.attempts import attempts_of_run, forget_attempts
 from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import ColumnSink, MeasureStage, WriteStage
 from pipelines.clips.task import Task
 from preprocess.clip import Source
 from preprocess.io import storage
-from preprocess.io.tables import read_table
+from preprocess.io.tables import read_table, with_rows
 from preprocess.manifest import Manifest, Row
 from preprocess.units import SourceSpan, WorkUnit
 
@@ -64,18 +65,24 @@ def revisit_clips(
     return values
 
 
-def with_values(
-    table: pa.Table, rows: Sequence[Row], values: Mapping[str, Row], columns: Mapping[str, pa.DataType]
-) -> pa.Table:
-    """The table with `columns` changed where there are new values; columns that are new come before `caption`."""
+def asked_clips(manifest: Manifest, choose: Callable[[pa.Table], Mask]) -> list[Row]:
+    """The rows of the clips that `choose` says of a table, without vectors, which no measurement reads."""
+    clips = manifest.parted_clips()
+    assert clips.schema is not None
+    columns = [field.name for field in clips.schema if field.type != pa.list_(pa.float16())]
+    return [row for batch in clips.batches(columns) for row in batch.filter(pa.array(choose(batch))).to_pylist()]
+
+
+def with_values(clips: pa.Table, values: Mapping[str, Row], columns: Mapping[str, pa.DataType]) -> pa.Table:
+    """The clips with `columns` changed where there are new values; columns that are new come before `caption`."""
     for column, kind in columns.items():
-        fresh = [values.get(row["clip_id"], row).get(column) for row in rows]
-        array: Any = pa.array(fresh, kind)
-        if column in table.column_names:
-            table = table.set_column(table.column_names.index(column), column, array)
-        else:
-            table = table.add_column(table.column_names.index("caption"), column, array)
-    return table
+        if column not in clips.column_names:
+            nothing = pa.nulls(clips.num_rows, kind)
+            clips = clips.add_column(clips.column_names.index("caption"), column, nothing)
+    ids = clips["clip_id"].to_pylist()
+    places = [place for place, clip_id in enumerate(ids) if clip_id in values]
+    rows = pa.Table.from_pylist([values[ids[place]] for place in places], schema=pa.schema(list(columns.items())))
+    return with_rows(clips, np.array(places, np.int64), rows)
 
 
 def _settled(done: str) -> dict[str, Row]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
 from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.plugins import captioner_named, scorer_named, with_captioner, with_scorer
@@ -17,16 +15,16 @@ from preprocess.io.settings import dump, fingerprint, override
 from preprocess.manifest import Manifest
 
 
-def load(manifest: Manifest) -> tuple[dict[str, Any], pa.Table]:
-    """run.json and the clips of a finished manifest.
+def load(manifest: Manifest) -> dict[str, Any]:
+    """run.json of a finished manifest.
 
     Raises:
         ValueError: there is none.
     """
-    run, clips = manifest.run(), manifest.clips()
-    if run is None or clips is None:
+    run = manifest.run()
+    if run is None or manifest.parted_clips().schema is None:
         raise ValueError(f"{manifest.location!r}: no manifest there; `python -m pipelines curate SOURCE OUT` makes one")
-    return run, clips
+    return run
 
 
 def recorded_config(run: Mapping[str, Any]) -> CurateConfig:

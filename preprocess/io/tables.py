@@ -19,9 +19,12 @@ import math
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -153,6 +156,50 @@ def _write(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
 
 def _generation(schema: pa.Schema) -> bytes | None:
     return (schema.metadata or {}).get(_GENERATION)
+
+
+def with_rows(table: pa.Table, places: npt.NDArray[np.int64], rows: pa.Table) -> pa.Table:
+    """The table with `rows` (N) in the stead of those at `places` (N,), in the columns that `rows` has."""
+    if not len(places):
+        return table
+    chosen = np.arange(table.num_rows)
+    chosen[places] = table.num_rows + np.arange(len(places))
+    for name in rows.column_names:
+        values = pa.chunked_array([*table[name].chunks, *rows[name].chunks]).take(pa.array(chosen))
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    return table
+
+
+def rows_of(table: pa.Table) -> list[Mapping[str, Any]]:
+    """The rows by column name. A column becomes Python values when it is first asked for, all rows at once."""
+    columns = _Columns(table)
+    return [_Row(columns, index) for index in range(table.num_rows)]
+
+
+class _Columns(dict[str, list[Any]]):
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __missing__(self, name: str) -> list[Any]:
+        self[name] = self.table.column(name).to_pylist()
+        return self[name]
+
+
+class _Row(Mapping[str, Any]):
+    __slots__ = ("_columns", "_index")
+
+    def __init__(self, columns: _Columns, index: int) -> None:
+        self._columns = columns
+        self._index = index
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name][self._index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns.table.column_names)
+
+    def __len__(self) -> int:
+        return int(self._columns.table.num_columns)
 
 
 def finite(value: object) -> float | None:
