@@ -208,7 +208,7 @@ def test_a_strangers_manifest_imports_nothing(tmp_path: Path, monkeypatch: pytes
     [
         ("config/scorers/0/type", "subprocess:Popen"),
         ("config/scorers/0/type", "filters.base:Scorer"),
-        ("config/scorers/0/type", "captioners.sidecar:SidecarCaptioner"),
+        ("config/scorers/0/type", "preprocess.clip:Window"),
         ("config/captioner/type", "filters.motion:MotionScorer"),
         ("config/captioner/type", "filters.motion:cv2"),
         ("config/shots/type", "preprocess.observe:ClipLengths"),
