@@ -83,7 +83,7 @@ def _bare_batch(tower: LoadedTower, batch: int, side: int) -> Callable[[], None]
 
     def run() -> None:
         with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"):
-            tower.model.module.encode_image(ready)
+            tower.model.images(ready)
         if device.type == "cuda":
             torch.cuda.synchronize()
 

@@ -24,8 +24,9 @@ class OpenClipModel(TowerModel):
         text = read_json(folder / CONFIG).get("model_cfg", {}).get("text_cfg", {})
         if text.get("hf_model_name"):
             raise ValueError(f"{folder}: its text model {text['hf_model_name']!r} is described on a hub only")
-        self.module = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
-        seen = open_clip.get_model_preprocess_cfg(self.module)
+        self._clip: Any = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
+        self.module = self._clip
+        seen = open_clip.get_model_preprocess_cfg(self._clip)
         sides = seen["size"]
         side = int(sides if isinstance(sides, int) else sides[0])
         fit = {"shortest": "crop", "squash": "squash"}.get(seen["resize_mode"], seen["resize_mode"])
@@ -37,7 +38,7 @@ class OpenClipModel(TowerModel):
 
     def images(self, normalised: torch.Tensor) -> torch.Tensor:
         """(N, 3, S, S) to (N, D)."""
-        return cast("torch.Tensor", self.module.encode_image(normalised))
+        return cast("torch.Tensor", self._clip.encode_image(normalised))
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """(N, D); the tokenizer is loaded for the first."""
@@ -48,4 +49,4 @@ class OpenClipModel(TowerModel):
                 check_tokenizer(self._folder)
             self._tokenizer = open_clip.get_tokenizer(f"local-dir:{self._folder}")
         tokens = self._tokenizer(list(texts)).to(device_of(self.module))
-        return cast("torch.Tensor", self.module.encode_text(tokens))
+        return cast("torch.Tensor", self._clip.encode_text(tokens))

@@ -35,7 +35,7 @@ def is_start(memory: Memory | None) -> bool:
     return memory is None or not memory.past
 
 
-class CausalConv3d(nn.Conv3d):  # type: ignore[misc]
+class CausalConv3d(nn.Conv3d):
     """Frame t is made from frames t - kernel + 1 to t; before the first frame stand copies of it."""
 
     def __init__(

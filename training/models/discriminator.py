@@ -23,7 +23,7 @@ class DiscriminatorConfig:
             raise ValueError(f"channels are {self.channels}, must be multiples of groups ({self.groups})")
 
 
-class Discriminator(nn.Module):  # type: ignore[misc]
+class Discriminator(nn.Module):
     """Judges patches, not videos: takes any length and size, images too."""
 
     def __init__(self, config: DiscriminatorConfig, *, seed: int = 0) -> None:
@@ -38,7 +38,7 @@ class Discriminator(nn.Module):  # type: ignore[misc]
         return self.frames(video_BCFHW), self.motion(video_BCFHW)
 
 
-class _Judge(nn.Module):  # type: ignore[misc]
+class _Judge(nn.Module):
     """Residual blocks of convolutions, one frame deep unless `temporal`."""
 
     def __init__(self, config: DiscriminatorConfig, *, temporal: bool) -> None:
@@ -55,10 +55,11 @@ class _Judge(nn.Module):  # type: ignore[misc]
         x = self.conv_in(video_BCFHW)
         for block in self.blocks:
             x = block(x)
-        return self.conv_out(functional.leaky_relu(x, 0.2))
+        logits: torch.Tensor = self.conv_out(functional.leaky_relu(x, 0.2))
+        return logits
 
 
-class _Block(nn.Module):  # type: ignore[misc]
+class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, groups: int, *, depth: int, halves_time: bool) -> None:
         super().__init__()
         stride = (2 if halves_time else 1, 2, 2)
@@ -73,7 +74,8 @@ class _Block(nn.Module):  # type: ignore[misc]
         h = self.conv2(functional.leaky_relu(self.norm2(h), 0.2))
         # Means, not every second pixel: a shortcut that aliases would leave a grid in what it judges.
         means = functional.adaptive_avg_pool3d(x_BCFHW, h.shape[2:])
-        return self.shortcut(means) + h
+        out: torch.Tensor = self.shortcut(means) + h
+        return out
 
 
 def _conv(inputs: int, outputs: int, depth: int, stride: tuple[int, int, int] = (1, 1, 1)) -> nn.Conv3d:

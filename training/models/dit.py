@@ -53,7 +53,7 @@ class DitConfig:
         return self.in_channels - self.latent_channels
 
 
-class VideoDit(nn.Module):  # type: ignore[misc]
+class VideoDit(nn.Module):
     """`blocks` are what is sharded and checkpointed one by one."""
 
     def __init__(self, config: DitConfig, *, seed: int = 0) -> None:
@@ -146,7 +146,8 @@ class VideoDit(nn.Module):  # type: ignore[misc]
         """(B, N, D), in the order time, row, column."""
         frames = latents_BCTHW.to(self.patches_in.weight.dtype).transpose(1, 2).flatten(0, 1)
         tokens = self.patches_in(frames).flatten(2).transpose(1, 2)
-        return tokens.unflatten(0, (latents_BCTHW.shape[0], -1)).flatten(1, 2)
+        flat: torch.Tensor = tokens.unflatten(0, (latents_BCTHW.shape[0], -1)).flatten(1, 2)
+        return flat
 
     def _through_blocks(
         self,
@@ -165,7 +166,8 @@ class VideoDit(nn.Module):  # type: ignore[misc]
         patch = self.config.patch
         latents = patches_BNP.unflatten(-1, (-1, patch, patch)).unflatten(1, grid)  # B T h w C p p
         # A tensor of its own: who changed a view in place would undo FSDP's hooks on it.
-        return latents.permute(0, 4, 1, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4).clone()
+        whole: torch.Tensor = latents.permute(0, 4, 1, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4).clone()
+        return whole
 
 
 def _attention_mask(text_mask_BL: torch.Tensor, video_tokens: int) -> torch.Tensor | None:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from training.models.rope import Rotation, rotate
 
 
-class WideLayerNorm(nn.LayerNorm):  # type: ignore[misc]
+class WideLayerNorm(nn.LayerNorm):
     """LayerNorm computed in float32 at least, whatever the weights and inputs are."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -21,7 +21,7 @@ class WideLayerNorm(nn.LayerNorm):  # type: ignore[misc]
         return functional.layer_norm(x.to(wide), self.normalized_shape, gain, bias, self.eps).to(x.dtype)
 
 
-class TextProjection(nn.Module):  # type: ignore[misc]
+class TextProjection(nn.Module):
     """RMSNorm, then Linear: a language model's activations reach tens of thousands."""
 
     def __init__(self, text_dim: int, dim: int) -> None:
@@ -33,10 +33,11 @@ class TextProjection(nn.Module):  # type: ignore[misc]
         """(B, L, text_dim) in any type to (B, L, dim) in the weights' type."""
         wide = text_BLC.to(torch.promote_types(text_BLC.dtype, torch.float32))
         normed = functional.rms_norm(wide, self.norm.normalized_shape, self.norm.weight.to(wide.dtype), self.norm.eps)
-        return self.linear(normed.to(self.linear.weight.dtype))
+        modulation: torch.Tensor = self.linear(normed.to(self.linear.weight.dtype))
+        return modulation
 
 
-class TimeEmbedding(nn.Module):  # type: ignore[misc]
+class TimeEmbedding(nn.Module):
     """A timestep as waves, then two linear layers."""
 
     def __init__(self, dim: int, time_dim: int) -> None:
@@ -51,10 +52,11 @@ class TimeEmbedding(nn.Module):  # type: ignore[misc]
         powers = torch.arange(half, dtype=torch.float32, device=timesteps_B.device) / half
         angles = timesteps_B.float()[:, None] * torch.exp(-math.log(10_000.0) * powers)
         waves = torch.cat([angles.cos(), angles.sin()], dim=-1)
-        return self.linear2(functional.silu(self.linear1(waves.to(self.linear1.weight.dtype))))
+        time_BE: torch.Tensor = self.linear2(functional.silu(self.linear1(waves.to(self.linear1.weight.dtype))))
+        return time_BE
 
 
-class AdaptiveNorm(nn.Module):  # type: ignore[misc]
+class AdaptiveNorm(nn.Module):
     """One LayerNorm for both streams; the time gives each its shift, scale and gate."""
 
     def __init__(self, dim: int, time_dim: int) -> None:
@@ -77,7 +79,7 @@ class AdaptiveNorm(nn.Module):  # type: ignore[misc]
         return video_BND, text_BLD, gate, text_gate
 
 
-class FinalNorm(nn.Module):  # type: ignore[misc]
+class FinalNorm(nn.Module):
     """LayerNorm with a shift and scale that the time gives."""
 
     def __init__(self, dim: int, time_dim: int) -> None:
@@ -92,10 +94,11 @@ class FinalNorm(nn.Module):  # type: ignore[misc]
     def forward(self, video_BND: torch.Tensor, time_BE: torch.Tensor) -> torch.Tensor:
         """(B, N, D), the same."""
         shift, scale = self.linear(functional.silu(time_BE))[:, None].chunk(2, dim=-1)
-        return self.norm(video_BND) * (1 + scale) + shift
+        out: torch.Tensor = self.norm(video_BND) * (1 + scale) + shift
+        return out
 
 
-class AttentionWeights(nn.Module):  # type: ignore[misc]
+class AttentionWeights(nn.Module):
     """What one stream brings to attention: its queries, keys and values, and the way out."""
 
     def __init__(self, dim: int, head_dim: int) -> None:
@@ -114,7 +117,7 @@ class AttentionWeights(nn.Module):  # type: ignore[misc]
         return self.norm_q(q).transpose(1, 2), self.norm_k(k).transpose(1, 2), v.transpose(1, 2)
 
 
-class FeedForward(nn.Module):  # type: ignore[misc]
+class FeedForward(nn.Module):
     """Two linear layers around GELU, four times as wide between them."""
 
     def __init__(self, dim: int) -> None:
@@ -124,10 +127,11 @@ class FeedForward(nn.Module):  # type: ignore[misc]
 
     def forward(self, x_BND: torch.Tensor) -> torch.Tensor:
         """(B, N, D), the same."""
-        return self.linear2(functional.gelu(self.linear1(x_BND), approximate="tanh"))
+        out: torch.Tensor = self.linear2(functional.gelu(self.linear1(x_BND), approximate="tanh"))
+        return out
 
 
-class DitBlock(nn.Module):  # type: ignore[misc]
+class DitBlock(nn.Module):
     """Attention over [text, video], then a feed-forward layer; each stream has its own weights unless `shared`."""
 
     def __init__(self, dim: int, head_dim: int, time_dim: int, *, shared: bool) -> None:

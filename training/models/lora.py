@@ -17,7 +17,7 @@ from training.models.weights import fill, named_generator, uniform
 _PARTS = ("lora_down", "lora_up")
 
 
-class LoraLinear(nn.Linear):  # type: ignore[misc]
+class LoraLinear(nn.Linear):
     """A linear layer, frozen, plus `alpha / rank * up @ down`; its own weights keep their names."""
 
     def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:

@@ -13,7 +13,7 @@ Text = tuple[torch.Tensor, torch.Tensor]
 """Embeddings (B, L, D) and their mask (B, L), True for text."""
 
 
-class TextEncoder(nn.Module, ABC):  # type: ignore[misc]
+class TextEncoder(nn.Module, ABC):
     """Reads captions."""
 
     dim: int

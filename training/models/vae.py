@@ -81,7 +81,7 @@ class Posterior:
         return 0.5 * (self.mean.square() + self.logvar.exp() - 1.0 - self.logvar).flatten(1).sum(1)
 
 
-class VideoVae(nn.Module):  # type: ignore[misc]
+class VideoVae(nn.Module):
     """Videos are (B, 3, F, H, W) in [-1, 1] with F = n * temporal_stride + 1; latents (B, C, n + 1, h, w)."""
 
     def __init__(self, config: VaeConfig, *, seed: int = 0) -> None:
@@ -97,6 +97,7 @@ class VideoVae(nn.Module):  # type: ignore[misc]
 
     def zero_start(self) -> None:
         """Draw latents close to their mean at first: the decoder has nothing to learn from noise."""
+        assert self.quant.bias is not None
         nn.init.constant_(self.quant.bias[self.config.latent_channels :], FIRST_LOGVAR)
 
     def encode(self, video_BCFHW: torch.Tensor) -> Posterior:
@@ -110,7 +111,8 @@ class VideoVae(nn.Module):  # type: ignore[misc]
 
     def decode(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
         """All frames at once."""
-        return self.decoder(self.post_quant(latents_BCTHW), None)
+        video: torch.Tensor = self.decoder(self.post_quant(latents_BCTHW), None)
+        return video
 
     def encode_in_chunks(self, video_BCFHW: torch.Tensor) -> Posterior:
         """The same as `encode` with the activations of `temporal_stride` frames only."""
@@ -147,7 +149,7 @@ class VideoVae(nn.Module):  # type: ignore[misc]
         self.config.grid().tokens(Shape(*video_BCFHW.shape[2:]))
 
 
-class Encoder(nn.Module):  # type: ignore[misc]
+class Encoder(nn.Module):
     """Pixels to the two halves of the posterior."""
 
     def __init__(self, config: VaeConfig) -> None:
@@ -172,10 +174,11 @@ class Encoder(nn.Module):  # type: ignore[misc]
         x = self.conv_in(frames.unflatten(0, (batch, -1)).transpose(1, 2), memory)
         for layer in self.layers:
             x = layer(x, memory)
-        return self.conv_out(functional.silu(self.norm_out(self.middle(x, memory))), memory)
+        moments: torch.Tensor = self.conv_out(functional.silu(self.norm_out(self.middle(x, memory))), memory)
+        return moments
 
 
-class Decoder(nn.Module):  # type: ignore[misc]
+class Decoder(nn.Module):
     """Latents to pixels."""
 
     def __init__(self, config: VaeConfig) -> None:
@@ -202,7 +205,8 @@ class Decoder(nn.Module):  # type: ignore[misc]
         x = self.conv_out(functional.silu(self.norm_out(x)), memory)
         frames = functional.pixel_shuffle(x.transpose(1, 2).flatten(0, 1), self.pixel_patch)
         # A tensor of its own: who changed a view in place would undo FSDP's hooks on it.
-        return frames.unflatten(0, (x.shape[0], -1)).transpose(1, 2).clone()
+        video: torch.Tensor = frames.unflatten(0, (x.shape[0], -1)).transpose(1, 2).clone()
+        return video
 
 
 def _residuals(inputs: int, width: int, count: int, groups: int | None) -> list[ResidualBlock]:

@@ -9,14 +9,15 @@ from torch.nn import functional
 from training.models.causal import CausalConv3d, Memory, is_start
 
 
-class FrameGroupNorm(nn.GroupNorm):  # type: ignore[misc]
+class FrameGroupNorm(nn.GroupNorm):
     """GroupNorm with the statistics of each frame alone: those of a whole video would tell of frames to come."""
 
     def forward(self, x_BCTHW: torch.Tensor) -> torch.Tensor:
         """(B, C, T, H, W), normalised."""
         batch = x_BCTHW.shape[0]
         frames = super().forward(x_BCTHW.transpose(1, 2).flatten(0, 1))
-        return frames.unflatten(0, (batch, -1)).transpose(1, 2)
+        normed: torch.Tensor = frames.unflatten(0, (batch, -1)).transpose(1, 2)
+        return normed
 
 
 def frame_norm(channels: int, groups: int | None) -> nn.Module:
@@ -24,7 +25,7 @@ def frame_norm(channels: int, groups: int | None) -> nn.Module:
     return nn.Identity() if groups is None else FrameGroupNorm(groups, channels, eps=1e-6)
 
 
-class ResidualBlock(nn.Module):  # type: ignore[misc]
+class ResidualBlock(nn.Module):
     """Two causal convolutions besides a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, groups: int | None) -> None:
@@ -39,10 +40,11 @@ class ResidualBlock(nn.Module):  # type: ignore[misc]
         """(B, inputs, T, H, W) to (B, outputs, T, H, W)."""
         h = self.conv1(functional.silu(self.norm1(x_BCTHW)), memory)
         h = self.conv2(functional.silu(self.norm2(h)), memory)
-        return self.shortcut(x_BCTHW) + h
+        out: torch.Tensor = self.shortcut(x_BCTHW) + h
+        return out
 
 
-class FrameAttention(nn.Module):  # type: ignore[misc]
+class FrameAttention(nn.Module):
     """Attention among the places of one frame, in one head."""
 
     def __init__(self, channels: int, groups: int | None) -> None:
@@ -64,10 +66,11 @@ class FrameAttention(nn.Module):  # type: ignore[misc]
         places = self.norm(x_BCTHW).permute(0, 2, 3, 4, 1).flatten(2, 3).flatten(0, 1).unsqueeze(1)
         mixed = functional.scaled_dot_product_attention(self.q(places), self.k(places), self.v(places))
         mixed = self.out(mixed).squeeze(1).unflatten(0, (batch, -1)).unflatten(2, (height, width))
-        return x_BCTHW + mixed.permute(0, 4, 1, 2, 3)
+        out: torch.Tensor = x_BCTHW + mixed.permute(0, 4, 1, 2, 3)
+        return out
 
 
-class Middle(nn.Module):  # type: ignore[misc]
+class Middle(nn.Module):
     """What stands between encoder and latents, and between latents and decoder."""
 
     def __init__(self, channels: int, groups: int | None) -> None:
@@ -78,7 +81,8 @@ class Middle(nn.Module):  # type: ignore[misc]
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, C, T, H, W), the same."""
-        return self.after(self.attention(self.before(x_BCTHW, memory)), memory)
+        out: torch.Tensor = self.after(self.attention(self.before(x_BCTHW, memory)), memory)
+        return out
 
 
 class Downsample(CausalConv3d):
@@ -89,7 +93,7 @@ class Downsample(CausalConv3d):
         super().__init__(channels, channels, (kernel, 3, 3), stride=(stride, 2, 2))
 
 
-class Upsample(nn.Module):  # type: ignore[misc]
+class Upsample(nn.Module):
     """Twice the height and width, and where `temporal` also twice the frames but the first: n + 1 become 2n + 1."""
 
     def __init__(self, channels: int, *, temporal: bool) -> None:

@@ -60,7 +60,7 @@ def uniform(shape: torch.Size, inputs: int, generator: torch.Generator) -> torch
     return torch.rand(shape, generator=generator).mul_(2 * bound).sub_(bound)
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
+@torch.no_grad()
 def fill(parameter: nn.Parameter, values: torch.Tensor) -> None:
     """Copy the whole tensor's values into a parameter; where that is a DTensor, into this rank's shard of it."""
     if isinstance(parameter, DTensor):

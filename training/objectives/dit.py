@@ -133,7 +133,8 @@ class DitModule(TrainModule, VideoGenerator):
         self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
     ) -> torch.Tensor:
         """The transformer's answer."""
-        return self.model(latents, timesteps_B, text, condition)
+        velocity: torch.Tensor = self.model(latents, timesteps_B, text, condition)
+        return velocity
 
     def first_weights(self, network: str) -> None:
         """From the run's seed."""
@@ -178,7 +179,7 @@ class DitModule(TrainModule, VideoGenerator):
         flops = 3 * self.model.flops  # the way back costs twice that forward
         return Loss(total=squares_B.sum(), weight=float(clean.numel()), scalars=scalars, flops=flops)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
         """`loss` with all texts: the mean squared error of the velocity."""
         squares_B, _, clean = self._squares(batch, noise, dropout=0.0)
@@ -188,7 +189,7 @@ class DitModule(TrainModule, VideoGenerator):
         """The batch's clean latents (B, C, T, h, w) of about unit variance; the posterior's mean, without its noise."""
         return batch.video.float() * self.scale if batch.latent else self.latents_of(batch.video)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """The same of videos (B, 3, F, H, W); float32, also where the autoencoder computes in bfloat16."""
         return self.vae.encode(video).mean.float() * self.scale
@@ -263,7 +264,7 @@ def built_dit(config: TrainConfig) -> DitModule:
     return module
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
+@torch.no_grad()
 def measured_scale(vae: VideoVae, batches: Iterable[Batch]) -> float:
     """1 / root mean square of the latents of held-out clips, to three digits, so that machines agree on it.
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from training.models.weights import initialise, own_randomness
 
 
-class RandomFeatures(nn.Module):  # type: ignore[misc]
+class RandomFeatures(nn.Module):
     """Frames through `levels` convolutions of stride 2, compared after each, as LPIPS does with all channels equal."""
 
     def __init__(self, *, width: int = 32, levels: int = 3, seed: int = 0) -> None:

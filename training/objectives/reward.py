@@ -158,7 +158,7 @@ class RewardModule(TrainModule):
         total = -figures["mixture"].sum()
         return Loss(total=total, weight=float(len(batch.captions)), scalars=scalars, flops=flops)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
         """Every reward, their `mixture`, its negative as `loss`, and the watched one, on the batch's prompts."""
         figures = self.judged(batch, noise, graph_steps=0)

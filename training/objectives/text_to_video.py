@@ -12,7 +12,7 @@ from training.models.dit import VideoDit
 from training.models.text import Text, TextEncoder
 
 
-class TextToVideo(nn.Module):  # type: ignore[misc]
+class TextToVideo(nn.Module):
     """Captions in, velocity out; or embeddings in, where the text encoder is a large one that is not trained."""
 
     def __init__(self, dit: VideoDit, text: TextEncoder | None) -> None:
@@ -39,7 +39,8 @@ class TextToVideo(nn.Module):  # type: ignore[misc]
         frames, height, width = latents_BCTHW.shape[2:]
         a_sample = self.dit.flops_per_sample((frames, height, width), encoded[0].shape[1], training=False)
         self.flops = float(len(latents_BCTHW) * a_sample)
-        return self.dit(latents_BCTHW, timesteps_B, *encoded, condition_BCTHW)
+        velocity: torch.Tensor = self.dit(latents_BCTHW, timesteps_B, *encoded, condition_BCTHW)
+        return velocity
 
 
 def first_frame_condition(first_BC1HW: torch.Tensor, num_latents: int, known_B: torch.Tensor) -> torch.Tensor:

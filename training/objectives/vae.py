@@ -104,7 +104,7 @@ class VaeModule(TrainModule):
         scalars = {f"loss/{name}": (float(value.detach().sum()), len(video)) for name, value in parts.items()}
         return Loss(total=total.sum() * pixels, weight=float(video.numel()), scalars=scalars)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
         """`loss` without adversary, `psnr` and `ssim` of what the posterior's mean decodes to, and its size."""
         video = batch.video
@@ -191,7 +191,8 @@ def adaptive_weights(wanted: torch.Tensor, adversarial: torch.Tensor, made: torc
         torch.autograd.grad(loss.sum(), made, retain_graph=True)[0].flatten(1).norm(dim=1)
         for loss in (wanted, adversarial)
     )
-    return (wanted_grad / (adversarial_grad + 1e-8)).clamp_max(LARGEST_WEIGHT).detach()
+    weights: torch.Tensor = (wanted_grad / (adversarial_grad + 1e-8)).clamp_max(LARGEST_WEIGHT).detach()
+    return weights
 
 
 def sum_of_means(logits: Sequence[torch.Tensor]) -> torch.Tensor:

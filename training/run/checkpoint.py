@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from training.run.distributed import World
 from training.run.module import TrainModule, give_memory, on_meta, saved_state
@@ -54,7 +55,9 @@ class Checkpoints:
         options = {"storage_writer": writer, "process_group": self._world.host_group}
         written: Future[Any] = Future()
         if self._asynchronous:
-            written = dcp.async_save(dict(tensors), **options)
+            under_way = dcp.async_save(dict(tensors), **options)
+            assert isinstance(under_way, Future)  # as it is without a stager of one's own
+            written = under_way
         else:
             dcp.save(dict(tensors), **options)
             written.set_result(None)
@@ -136,7 +139,8 @@ def read_tensors(checkpoint: Path, tensors: Mapping[str, torch.Tensor], *, group
     reader = HuggingFaceStorageReader(str(checkpoint))
     held = reader.read_metadata().state_dict_metadata
     for name, tensor in tensors.items():
-        shape = tuple(held[name].size) if name in held else None
+        there = held.get(name)
+        shape = tuple(there.size) if isinstance(there, TensorStorageMetadata) else None
         if shape != tuple(tensor.shape):
             found = f"{name} is {shape or 'missing'}, expected {tuple(tensor.shape)}"
             raise ValueError(f"{checkpoint}: of other networks than the recipe's: {found}")

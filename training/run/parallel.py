@@ -19,7 +19,7 @@ from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 
 
-class Turn(torch.nn.Module):  # type: ignore[misc]
+class Turn(torch.nn.Module):
     """A network's turn as one forward pass, from batch to loss.
 
     DDP wraps this and not the network, so that a module calls its networks as it likes: several times, by any method,

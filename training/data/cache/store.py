@@ -126,7 +126,8 @@ class Reader:
             if len(self._open) > _OPEN_SHARDS:
                 self._open.popitem(last=False)
         self._open.move_to_end(shard)
-        return self._open[shard].get_tensor(key)
+        tensor: torch.Tensor = self._open[shard].get_tensor(key)
+        return tensor
 
 
 @dataclass(frozen=True, slots=True)

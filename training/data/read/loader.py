@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from training.data.plan.plan import RankStep
 from training.data.plan.sampler import PlannedBatches, SamplerState
@@ -99,24 +99,22 @@ def load_ahead(
         remote: whether `load` reads from a bucket. The threads that Arrow's clients have started do not survive a fork;
             starting workers afresh takes seconds.
     """
-    workers = {
-        "multiprocessing_context": "forkserver" if remote else "fork",
-        "worker_init_fn": _one_thread,
-        "prefetch_factor": 2,
-    }
-    loader = DataLoader(
+    start = "forkserver" if remote else "fork"
+    loader: DataLoader[_Item] = DataLoader(
         _Loaded(load),
         sampler=keys,
         batch_size=None,
         num_workers=num_workers,
         collate_fn=_unchanged,
         generator=torch.Generator(),  # the loader draws a seed that is not used; not from the trainer's generator
-        **(workers if num_workers else {}),
+        worker_init_fn=_one_thread,
+        multiprocessing_context=start if num_workers else None,
+        prefetch_factor=2 if num_workers else None,
     )
     return iter(loader)
 
 
-class _Loaded(Generic[_Key, _Item]):
+class _Loaded(Dataset[_Item], Generic[_Key, _Item]):
     """A torch map-style dataset of whatever keys."""
 
     def __init__(self, load: Callable[[_Key], _Item]) -> None:
