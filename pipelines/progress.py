@@ -68,7 +68,7 @@ class Progress:
         for uri, reason in summary.failed_sources.items():
             self._say(f"{uri!r}: {reason}")
         for clip_id, reason in summary.left_out.items():
-            self._say(f"clip {clip_id}: {reason}; it is not measured any further by what it killed")
+            self._say(f"clip {clip_id}: {reason}")
         elapsed = time.monotonic() - self.began
         speed = f"{self.source_seconds / elapsed:.1f}x"
         if self._bar is not None and self._task is not None:
