@@ -86,15 +86,15 @@ def _require_answer(address: str) -> None:
 
 
 def _meant_by_auto() -> str | None:
-    """Where `ray.init("auto")` will go; the cluster there may be gone: Ray looks at processes and at a file."""
+    """The address that `ray.init("auto")` takes, from processes and a file; its cluster may be gone."""
     from ray._private import services
 
     getattr(services.find_gcs_addresses, "cache_clear", lambda: None)()  # newer Ray keeps what it found once
     try:
-        found: str = services.get_ray_address_from_environment("auto", None)
+        address: str = services.get_ray_address_from_environment("auto", None)
     except ConnectionError:
         return None
-    return found
+    return address
 
 
 def _status(address: str) -> str:

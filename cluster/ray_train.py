@@ -32,7 +32,7 @@ def run_on_workers(
     working_dir: str,
     storage: str,
     restarts: int = 0,
-    told: Callable[[int], None] | None = None,
+    on_signal: Callable[[int], None] | None = None,
 ) -> None:
     """Call a function that pickles once in each of `workers` processes, where torch.distributed is set up.
 
@@ -40,8 +40,8 @@ def run_on_workers(
     a local one for the time of the call. `storage` is an absolute folder, which all nodes see, for Ray's own notes.
     After a worker was lost all are started again, up to `restarts` times: the function goes on from its checkpoints.
 
-    `told` is called in each worker, beside the function, with the number of a signal that this process heard: SIGTERM
-    or SIGINT. A second one of the same kind ends this process.
+    `on_signal` is called in each worker, beside the function, with the number of a signal that this process heard:
+    SIGTERM or SIGINT. A second one of the same kind ends this process.
 
     Raises:
         ValueError: `workers` is not positive, no cluster answers, it has not what they need, or the function raised it.
@@ -58,7 +58,7 @@ def run_on_workers(
         resources = {"CPU": CPUS_BOOKED} | ({"GPU": gpus_per_worker} if gpus_per_worker else {})
         desk = _desk_here()
         trainer = TorchTrainer(
-            _Call(function, desk, told),
+            _Call(function, desk, on_signal),
             scaling_config=ScalingConfig(
                 num_workers=workers, use_gpu=gpus_per_worker > 0, resources_per_worker=resources
             ),
@@ -147,14 +147,14 @@ def _desk_here() -> Any:
 class _Call:
     """The function in the form that Ray Train calls."""
 
-    def __init__(self, function: Callable[[], None], desk: Any, told: Callable[[int], None] | None) -> None:
+    def __init__(self, function: Callable[[], None], desk: Any, on_signal: Callable[[int], None] | None) -> None:
         self._function = function
         self._desk = desk
-        self._told = told
+        self._on_signal = on_signal
 
     def __call__(self) -> None:
-        if self._told is not None:
-            threading.Thread(target=self._listen, args=(self._told,), daemon=True).start()
+        if self._on_signal is not None:
+            threading.Thread(target=self._listen, args=(self._on_signal,), daemon=True).start()
         try:
             self._function()
         except SystemExit as error:  # to Ray it would be a failure
@@ -163,9 +163,9 @@ class _Call:
             ray.get(self._desk.leave.remote(ValueError(str(error))))
             raise
 
-    def _listen(self, told: Callable[[int], None]) -> None:
+    def _listen(self, on_signal: Callable[[int], None]) -> None:
         with suppress(ray.exceptions.RayError):  # the run ended meanwhile
-            told(ray.get(self._desk.told.remote()))
+            on_signal(ray.get(self._desk.told.remote()))
 
 
 def _require(cpus: float, gpus: float) -> None:

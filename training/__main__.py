@@ -98,7 +98,7 @@ def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
                 working_dir=os.fspath(Path(__file__).parents[1]),
                 storage=os.fspath(Path(config.out) / "ray"),
                 restarts=options.restarts,
-                told=tell,
+                on_signal=tell,
             )
     else:
         train(config)

@@ -37,7 +37,7 @@ def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path:
 
     threading.Thread(target=signal_once_there, args=(tmp_path / "listens0", tmp_path / "listens1")).start()
     with pytest.raises(SystemExit) as stopped:
-        call(partial(wait_to_be_told, str(tmp_path)), tmp_path, told=hear)
+        call(partial(wait_to_be_told, str(tmp_path)), tmp_path, on_signal=hear)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL  # Ray's own is back
 
@@ -53,7 +53,7 @@ def call(
     *,
     workers: int = 2,
     restarts: int = 0,
-    told: Callable[[int], None] | None = None,
+    on_signal: Callable[[int], None] | None = None,
 ) -> None:
     run_on_workers(
         function,
@@ -62,7 +62,7 @@ def call(
         working_dir=str(Path.cwd()),
         storage=str(tmp_path / "ray"),
         restarts=restarts,
-        told=told,
+        on_signal=on_signal,
     )
 
 
