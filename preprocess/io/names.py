@@ -68,6 +68,8 @@ def imported(name: str) -> ModuleType:
     """
     if name.endswith(".py"):
         return _from_file(Path(name))
+    if not _is_dotted(name):
+        raise ValueError(f"there is no module {name!r}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -84,7 +86,7 @@ def class_named(text: str) -> Any:
     """
     module, _, name = text.partition(":")
     package = module.partition(".")[0]
-    if package in OUR_PACKAGES and all(part.isidentifier() for part in module.split(".")):
+    if package in OUR_PACKAGES and _is_dotted(module):
         there = imported(module)
     elif module in sys.modules:
         there = sys.modules[module]
@@ -110,6 +112,10 @@ def name_of(kind: type[Any]) -> str:
     if module == "__main__" and (spec := sys.modules[module].__spec__) is not None:
         module = spec.name  # of `python -m MODULE`
     return f"{module}:{kind.__qualname__}"
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -160,6 +160,7 @@ def nothing() -> None:
     ("text", "said"),
     [
         ("no.such.module:default", "there is no module 'no.such.module'"),
+        (".relative:default", "there is no module '.relative'"),
         ("/no/such/file.py:default", "there is no file '/no/such/file.py'"),
         ("tests.pipelines.recipe.test_config:recipes", "no recipe 'recipes' in tests.pipelines.recipe.test_config"),
         ("pipelines.recipe.recipes:_easyanimate", "no recipe '_easyanimate'"),
