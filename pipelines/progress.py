@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from preprocess.io import storage
+from preprocess.io.tables import PartedTable
 from preprocess.manifest import Manifest
 from preprocess.sources import Listing
 from preprocess.units import WorkUnit
@@ -92,8 +94,8 @@ class Progress:
 
 def print_summary(manifest: Manifest) -> None:
     """Hours in, clips found and kept, what each rule took away, and where it all is."""
-    clips, sources = manifest.clips(), manifest.sources()
-    if clips is None or sources is None:
+    clips, sources = manifest.parted_clips(), manifest.sources(["status", "duration_seconds"])
+    if clips.schema is None or sources is None:
         raise ValueError(f"{manifest.location!r}: no manifest there")
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(justify="right", style="bold")
@@ -106,22 +108,25 @@ def print_summary(manifest: Manifest) -> None:
         console.print(escape(storage.join(manifest.location, name)), highlight=False, soft_wrap=True)
 
 
-def _numbers(clips: pa.Table, sources: pa.Table) -> list[tuple[str, str]]:
+def _numbers(clips: PartedTable, sources: pa.Table) -> list[tuple[str, str]]:
     statuses = sources["status"].to_pylist()
     used = sources.filter(pc.is_in(sources["status"], value_set=pa.array(["ok", "damaged"])))
     hours = (pc.sum(used["duration_seconds"]).as_py() or 0.0) / 3600
-    kept = clips.filter(pc.equal(clips["status"], "kept"))
-    kept_hours = (pc.sum(kept["duration_seconds"]).as_py() or 0.0) / 3600
+    kept, kept_seconds = 0, 0.0
+    firsts: Counter[str] = Counter()
+    for batch in clips.batches(["status", "duration_seconds", "reasons"]):
+        of_kept = batch.filter(pc.equal(batch["status"], "kept"))
+        kept += of_kept.num_rows
+        kept_seconds += pc.sum(of_kept["duration_seconds"]).as_py() or 0.0
+        reasons = batch["reasons"].filter(pc.greater(pc.list_value_length(batch["reasons"]), 0))
+        counts = pc.value_counts(pc.list_element(reasons, 0)).to_pylist()
+        firsts.update({count["values"]: count["counts"] for count in counts})
     rows = [
         (_hours(hours), f"of video in {used.num_rows} sources"),
         (f"{clips.num_rows:,}", "clips found"),
     ]
-    firsts: dict[str, int] = {}
-    for broken in clips["reasons"].to_pylist():
-        if broken:
-            firsts[broken[0]] = firsts.get(broken[0], 0) + 1
     rows += [(f"-{count:,}", reason) for reason, count in sorted(firsts.items(), key=lambda item: (-item[1], item[0]))]
-    rows.append((f"{kept.num_rows:,}", f"clips kept, {_hours(kept_hours)}"))
+    rows.append((f"{kept:,}", f"clips kept, {_hours(kept_seconds / 3600)}"))
     for status in ("failed", "damaged", "duplicate"):
         if status in statuses:
             rows.append((str(statuses.count(status)), f"sources {status}"))

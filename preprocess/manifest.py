@@ -6,12 +6,13 @@ moves parts into the tables and can itself be killed and repeated at any point:
     OUT/parts/<unit>.parquet     one row a span, its clips nested; written to a temporary name and renamed
     OUT/clips/part-*.parquet     one row a clip, kept or not; 100,000 rows a part, replaced all at once
     OUT/sources/sources.parquet  one row a source file, also for broken ones
-    OUT/previews/<unit>.parquet  clip_id and a JPEG strip of three frames
+    OUT/previews/*.parquet       clip_id and a JPEG strip of three frames
     OUT/run.json                 recipe, fingerprint, versions
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -23,9 +24,14 @@ from preprocess.clip import Row as Row
 from preprocess.compaction import Compaction, SourceKey, StoredSpan, plan_compaction, settled_sources
 from preprocess.gather import gathered_clips
 from preprocess.io import storage
-from preprocess.io.tables import PartedTable, read_table, write_parts, write_table
+from preprocess.io.tables import PartedTable, read_table, rows_where, write_parts, write_table
 
 SCHEMA_VERSION = 1
+
+PREVIEW_ROWS = 2000
+"""Previews of a file, about: 16 MB."""
+PREVIEW_GROUP_ROWS = 100
+"""Previews that are read for the sake of one: a megabyte."""
 
 PROVENANCE = ("license", "url", "title", "author")
 """Columns of `sources/` filled from a JSON file beside the video."""
@@ -151,8 +157,7 @@ class Manifest:
         before = _rows(table)
         plan = plan_compaction(before, list(self._spans()), listing)
         if table is None or plan.fresh or plan.sources != before:
-            for name in sorted({span.part for spans in plan.fresh.values() for span in spans}):
-                self._write_previews(name)
+            self._write_previews(sorted({span.part for spans in plan.fresh.values() for span in spans}))
             self._gather_clips(plan, columns, metadata)
             rows = pa.Table.from_pylist(plan.sources, schema=SOURCE_SCHEMA).replace_schema_metadata(_metadata(metadata))
             write_table(storage.join(self.location, "sources", "sources.parquet"), rows)
@@ -199,10 +204,9 @@ class Manifest:
         wanted = pa.array(list(clip_ids), pa.string())
         found: dict[str, bytes] = {}
         for name in storage.list_files(storage.join(self.location, "previews"), ".parquet"):
-            table = read_table(storage.join(self.location, "previews", name))
-            if table is not None:
-                chosen = table.filter(pc.is_in(table["clip_id"], value_set=wanted))
-                found.update(zip(chosen["clip_id"].to_pylist(), chosen["jpeg"].to_pylist(), strict=True))
+            place = storage.join(self.location, "previews", name)
+            for table in rows_where(place, "clip_id", wanted):
+                found.update(zip(table["clip_id"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
         return found
 
     def _parts(self) -> list[str]:
@@ -227,13 +231,22 @@ class Manifest:
         table = read_table(storage.join(self.location, "parts", name), columns)
         return _part_schema({}).empty_table() if table is None else table
 
-    def _write_previews(self, name: str) -> None:
-        columns = ["clips.list.element.clip_id", "clips.list.element.preview"]
-        clips = pa.Table.from_struct_array(self._read_part(name, columns)["clips"].combine_chunks().flatten())
-        clips = clips.select(["clip_id", "preview"]).rename_columns(["clip_id", "jpeg"])
-        shown = clips.filter(pc.is_valid(clips["jpeg"]))
-        if shown.num_rows:
-            write_table(storage.join(self.location, "previews", name), shown)
+    def _write_previews(self, parts: Sequence[str]) -> None:
+        """Previews of several parts share a file: a report looks through all files for those of some hundred clips."""
+        waiting: list[str] = []
+        tables: list[pa.Table] = []
+        for part in parts:
+            columns = ["clips.list.element.clip_id", "clips.list.element.preview"]
+            clips = pa.Table.from_struct_array(self._read_part(part, columns)["clips"].combine_chunks().flatten())
+            clips = clips.select(["clip_id", "preview"]).rename_columns(["clip_id", "jpeg"])
+            tables.append(clips.filter(pc.is_valid(clips["jpeg"])))
+            waiting.append(part)
+            if part == parts[-1] or sum(table.num_rows for table in tables) >= PREVIEW_ROWS:
+                name = hashlib.blake2b("\n".join(waiting).encode(), digest_size=12).hexdigest()
+                place = storage.join(self.location, "previews", f"{name}.parquet")
+                if any(table.num_rows for table in tables):
+                    write_table(place, pa.concat_tables(tables), group_rows=PREVIEW_GROUP_ROWS)
+                waiting, tables = [], []
 
     def _gather_clips(self, plan: Compaction, columns: Columns, metadata: Mapping[str, str]) -> None:
         """Columns that were added later by a single filter stay, null for the new rows."""

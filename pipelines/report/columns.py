@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from preprocess.clip import CLIP_COLUMNS
 from preprocess.manifest import CAPTION_COLUMNS, DECISION_COLUMNS
@@ -43,9 +44,12 @@ def values(frame: pd.DataFrame, name: str) -> list[Any]:
 
 def numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     """The column as float64 (N,), NaN where null, absent or not a number."""
-    if name not in frame:
-        return np.full(len(frame), np.nan)
-    return pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers_of(frame[name]) if name in frame else np.full(len(frame), np.nan)
+
+
+def numbers_of(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    """The values as float64 (N,), NaN where null or not a number."""
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def durations(clips: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -87,11 +91,11 @@ def bounds(run: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None
     return ends
 
 
-def score_columns(clips: pd.DataFrame, ruled: Iterable[str]) -> list[str]:
+def score_columns(schema: pa.Schema, ruled: Iterable[str]) -> list[str]:
     """Numeric columns worth a histogram: those with a rule, in the rules' order, then the rest in the table's."""
-    first = [name for name in ruled if name in clips and _is_numeric(clips[name])]
-    rest = [str(name) for name in clips.columns if name not in STRUCTURAL and name not in first]
-    return first + [name for name in rest if _is_numeric(clips[name]) and not clips[name].isna().all()]
+    numeric = [field.name for field in schema if _is_numeric(field.type)]
+    first = [name for name in ruled if name in numeric]
+    return first + [name for name in numeric if name not in STRUCTURAL and name not in first]
 
 
 def finite(value: object) -> float | None:
@@ -106,13 +110,6 @@ def shorten(text: str | None, characters: int) -> str | None:
     return text if text is None or len(text) <= characters else text[: characters - 1] + "…"
 
 
-def _is_numeric(column: pd.Series[Any]) -> bool:
-    if pd.api.types.is_bool_dtype(column):
-        return False
-    # Nulls turn a Python column of numbers into objects; look at what is there.
-    return pd.api.types.is_numeric_dtype(column) or pd.api.types.infer_dtype(column, skipna=True) in (
-        "integer",
-        "floating",
-        "mixed-integer-float",
-        "empty",
-    )
+def _is_numeric(kind: pa.DataType) -> bool:
+    # a column of nulls alone may be any
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))

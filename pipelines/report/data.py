@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.report.columns import (
-    bounds,
-    durations,
-    finite,
-    numbers,
-    reason_lists,
-    score_columns,
-    shorten,
-    statuses,
-    texts,
-)
+from pipelines.report.columns import bounds, finite, numbers, shorten, texts
 from pipelines.report.gallery import TEXT_CHARACTERS, gallery
-from pipelines.report.histograms import histogram
+from pipelines.report.histograms import Histogram
+from pipelines.report.tally import STATUSES, Clips, Tally, kept_of
 
+SOURCE_COLUMNS = ("uri", "status", "reason", "container", "codec", "size_bytes", "duration_seconds")
+"""Of `sources/`, what the page needs."""
 MOST_REASONS = 24
 """Steps of the waterfall; decoders invent messages without end, and the rarest go into one step, `other_reasons`."""
 OTHER_REASONS = "other_reasons"
@@ -31,47 +25,56 @@ MOST_SOURCES = 300
 
 
 def report_data(
-    clips: pd.DataFrame, sources: pd.DataFrame, previews: Mapping[str, bytes], run: Mapping[str, Any]
+    clips: Clips, sources: pa.Table, previews: Callable[[list[str]], Mapping[str, bytes]], run: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Everything the page shows, in the types of JSON (no NaN), of bounded size whatever the tables' length.
 
-    `clips` and `sources` are the manifest's tables, either may be empty or lack columns; `previews` maps a clip id of
-    `gallery_clip_ids` to the JPEG bytes of a strip of its frames; every key of `run` is optional.
+    `clips` and `sources` are the manifest's tables, either may be empty or lack columns; `previews` gives, for clip
+    ids, the JPEG bytes of strips of their frames; every key of `run` is optional.
     """
     ruled = bounds(run)
-    kept = statuses(clips) == "kept"
+    tally = Tally(clips, list(ruled))
     return {
         "run": _plain(run),
-        "totals": _totals(clips, sources, run),
-        "reasons": _waterfall(clips, list(ruled)),
-        "histograms": [
-            histogram(name, numbers(clips, name), kept, ruled.get(name, (None, None)))
-            for name in score_columns(clips, ruled)
-        ],
-        "clips": gallery(clips, previews, ruled),
+        "totals": _totals(tally, sources, run),
+        "reasons": _waterfall(tally, list(ruled)),
+        "histograms": _histograms(clips, tally, ruled),
+        "clips": gallery(tally.gallery_rows(), previews(tally.gallery_ids()), tally.scores),
         "sources": _troubled_sources(sources),
-        "codecs": Counter(codec for codec in texts(sources, "codec") if codec).most_common(8),
+        "codecs": _counts(sources, "codec").most_common(8),
     }
 
 
-def _totals(clips: pd.DataFrame, sources: pd.DataFrame, run: Mapping[str, Any]) -> dict[str, Any]:
-    status, seconds = statuses(clips), durations(clips)
-    source_status = Counter(texts(sources, "status"))
-    run_seconds = finite(run.get("source_seconds"))
-    of_sources = numbers(sources, "duration_seconds")[np.array(texts(sources, "status"), dtype=object) == "ok"]
+def _totals(tally: Tally, sources: pa.Table, run: Mapping[str, Any]) -> dict[str, Any]:
+    clips: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for group, count in tally.clips.items():
+        clips[group[0]] += count
+        seconds[group[0]] += tally.seconds[group]
+    kept_seconds = np.concatenate([np.zeros(0), *tally.kept_seconds])
+    source_status = _counts(sources, "status")
+    told = finite(run.get("source_seconds"))
     return {
-        "clips": len(clips),
-        **{name: int((status == name).sum()) for name in ("kept", "rejected", "failed")},
-        "kept_seconds": float(seconds[status == "kept"].sum()),
-        "clip_seconds": float(seconds.sum()),
-        "kept_median_seconds": finite(np.median(seconds[status == "kept"])) if (status == "kept").any() else None,
-        "source_seconds": float(of_sources[np.isfinite(of_sources)].sum()) if run_seconds is None else run_seconds,
-        "sources": len(sources),
+        "clips": tally.num_rows,
+        **{name: clips[name] for name in STATUSES},
+        "kept_seconds": float(seconds["kept"]),
+        "clip_seconds": float(sum(seconds.values())),
+        "kept_median_seconds": finite(np.median(kept_seconds)) if len(kept_seconds) else None,
+        "source_seconds": _seconds_of_sources(sources) if told is None else told,
+        "sources": sources.num_rows,
         **{f"sources_{name}": source_status[name] for name in ("ok", "failed", "duplicate")},
     }
 
 
-def _waterfall(clips: pd.DataFrame, ruled: list[str]) -> list[dict[str, Any]]:
+def _seconds_of_sources(sources: pa.Table) -> float:
+    if not {"status", "duration_seconds"} <= set(sources.column_names):
+        return 0.0
+    lengths = numbers(sources.select(["duration_seconds"]).to_pandas(ignore_metadata=True), "duration_seconds")
+    used = pc.fill_null(pc.equal(sources["status"].cast(pa.string()), "ok"), False).to_numpy()
+    return float(lengths[used & np.isfinite(lengths)].sum())
+
+
+def _waterfall(tally: Tally, ruled: list[str]) -> list[dict[str, Any]]:
     """Steps from all clips down to the kept ones: `first` counts sum to the clips that are not kept.
 
     A clip falls at its first reason; `total` also counts the clips that an earlier reason had already taken. Steps
@@ -81,18 +84,16 @@ def _waterfall(clips: pd.DataFrame, ruled: list[str]) -> list[dict[str, Any]]:
     seconds: Counter[str] = Counter()
     total: Counter[str] = Counter()
     by_status: Counter[tuple[str, str]] = Counter()
-    lists = reason_lists(clips)
-    common = {
-        reason for reason, _ in Counter(reason for listed in lists for reason in listed).most_common(MOST_REASONS)
-    }
-    for status, length, listed in zip(statuses(clips), durations(clips), lists, strict=True):
-        if not listed:
+    common = {reason for reason, _ in tally.reasons.most_common(MOST_REASONS)}
+    for (status, reasons), count in tally.clips.items():
+        if not reasons:
             continue
-        names = list(dict.fromkeys(reason if reason in common else OTHER_REASONS for reason in listed))
-        first[names[0]] += 1
-        seconds[names[0]] += length
-        total.update(names)
-        by_status.update((name, str(status)) for name in names)
+        names = dict.fromkeys(reason if reason in common else OTHER_REASONS for reason in reasons)
+        first[next(iter(names))] += count
+        seconds[next(iter(names))] += tally.seconds[status, reasons]
+        for name in names:
+            total[name] += count
+            by_status[name, status] += count
 
     def place(reason: str) -> tuple[bool, int, int, str]:
         column = reason.partition(":")[0]
@@ -112,18 +113,44 @@ def _waterfall(clips: pd.DataFrame, ruled: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _troubled_sources(sources: pd.DataFrame) -> list[dict[str, Any]]:
+def _histograms(
+    clips: Clips, tally: Tally, ruled: Mapping[str, tuple[float | None, float | None]]
+) -> list[dict[str, Any]]:
+    """A second pass, now that the bins are known."""
+    plots = [Histogram(name, tally.spreads[name], ruled.get(name, (None, None))) for name in tally.scores]
+    if plots:
+        for batch in clips.batches([*dict.fromkeys(("status", *tally.scores))]):
+            frame = batch.to_pandas(ignore_metadata=True)
+            kept = kept_of(batch)
+            for plot in plots:
+                plot.add(numbers(frame, plot.name), kept)
+    return [plot.data() for plot in plots]
+
+
+def _counts(table: pa.Table, name: str) -> Counter[str]:
+    """How often each text is there, the first one first."""
+    if name not in table.column_names:
+        return Counter()
+    counts = pc.value_counts(table[name].cast(pa.string())).to_pylist()
+    return Counter({row["values"]: row["counts"] for row in counts if row["values"]})
+
+
+def _troubled_sources(sources: pa.Table) -> list[dict[str, Any]]:
     """The sources that gave no clips of their own, failed ones first, at most `MOST_SOURCES`."""
-    status = texts(sources, "status")
-    rows = [row for row, value in enumerate(status) if value != "ok"]
-    uris = texts(sources, "uri")
-    rows = sorted(rows, key=lambda row: (status[row] == "duplicate", uris[row] or ""))[:MOST_SOURCES]
-    shown = sources.iloc[rows]
-    columns = {name: texts(shown, name) for name in ("uri", "status", "reason", "container", "codec")}
+    columns = [name for name in SOURCE_COLUMNS if name in sources.column_names]
+    if "status" not in columns:
+        return []
+    status = sources["status"].cast(pa.string())
+    troubled = sources.select(columns).filter(pc.fill_null(pc.not_equal(status, "ok"), True))
+    copies = pc.fill_null(pc.equal(troubled["status"].cast(pa.string()), "duplicate"), False)
+    order = pa.table({"copy": copies, "uri": pc.fill_null(troubled["uri"].cast(pa.string()), "")})
+    rows = pc.sort_indices(order, [("copy", "ascending"), ("uri", "ascending")])[:MOST_SOURCES]
+    shown = troubled.take(rows).to_pandas(ignore_metadata=True)
+    texts_of = {name: texts(shown, name) for name in ("uri", "status", "reason", "container", "codec")}
     sizes = numbers(shown, "size_bytes")
     return [
-        {name: shorten(column[i], TEXT_CHARACTERS) for name, column in columns.items()} | {"bytes": finite(sizes[i])}
-        for i in range(len(rows))
+        {name: shorten(column[i], TEXT_CHARACTERS) for name, column in texts_of.items()} | {"bytes": finite(sizes[i])}
+        for i in range(len(shown))
     ]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from pipelines.report.columns import finite
+from pipelines.report.columns import finite, numbers_of
 
 BINS = 36
 """About 8 px a bin in the narrowest figure of the page; half as many and twice as many still read well."""
@@ -16,76 +17,130 @@ TAIL_PERCENT = 1.0
 """Scores such as sharpness have tails of many times their median; the last percent of each end shares its end bin."""
 
 
-def histogram(
-    name: str,
-    values: npt.NDArray[np.float64],
-    kept: npt.NDArray[np.bool_],
-    bound: tuple[float | None, float | None],
-) -> dict[str, Any]:
-    """Counts of `values` (N,) in equal bins, split by `kept` (N,); NaN is counted as missing.
+class Spread:
+    """How the values of a column lie, gathered a few rows at a time."""
+
+    def __init__(self) -> None:
+        self.measured = 0
+        """Values that are not NaN."""
+        self.low, self.high = math.inf, -math.inf
+        """Of the finite ones."""
+        self.whole = True
+        self._sample: list[npt.NDArray[np.float64]] = []
+        self._sample_kept: list[npt.NDArray[np.float64]] = []
+
+    def add(self, column: pd.Series[Any], kept: npt.NDArray[np.bool_], sampled: npt.NDArray[np.int64]) -> None:
+        """More values (N,), whether each is of a kept clip (N,), and which of them, by number, stand for all."""
+        values = numbers_of(column)
+        finite_values = values[np.isfinite(values)]
+        self.measured += int((~np.isnan(values)).sum())
+        if len(finite_values):
+            self.low = min(self.low, float(finite_values.min()))
+            self.high = max(self.high, float(finite_values.max()))
+            self.whole = self.whole and bool((finite_values == np.round(finite_values)).all())
+        values, kept = values[sampled], kept[sampled]
+        known = ~np.isnan(values)
+        self._sample.append(values[known])
+        self._sample_kept.append(values[known & kept])
+
+    @property
+    def sample(self) -> npt.NDArray[np.float64]:
+        """Values that stand for all."""
+        return np.concatenate([np.zeros(0), *self._sample])
+
+    @property
+    def sample_kept(self) -> npt.NDArray[np.float64]:
+        """Those of kept clips."""
+        return np.concatenate([np.zeros(0), *self._sample_kept])
+
+
+class Histogram:
+    """Counts in equal bins, kept beside not kept.
 
     Bin i is [start + i*step, start + (i+1)*step), the last one with its upper end, and a maximum that is a bin's edge
     belongs to the bin below it, as the rule keeps it. Where `open_low` or `open_high` is set, the end bin also holds
     all that lies beyond it. `whole` bins hold one whole number each, in their middle. The counts sum to the number of
-    values that are not NaN.
+    values that are not NaN; NaN is counted as missing.
     """
-    measured = values[~np.isnan(values)]
-    measured_kept = kept[~np.isnan(values)]
-    start, step, bins, whole = _bins(measured[np.isfinite(measured)], bound)
-    # Edges are multiples of the step: the nudge keeps 0.3 / 0.1 = 2.999... in the bin that starts at 0.3.
-    nudge = np.where(measured == bound[1], -1e-9, 1e-9)
-    place = np.clip(np.floor((measured - start) / step + nudge), 0, bins - 1).astype(np.int64)
-    return {
-        "name": name,
-        "min": bound[0],
-        "max": bound[1],
-        "start": start,
-        "step": step,
-        "whole": whole,
-        "kept": np.bincount(place[measured_kept], minlength=bins).tolist(),
-        "not_kept": np.bincount(place[~measured_kept], minlength=bins).tolist(),
-        "open_low": bool((measured < start - step * 1e-9).any()),
-        "open_high": bool((measured > start + step * (bins + 1e-9)).any()),
-        "missing": int(len(values) - len(measured)),
-        "median": finite(np.median(measured)) if len(measured) else None,
-        "median_kept": finite(np.median(measured[measured_kept])) if measured_kept.any() else None,
-    }
+
+    def __init__(self, name: str, spread: Spread, bound: tuple[float | None, float | None]) -> None:
+        sample, sample_kept = spread.sample, spread.sample_kept
+        self.name = name
+        self._bound = bound
+        self._start, self._step, self._bins, self._whole = _bins(spread, bound)
+        self._kept = np.zeros(self._bins, np.int64)
+        self._not_kept = np.zeros(self._bins, np.int64)
+        self._missing = 0
+        self._open_low = self._open_high = False
+        self._median = finite(np.median(sample)) if len(sample) else None
+        self._median_kept = finite(np.median(sample_kept)) if len(sample_kept) else None
+
+    def add(self, values: npt.NDArray[np.float64], kept: npt.NDArray[np.bool_]) -> None:
+        """Count values (N,), split by `kept` (N,)."""
+        known = ~np.isnan(values)
+        measured, measured_kept = values[known], kept[known]
+        # Edges are multiples of the step: the nudge keeps 0.3 / 0.1 = 2.999... in the bin that starts at 0.3.
+        nudge = np.where(measured == self._bound[1], -1e-9, 1e-9)
+        place = np.clip(np.floor((measured - self._start) / self._step + nudge), 0, self._bins - 1).astype(np.int64)
+        self._kept += np.bincount(place[measured_kept], minlength=self._bins)
+        self._not_kept += np.bincount(place[~measured_kept], minlength=self._bins)
+        self._missing += len(values) - len(measured)
+        self._open_low |= bool((measured < self._start - self._step * 1e-9).any())
+        self._open_high |= bool((measured > self._start + self._step * (self._bins + 1e-9)).any())
+
+    def data(self) -> dict[str, Any]:
+        """In the types of JSON."""
+        return {
+            "name": self.name,
+            "min": self._bound[0],
+            "max": self._bound[1],
+            "start": self._start,
+            "step": self._step,
+            "whole": self._whole,
+            "kept": self._kept.tolist(),
+            "not_kept": self._not_kept.tolist(),
+            "open_low": self._open_low,
+            "open_high": self._open_high,
+            "missing": self._missing,
+            "median": self._median,
+            "median_kept": self._median_kept,
+        }
 
 
-def _bins(
-    measured: npt.NDArray[np.float64], bound: tuple[float | None, float | None]
-) -> tuple[float, float, int, bool]:
-    """(start, step, number of bins, whether each holds one whole number) of a histogram over `_extent`."""
-    low, high = _extent(measured, bound)
+def _bins(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[float, float, int, bool]:
+    """(start, step, number of bins, whether each holds one whole number) of a picture of what `_extent` says."""
+    low, high = _extent(spread, bound)
     inside = [end for end in bound if end is not None and low <= end <= high]
     # Values closer than this are one value with rounding errors.
-    spread = high - low > 1e-9 * max(abs(low), abs(high))
-    step = _round_step(high - low, inside) if spread else abs(low) / 10
+    is_wide = high - low > 1e-9 * max(abs(low), abs(high))
+    step = _round_step(high - low, inside) if is_wide else abs(low) / 10
     # Two whole numbers side by side may be a fraction's 0 and 1; three are counts.
-    if len(measured) and step <= 1 < np.ptp(measured) and (measured == np.round(measured)).all():
+    if step <= 1 < spread.high - spread.low and spread.whole:
         first = math.floor(low)
         return first - 0.5, 1.0, math.floor(high) - first + 1, True
     first = math.floor(low / step + 1e-9)
     # What lies beyond a bound, or in the tail, must not share a bin with what lies within it.
-    beyond = len(measured) > 0 and measured.max() > high
-    end = math.floor(high / step + 1e-9) + 1 if beyond else math.ceil(high / step - 1e-9)
+    end = math.floor(high / step + 1e-9) + 1 if spread.high > high else math.ceil(high / step - 1e-9)
     return first * step, step, max(1, end - first), False
 
 
-def _extent(measured: npt.NDArray[np.float64], bound: tuple[float | None, float | None]) -> tuple[float, float]:
-    """(low, high) of the bulk of `measured` and, where they are near enough, of its tails and the rule's bounds."""
+def _extent(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[float, float]:
+    """(low, high) of the bulk of the values and, where they are near enough, of its tails and the rule's bounds."""
     ends = [end for end in bound if end is not None]
-    if not len(measured) or measured.min() == measured.max():
+    if spread.low >= spread.high:
         # One value has no width of its own: show it against the bounds, or against zero.
-        points = [*ends, *measured[:1].tolist()]
+        points = [*ends, *([spread.low] if spread.low == spread.high else [])]
         return (min(points), max(points)) if len(set(points)) > 1 else _around_zero(points[0] if points else 0.0)
-    low, high = (float(end) for end in np.percentile(measured, [TAIL_PERCENT, 100 - TAIL_PERCENT]))
+    sample = spread.sample
+    sample = sample[np.isfinite(sample)]
+    bulk = np.percentile(sample, [TAIL_PERCENT, 100 - TAIL_PERCENT]) if len(sample) else (spread.low, spread.high)
+    low, high = (float(end) for end in bulk)
     # A tail no longer than half the bulk costs little room: show it whole.
     slack = (high - low) / 2
-    if measured.min() >= low - slack:
-        low = float(measured.min())
-    if measured.max() <= high + slack:
-        high = float(measured.max())
+    if spread.low >= low - slack:
+        low = spread.low
+    if spread.high <= high + slack:
+        high = spread.high
     # A bound farther away than the data is wide would squeeze the data into a corner; the page points at it instead.
     width = high - low
     near = [end for end in ends if low - width <= end <= high + width]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.report.gallery import gallery_clip_ids
+from pipelines.report.data import SOURCE_COLUMNS
 from pipelines.report.page import render_report
 from preprocess.io import storage
 from preprocess.manifest import Manifest
@@ -14,11 +14,10 @@ def write_report(manifest: Manifest) -> str:
     Raises:
         ValueError: there is no manifest.
     """
-    clips, sources, run = manifest.clips(), manifest.sources(), manifest.run()
-    if clips is None or sources is None or run is None:
+    clips, run = manifest.parted_clips(), manifest.run()
+    sources = manifest.sources(list(SOURCE_COLUMNS))
+    if clips.schema is None or sources is None or run is None:
         raise ValueError(f"{manifest.location!r}: no manifest there; `python -m pipelines curate SOURCE OUT` makes one")
-    frame = clips.to_pandas()
-    previews = manifest.previews(gallery_clip_ids(frame))
     location = storage.join(manifest.location, "report.html")
-    storage.write_atomic(location, render_report(frame, sources.to_pandas(), previews, run).encode())
+    storage.write_atomic(location, render_report(clips, sources, manifest.previews, run).encode())
     return location

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from preprocess.io import storage
@@ -44,10 +45,10 @@ def read_table(location: str, columns: list[str] | None = None) -> pa.Table | No
     return None if data is None else pq.ParquetFile(io.BytesIO(data)).read(columns=columns, use_threads=False)
 
 
-def write_table(location: str, table: pa.Table) -> None:
+def write_table(location: str, table: pa.Table, *, group_rows: int = 100_000) -> None:
     """Write to a temporary name and rename."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=100_000)
+    pq.write_table(table, sink, compression="zstd", row_group_size=group_rows)
     storage.write_atomic(location, sink.getvalue())
 
 
@@ -156,6 +157,19 @@ def _write(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
 
 def _generation(schema: pa.Schema) -> bytes | None:
     return (schema.metadata or {}).get(_GENERATION)
+
+
+def rows_where(location: str, column: str, values: pa.Array) -> Iterator[pa.Table]:
+    """The rows of a file whose `column` is among `values`, from the row groups that have some; others are not read."""
+    system, path = storage.filesystem(location)
+    file = pq.ParquetFile(system.open_input_file(path))
+    chosen = pc.is_in(file.read([column], use_threads=False)[column], value_set=values)
+    start = 0
+    for group in range(file.num_row_groups):
+        rows = chosen.slice(start, file.metadata.row_group(group).num_rows)
+        start += len(rows)
+        if pc.any(rows).as_py():
+            yield file.read_row_group(group, use_threads=False).filter(rows)
 
 
 def with_rows(table: pa.Table, places: npt.NDArray[np.int64], rows: pa.Table) -> pa.Table:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from filters.rules import Range, reasons
-from pipelines.report.data import MOST_REASONS, MOST_SOURCES, report_data
-from pipelines.report.gallery import KEPT_CLIPS, REASON_CLIPS, REASONS_CLIPS, gallery_clip_ids
-from pipelines.report.page import render_report
+from pipelines.report import data as report
+from pipelines.report import page
+from pipelines.report.data import MOST_REASONS, MOST_SOURCES
+from pipelines.report.tally import KEPT_CLIPS, REASON_CLIPS, REASONS_CLIPS, Tally
 from tests.browser import open_browser
 
 RULES = [
@@ -80,6 +81,35 @@ def sources_table(names: list[str]) -> pd.DataFrame:
 
 
 EMPTY = pd.DataFrame()
+
+
+class Rows:
+    """A frame as the manifest gives its table: a few rows at a time."""
+
+    def __init__(self, frame: pd.DataFrame, size: int = 700) -> None:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        self.schema, self.num_rows = table.schema, table.num_rows
+        self._table, self._size = table, size
+
+    def batches(self, columns=None):
+        table = self._table.select([name for name in columns if name in self._table.column_names])
+        return (table.slice(start, self._size) for start in range(0, self.num_rows, self._size))
+
+
+def report_data(clips: pd.DataFrame, sources: pd.DataFrame, previews, run, size: int = 700):
+    return report.report_data(Rows(clips, size), arrow(sources), lambda ids: previews, run)
+
+
+def render_report(clips: pd.DataFrame, sources: pd.DataFrame, previews, run) -> str:
+    return page.render_report(Rows(clips), arrow(sources), lambda ids: previews, run)
+
+
+def arrow(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def gallery_clip_ids(clips: pd.DataFrame) -> list[str]:
+    return Tally(Rows(clips), []).gallery_ids()
 
 
 def test_first_reasons_take_every_clip_that_is_not_kept_once() -> None:

@@ -1,0 +1,204 @@
+"""What the page says of all clips, gathered a few rows at a time: counts, reasons, and which clips it will show."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.report.columns import NO_REASON, REASON_CHARACTERS, durations, score_columns
+from pipelines.report.histograms import Spread
+
+KEPT_CLIPS = 120
+REASON_CLIPS = 30
+REASONS_CLIPS = 240
+"""All reasons together; with strips of about 8 KB the page stays below 4 MB."""
+SAMPLE_ROWS = 200_000
+"""Medians and the width of a histogram are those of this many rows, spread evenly; all counts are exact."""
+STATUSES = ("kept", "failed", "rejected")
+_LENGTHS = ("duration_seconds", "start_seconds", "end_seconds")
+_SEPARATOR = "\x1e"
+
+Group = tuple[str, tuple[str, ...]]
+"""A status, and the reasons of the clips that share them: distinct, none for kept clips and some for all others."""
+
+
+class Clips(Protocol):
+    """A table that is read a few rows at a time."""
+
+    schema: pa.Schema | None
+    num_rows: int
+
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """All rows, in order."""
+        ...
+
+
+class Tally:
+    """One pass over the clips; rows that the page may show are kept whole, but for vectors."""
+
+    def __init__(self, clips: Clips, ruled: Sequence[str]) -> None:
+        schema = clips.schema if clips.schema is not None else pa.schema([])
+        self.columns = [field.name for field in schema if not _is_vector(field.type)]
+        self.clips: Counter[Group] = Counter()
+        self.seconds: Counter[Group] = Counter()
+        self.kept_seconds: list[npt.NDArray[np.float64]] = []
+        self.spreads = {name: Spread() for name in score_columns(schema, ruled)}
+        self.num_rows = 0
+        self._ruled = ruled
+        self._stride = max(1, math.ceil(clips.num_rows / SAMPLE_ROWS))
+        self._kept: list[str] = []
+        self._of_reason: dict[str, list[str]] = defaultdict(list)
+        self._shown: list[pa.Table] = []
+        for batch in clips.batches(self.columns):
+            self._add(batch)
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns that get a histogram: those with a rule, and others where something was measured."""
+        return [name for name, spread in self.spreads.items() if spread.measured or name in self._ruled]
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many clips each reason is against."""
+        counts: Counter[str] = Counter()
+        for (_, reasons), count in self.clips.items():
+            counts.update(dict.fromkeys(reasons, count))
+        return counts
+
+    def gallery_ids(self) -> list[str]:
+        """The ids of the clips that the page shows, sorted; at most `KEPT_CLIPS` + `REASONS_CLIPS`.
+
+        Ids are hashes of content, so the smallest ones are a fair sample, and the same one on every run.
+        """
+        counts = self.reasons
+        common = sorted(self._of_reason, key=lambda reason: (-counts[reason], reason))
+        chosen: set[str] = set()
+        # Round by round, so that each reason has its first clip before a common one has its thirtieth.
+        for turn in range(REASON_CLIPS):
+            for reason in common:
+                if turn < len(self._of_reason[reason]) and len(chosen) < REASONS_CLIPS:
+                    chosen.add(self._of_reason[reason][turn])
+        return sorted(chosen.union(self._kept))
+
+    def gallery_rows(self) -> pd.DataFrame:
+        """The rows of `gallery_ids`, in their order."""
+        if not self._shown:
+            return pd.DataFrame()
+        ids, wanted = [_ids(rows) for rows in self._shown], self.gallery_ids()
+        position = {clip_id: row for row, clip_id in enumerate(pa.chunked_array(ids).to_pylist())}
+        rows: pd.DataFrame = (
+            pa.concat_tables(self._shown)
+            .take([position[clip_id] for clip_id in wanted])
+            .to_pandas(ignore_metadata=True)
+        )
+        return rows
+
+    def _add(self, clips: pa.Table) -> None:
+        sampled = np.arange(-self.num_rows % self._stride, clips.num_rows, self._stride)
+        frame = clips.select([name for name in (*_LENGTHS, *self.spreads) if name in clips.column_names]).to_pandas(
+            ignore_metadata=True
+        )
+        frame = frame.loc[:, ~frame.columns.duplicated()]
+        groups, codes = _groups(clips)
+        seconds = durations(frame) if len(frame.columns) else np.zeros(clips.num_rows)
+        counts = np.bincount(codes, minlength=len(groups)).tolist()
+        sums = np.bincount(codes, weights=seconds, minlength=len(groups)).tolist()
+        for group, count, length in zip(groups, counts, sums, strict=True):
+            self.clips[group] += count
+            self.seconds[group] += length
+        kept = np.array([status == "kept" for status, _ in groups], np.bool_)[codes]
+        self.kept_seconds.append(seconds[sampled][kept[sampled]])
+        for name, spread in self.spreads.items():
+            spread.add(frame[name], kept, sampled)
+        self._choose(clips, groups, codes)
+        self.num_rows += clips.num_rows
+
+    def _choose(self, clips: pa.Table, groups: list[Group], codes: npt.NDArray[np.int64]) -> None:
+        """Remember the rows with the smallest ids of each reason, and of the kept clips."""
+        ids = _ids(clips)
+        limits = pa.array([self._limit(group) for group in groups], pa.string()).take(pa.array(codes))
+        small = np.flatnonzero(pc.fill_null(pc.less(ids, limits), True).to_numpy(zero_copy_only=False))
+        chosen = []
+        for clip_id, place in sorted(zip(ids.take(pa.array(small)).to_pylist(), small.tolist(), strict=True)):
+            entered = [_insert(best, most, clip_id) for best, most in self._bests(groups[codes[place]])]
+            if any(entered):
+                chosen.append(place)
+        if chosen:
+            self._shown.append(clips.take(chosen))
+
+    def _bests(self, group: Group) -> list[tuple[list[str], int]]:
+        """The lists of smallest ids that a clip of this group may enter, each with its length."""
+        if group[0] == "kept":
+            return [(self._kept, KEPT_CLIPS)]
+        return [(self._of_reason[reason], REASON_CLIPS) for reason in group[1]]
+
+    def _limit(self, group: Group) -> str | None:
+        """The id from which on a clip of this group enters no list; None while one has room."""
+        bests = self._bests(group)
+        return None if any(len(best) < most for best, most in bests) else max(best[-1] for best, _ in bests)
+
+
+def kept_of(clips: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which clips (N,) are kept."""
+    statuses = _column(clips, "status", pa.string()).cast(pa.string())
+    return np.asarray(pc.fill_null(pc.equal(statuses, "kept"), False).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _insert(best: list[str], most: int, clip_id: str) -> bool:
+    if len(best) == most and clip_id >= best[-1]:
+        return False
+    insort(best, clip_id)
+    del best[most:]
+    return True
+
+
+def _ids(clips: pa.Table) -> pa.Array:
+    if "clip_id" not in clips.column_names:
+        return pa.array(["None"] * clips.num_rows, pa.string())
+    return pc.fill_null(clips["clip_id"].cast(pa.string()), "None").combine_chunks()
+
+
+def _groups(clips: pa.Table) -> tuple[list[Group], npt.NDArray[np.int64]]:
+    """The groups that there are, and the number of each row's (N,)."""
+    statuses = _column(clips, "status", pa.string())
+    reasons = _column(clips, "reasons", pa.list_(pa.string()))
+    if not pa.types.is_list(reasons.type):
+        joined = reasons
+    elif reasons.flatten().null_count:
+        joined = pa.array([_SEPARATOR.join(filter(None, listed or ())) for listed in reasons.to_pylist()], pa.string())
+    else:
+        joined = pc.binary_join(reasons.cast(pa.list_(pa.string())), _SEPARATOR)
+    whole = pc.binary_join_element_wise(
+        pc.fill_null(statuses.cast(pa.string()), ""), pc.fill_null(joined.cast(pa.string()), ""), _SEPARATOR
+    )
+    coded = whole.dictionary_encode()
+    groups = [_group(*text.split(_SEPARATOR)) for text in coded.dictionary.to_pylist()]
+    return groups, coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _group(status: str, *reasons: str) -> Group:
+    """A status nobody knows does not count as kept, and a clip that is not kept always has a reason."""
+    if status == "kept":
+        return status, ()
+    distinct = tuple(dict.fromkeys(reason[:REASON_CHARACTERS] for reason in reasons if reason))
+    return (status if status in STATUSES else "rejected"), distinct or (NO_REASON,)
+
+
+def _column(clips: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    if name not in clips.column_names or pa.types.is_null(clips.schema.field(name).type):
+        return pa.nulls(clips.num_rows, kind)
+    column: Any = clips[name].combine_chunks()
+    return column
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) and pa.types.is_floating(kind.value_type))
