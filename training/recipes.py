@@ -8,10 +8,12 @@ The `tiny` ones train on two CPU cores in minutes, on the shapes corpus: 32 x 32
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from training.data.clips import ClipData
 from training.data.plan.config import SamplerConfig
 from training.models.discriminator import DiscriminatorConfig
-from training.models.dit import DitConfig
+from training.models.sizes import ea_tiny
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
 from training.objectives.dit import DitObjective
@@ -55,18 +57,7 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
 
 def tiny_dit(manifest: str, out: str) -> TrainConfig:
     """1.5 M weights; `--set objective.vae=RUN` names the autoencoder."""
-    model = DitConfig(
-        dim=96,
-        heads=6,
-        layers=6,
-        mmdit_layers=3,
-        text_dim=64,
-        time_dim=64,
-        latent_channels=TINY_LATENTS,
-        in_channels=2 * TINY_LATENTS + 1,
-        patch=2,
-        base_grid=None,
-    )
+    model = replace(ea_tiny(), latent_channels=TINY_LATENTS, in_channels=2 * TINY_LATENTS + 1)
     return TrainConfig(
         name="tiny_dit",
         out=out,

@@ -114,25 +114,6 @@ class VideoVae(nn.Module):
         video: torch.Tensor = self.decoder(self.post_quant(latents_BCTHW), None)
         return video
 
-    def encode_in_chunks(self, video_BCFHW: torch.Tensor) -> Posterior:
-        """The same as `encode` with the activations of `temporal_stride` frames only."""
-        self._check(video_BCFHW)
-        frames = video_BCFHW.shape[2]
-        sizes = [1] + [self.config.temporal_stride] * ((frames - 1) // self.config.temporal_stride)
-        memory, parts = Memory(), []
-        for chunk in video_BCFHW.split(sizes, dim=2):
-            posterior, memory = self.encode_chunk(chunk, memory)
-            parts.append(posterior)
-        return Posterior(torch.cat([p.mean for p in parts], dim=2), torch.cat([p.logvar for p in parts], dim=2))
-
-    def decode_in_chunks(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
-        """The same as `decode` with the activations of one latent frame only."""
-        memory, parts = Memory(), []
-        for latent in latents_BCTHW.split(1, dim=2):
-            video, memory = self.decode_chunk(latent, memory)
-            parts.append(video)
-        return torch.cat(parts, dim=2)
-
     def encode_chunk(self, video_BCFHW: torch.Tensor, memory: Memory) -> tuple[Posterior, Memory]:
         """The first frame with `Memory()`, then any multiple of `temporal_stride` frames with the memory returned."""
         return self._posterior(video_BCFHW, memory), memory.following()

@@ -69,7 +69,7 @@ class Sample:
 
 
 class ClipDataset:
-    """Clips of a manifest, for a torch DataLoader: `dataset[request]` is (float32 (3, F, H, W) in [-1, 1], caption)."""
+    """Reads the samples that plans ask for from the clips of a manifest."""
 
     def __init__(self, table: ClipTable, sampler: SamplerConfig, config: DatasetConfig = DatasetConfig()) -> None:
         self.table = table
@@ -78,18 +78,11 @@ class ClipDataset:
         self._sampler = sampler
         self._config = config
 
-    def __len__(self) -> int:
-        return len(self.table)
-
     @property
     def remote(self) -> bool:
         """Whether some of the clips lie in a bucket."""
         clips = self.table.clips
         return clips is not None and any(is_remote(uri) for uri in clips["source_uri"].unique().to_pylist())
-
-    def __getitem__(self, request: Request) -> tuple[torch.Tensor, str]:
-        sample = self.sample(request)
-        return as_model_input(torch.from_numpy(sample.frames)[None])[0], sample.caption
 
     def batch(self, step: RankStep) -> Batch:
         """A step's samples as they are handed over by a worker: 8-bit (B, F, H, W, 3), a quarter of the float32."""

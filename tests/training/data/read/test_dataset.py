@@ -22,7 +22,7 @@ from tests.videos import counter_video, read_counter, write_video
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
 from training.data.read.crop import Box, choose_crop, cropped
-from training.data.read.dataset import ClipDataset, DatasetConfig
+from training.data.read.dataset import ClipDataset, DatasetConfig, as_model_input
 from training.data.read.loader import ClipBatches, batches
 from training.data.read.placement import Request
 from training.models.grid import Shape
@@ -45,6 +45,12 @@ def request(row: int = 0, shape: Shape = SHAPE, seed: int = 7, start: float = 0.
     return Request(row=row, shape=shape, caption=caption, seed=seed, start=start)
 
 
+def shown(dataset: ClipDataset, request: Request) -> tuple[torch.Tensor, str]:
+    """A sample as a model is given it, (3, F, H, W), and its text."""
+    sample = dataset.sample(request)
+    return as_model_input(torch.from_numpy(sample.frames)[None])[0], sample.caption
+
+
 def counters(video: torch.Tensor) -> list[int]:
     luma = ((video.mean(0) + 1) * 127.5).round().to(torch.uint8).numpy()
     return [read_counter(frame) for frame in luma]
@@ -65,7 +71,7 @@ def assert_same(one: Sequence[Batch], other: Sequence[Batch]) -> None:
 def test_a_sample_is_the_clips_seconds_whatever_the_source_rate(rows: list[dict[str, Any]]) -> None:
     dataset = dataset_of(rows)
     for row, source_fps in ((1, 12), (4, 24), (7, 30), (10, 60)):
-        video, caption = dataset[request(row)]
+        video, caption = shown(dataset, request(row))
         assert video.dtype == torch.float32
         assert video.shape == (3, 9, 48, 80)
         assert -1 <= float(video.min()) < -0.5
@@ -79,7 +85,7 @@ def test_start_stays_inside_the_clip(rows: list[dict[str, Any]]) -> None:
     dataset = dataset_of(rows)
     firsts = set()
     for start in (0.0, 0.3, 0.6, 0.999999):
-        read = counters(dataset[request(4, start=start)][0])
+        read = counters(shown(dataset, request(4, start=start))[0])
         assert 24 <= read[0] < read[-1] <= 47
         firsts.add(read[0])
     assert len(firsts) == 4
@@ -90,7 +96,7 @@ def test_pixels_keep_their_place_and_colour(tmp_path: Path) -> None:
     image[:45, :80] = (0, 0, 255)  # BGR: red at the top left
     image[45:, 80:] = (255, 0, 0)  # blue at the bottom right
     write_video(tmp_path / "v.mp4", [image] * 24, fps=Fraction(24), options={"crf": "4"})
-    video = dataset_of([clip_row(tmp_path / "v.mp4")], MIDDLE)[request()][0][:, 0]
+    video = shown(dataset_of([clip_row(tmp_path / "v.mp4")], MIDDLE), request())[0][:, 0]
     assert torch.allclose(video[:, :20, :36].mean((1, 2)), torch.tensor([1.0, -1.0, -1.0]), atol=0.1)
     assert torch.allclose(video[:, 28:, 44:].mean((1, 2)), torch.tensor([-1.0, -1.0, 1.0]), atol=0.1)
     assert torch.allclose(video[:, 28:, :36].mean((1, 2)), torch.zeros(3), atol=0.1)
@@ -100,7 +106,7 @@ def test_pixels_keep_their_place_and_colour(tmp_path: Path) -> None:
 def test_turned_videos_come_upright(tmp_path: Path, degrees: int) -> None:
     row = clip_row(videos.rotated(tmp_path / "v.mp4", degrees=degrees))
     shape = SHAPE if degrees == 180 else Shape(9, 80, 48)
-    assert counters(dataset_of([row])[request(shape=shape)][0]) == list(range(0, 18, 2))
+    assert counters(shown(dataset_of([row]), request(shape=shape))[0]) == list(range(0, 18, 2))
 
 
 def test_wide_pixels_come_square(tmp_path: Path) -> None:
@@ -111,7 +117,7 @@ def test_wide_pixels_come_square(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4", [image] * 24, fps=Fraction(24), pixel_aspect=Fraction(4, 3))
     row = clip_row(tmp_path / "v.mp4")
     assert (row["width"], row["height"]) == (171, 96)
-    lit = dataset_of([row], MIDDLE)[request(shape=Shape(5, 48, 48))][0].mean(0)[0] > 0
+    lit = shown(dataset_of([row], MIDDLE), request(shape=Shape(5, 48, 48)))[0].mean(0)[0] > 0
     assert int(lit.any(0).sum()) == pytest.approx(36, abs=1)
     assert int(lit.any(1).sum()) == pytest.approx(36, abs=1)
 
@@ -122,11 +128,11 @@ def test_black_borders_are_left_out(tmp_path: Path) -> None:
     write_video(tmp_path / "v.mp4", [image] * 24, fps=Fraction(24))
     box = {"crop_left": 12, "crop_top": 22, "crop_right": 148, "crop_bottom": 98}
     bordered, boxed = clip_row(tmp_path / "v.mp4"), clip_row(tmp_path / "v.mp4", **box)
-    assert float(dataset_of([bordered])[request()][0].min()) < -0.9
+    assert float(shown(dataset_of([bordered]), request())[0].min()) < -0.9
     dataset = dataset_of([boxed, {**boxed, "crop_left": None}])
     for seed in range(8):
-        assert float(dataset[request(seed=seed)][0].min()) > 0.4
-    assert float(dataset[request(row=1)][0].min()) < -0.9
+        assert float(shown(dataset, request(seed=seed))[0].min()) > 0.4
+    assert float(shown(dataset, request(row=1))[0].min()) < -0.9
 
 
 def test_reducing_does_not_alias() -> None:
@@ -153,10 +159,10 @@ def test_crops_have_the_aspect_and_reach_every_edge() -> None:
 def test_each_epoch_and_clip_has_its_own_crop(tmp_path: Path) -> None:
     row = clip_row(counter_video(tmp_path / "v.mp4", size=(320, 90)))
     dataset = dataset_of([row])
-    crops = {float(dataset[request(seed=seed, shape=Shape(5, 48, 48))][0].sum()) for seed in range(6)}
+    crops = {float(shown(dataset, request(seed=seed, shape=Shape(5, 48, 48)))[0].sum()) for seed in range(6)}
     assert len(crops) >= 5
     middle = dataset_of([row], MIDDLE)
-    assert len({float(middle[request(seed=seed, start=0.1 * seed)][0].sum()) for seed in range(3)}) == 1
+    assert len({float(shown(middle, request(seed=seed, start=0.1 * seed))[0].sum()) for seed in range(3)}) == 1
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])
