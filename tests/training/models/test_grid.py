@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.sampler import generated
+from training.data.plan.buckets import ASPECT_BINS, SPREAD, ShapeClass, aspect_of_bin, shape_classes
 from training.data.plan.choice import aspect_counts
-from training.data.plan.classes import ASPECT_BINS, SPREAD, ShapeClass, aspect_of_bin, shape_classes
 from training.data.plan.config import GridSampler, SamplerConfig
 from training.models.grid import Shape, TokenGrid
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.plan.classes import ASPECT_BINS, ShapeClass, aspect_bins
+from training.data.plan.buckets import ASPECT_BINS, ShapeClass, aspect_bins
 from training.data.plan.config import STILL_FRAMES, GridSampler, SamplerConfig
 from training.data.plan.hashing import draw_unit
 from training.data.plan.table import ClipTable

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from training.data.plan.buckets import ShapeClass
 from training.data.plan.choice import Fit, Rows
-from training.data.plan.classes import ShapeClass
 from training.data.plan.hashing import Keys, shuffled
 from training.models.grid import Shape
 

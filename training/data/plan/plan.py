@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.data.plan.buckets import AREA_BAND, shape_classes
 from training.data.plan.choice import Rows, aspect_counts, choose, fit, weights
-from training.data.plan.classes import AREA_BAND, shape_classes
 from training.data.plan.config import GridSampler
 from training.data.plan.hashing import Keys, draw, draw_unit, shuffled
 from training.data.plan.packing import Packing, pack_classes

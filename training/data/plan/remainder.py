@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.data.plan.buckets import ShapeClass, aspect_of_bin, cells_within, class_of, equal_sets
 from training.data.plan.choice import Fit, Rows
-from training.data.plan.classes import ShapeClass, aspect_of_bin, cells_within, class_of, equal_sets
 from training.data.plan.config import STILL_FRAMES, GridSampler
 from training.data.plan.hashing import Keys
 from training.data.plan.packing import Batches, Packing
