@@ -99,9 +99,9 @@ def generated(rows: int, image_share: float, seed: int) -> ClipTable:
 
 def _check_once(plan: EpochPlan, rows: int) -> None:
     seen = np.bincount(np.concatenate([plan.rows, plan.dropped, plan.unfit]), minlength=rows)
-    packs = np.bincount(plan.steps.ravel(), minlength=len(plan.shape_of))
-    if not (seen == 1).all() or not (packs == 1).all():
-        raise RuntimeError(f"{int((seen != 1).sum())} clips and {int((packs != 1).sum())} packs are not there once")
+    batches = np.bincount(plan.steps.ravel(), minlength=len(plan.shape_of))
+    if not (seen == 1).all() or not (batches == 1).all():
+        raise RuntimeError(f"{int((seen != 1).sum())} clips and {int((batches != 1).sum())} batches are not there once")
 
 
 def _peak_mb() -> int:

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from benchmarks.sampler import generated
-from training.data.plan.buckets import ASPECT_BINS, SPREAD, ShapeClass, aspect_of_bin, shape_classes
+from training.data.plan.buckets import ASPECT_BINS, SPREAD, Bucket, aspect_of_bin, find_buckets
 from training.data.plan.choice import aspect_counts
 from training.data.plan.config import GridSampler, SamplerConfig
 from training.models.grid import Shape, TokenGrid
 
 
-def classes_of_square(sampler: GridSampler) -> list[ShapeClass]:
+def classes_of_square(sampler: GridSampler) -> list[Bucket]:
     aspects = np.zeros(ASPECT_BINS)
     aspects[ASPECT_BINS // 2] = 1
-    return shape_classes(sampler, aspects)
+    return find_buckets(sampler, aspects)
 
 
-def samples_by_shape(classes: list[ShapeClass]) -> dict[Shape, int]:
-    return {shape: count for one in classes for shape, count in zip(one.shapes, one.samples, strict=True)}
+def samples_by_shape(buckets: list[Bucket]) -> dict[Shape, int]:
+    return {shape: count for one in buckets for shape, count in zip(one.shapes, one.samples, strict=True)}
 
 
 @pytest.mark.parametrize(("side", "frames", "tokens"), [(256, 49, 3_328), (512, 49, 13_312), (1024, 49, 53_248)])
@@ -46,7 +46,7 @@ def test_the_search_finds_what_divides_the_budget() -> None:
 def test_shapes_of_a_class_fill_the_budget_alike() -> None:
     sampler = SamplerConfig().on(TokenGrid())
     fills = []
-    for one in shape_classes(sampler, aspect_counts(generated(20_000, 0.1, seed=1))):
+    for one in find_buckets(sampler, aspect_counts(generated(20_000, 0.1, seed=1))):
         tokens = [count * sampler.grid.tokens(shape) for shape, count in zip(one.shapes, one.samples, strict=True)]
         assert max(tokens) <= sampler.budget_tokens
         assert min(tokens) >= (1 - SPREAD) * max(tokens)
@@ -60,7 +60,7 @@ def test_shapes_of_a_class_fill_the_budget_alike() -> None:
 
 def test_a_class_gives_a_clip_the_nearest_aspect_or_none() -> None:
     sampler = SamplerConfig().on(TokenGrid())
-    for one in shape_classes(sampler, aspect_counts(generated(20_000, 0.1, seed=1))):
+    for one in find_buckets(sampler, aspect_counts(generated(20_000, 0.1, seed=1))):
         logs = np.array([np.log(shape.height / shape.width) for shape in one.shapes])
         away = np.abs(aspect_of_bin(np.arange(ASPECT_BINS))[:, None] - logs)
         has = one.by_aspect >= 0
@@ -87,9 +87,9 @@ def test_a_budget_that_holds_no_sample_is_refused() -> None:
 def test_clips_of_nearly_every_aspect_have_classes_of_every_length(budget: int) -> None:
     sampler = SamplerConfig(budget_tokens=budget, min_side=128, max_side=512).on(TokenGrid())
     aspects = aspect_counts(generated(20_000, 0.1, seed=1))
-    classes = shape_classes(sampler, aspects)
-    lengths = {one.frames for one in classes}
+    buckets = find_buckets(sampler, aspects)
+    lengths = {one.frames for one in buckets}
     assert {1, 9, 17} <= lengths
     for frames in lengths & {1, 9, 17}:
-        covered = np.any([one.by_aspect >= 0 for one in classes if one.frames == frames], axis=0)
+        covered = np.any([one.by_aspect >= 0 for one in buckets if one.frames == frames], axis=0)
         assert aspects @ covered > 0.95 * aspects.sum()

@@ -2,9 +2,10 @@
 
 Few sizes divide a budget: three samples of 49 frames of 432x768 take 50,544 of 53,248 tokens and waste 5 %. The search
 goes through every (height, width) of about the area wanted, packs as many samples of it as fit, and sees what share of
-the budget they fill. A class is a set of such sizes, one or more for each aspect, that fill the same share to within
-SPREAD: ranks may draw different aspects of a class in one step and still have equal work. Of all shares, a class takes
-the one of the best `coverage * share ** STRICTNESS`, where coverage is the part of the clips whose aspect there is.
+the budget they fill. A bucket is a set of such sizes, one or more for each aspect, that fill the same share to within
+SPREAD: ranks may draw different aspects of a bucket in one step and still have equal work. Of all shares, a bucket
+takes the one of the best `coverage * share ** STRICTNESS`, where coverage is the part of the clips whose aspect there
+is.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 SPREAD = 0.0015
-"""How much less than the fullest a shape of the same class may fill. With 0.005 the mean fill is 99.5 %."""
+"""How much less than the fullest a shape of the same bucket may fill. With 0.005 the mean fill is 99.5 %."""
 STRICTNESS = 400
-"""To fill 0.1 % more is worth a third of the clips: they have other classes to go to."""
+"""To fill 0.1 % more is worth a third of the clips: they have other buckets to go to."""
 GOOD_ENOUGH = 0.7
-"""Classes that score less than this share of the best one with as many frames are not used."""
+"""Buckets that score less than this share of the best one with as many frames are not used."""
 UNCOVERED = 0.01
-"""Share of the clips that need not have a class with as many frames."""
+"""Share of the clips that need not have a bucket with as many frames."""
 AREA_BAND = (0.75, 1.1)
 """Area of a shape over the nominal one."""
 ASPECT_STEP = 0.02
@@ -40,7 +41,7 @@ _WIDEST = ASPECT_STEP * (ASPECT_BINS // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ShapeClass:
+class Bucket:
     """Shapes that ranks may have side by side in a step: same frames, about the same area, equal tokens in all."""
 
     frames: int
@@ -71,8 +72,8 @@ def aspect_of_bin(bins: npt.NDArray[Any]) -> Floats:
     return np.asarray((bins.astype(np.float64) - ASPECT_BINS // 2) * ASPECT_STEP)
 
 
-def shape_classes(sampler: GridSampler, aspects: Floats) -> list[ShapeClass]:
-    """The classes from the least to the most demanding: images first, then by tokens of a sample.
+def find_buckets(sampler: GridSampler, aspects: Floats) -> list[Bucket]:
+    """The buckets from the least to the most demanding: images first, then by tokens of a sample.
 
     Args:
         sampler: what shapes may be.
@@ -81,15 +82,17 @@ def shape_classes(sampler: GridSampler, aspects: Floats) -> list[ShapeClass]:
     Raises:
         ValueError: not one sample fits the budget.
     """
-    found: list[ShapeClass] = []
+    found: list[Bucket] = []
     for latent_frames in sampler.latent_frame_counts():
-        found += _classes_of(sampler, latent_frames, aspects)
+        found += _buckets_of(sampler, latent_frames, aspects)
     if not found:
         raise ValueError(
             f"budget_tokens {sampler.budget_tokens}: no sample of {sampler.min_frames} frames fits, nor an image, "
             f"of about {sampler.min_side}x{sampler.min_side} pixels"
         )
-    return sorted(found, key=lambda one: (one.frames > 1, one.sample_area * sampler.grid.latent_frames(one.frames)))
+    return sorted(
+        found, key=lambda bucket: (bucket.frames > 1, bucket.sample_area * sampler.grid.latent_frames(bucket.frames))
+    )
 
 
 def cells_within(low: float, high: float) -> tuple[Ints, Ints]:
@@ -101,13 +104,13 @@ def cells_within(low: float, high: float) -> tuple[Ints, Ints]:
     return rows[inside], columns[inside]
 
 
-def class_of(sampler: GridSampler, frames: int, rows: Ints, columns: Ints, samples: Ints, change: float) -> ShapeClass:
-    """A class of shapes given in tokens; clips go to the nearest, at most `change` from their log aspect."""
+def bucket_of(sampler: GridSampler, frames: int, rows: Ints, columns: Ints, samples: Ints, change: float) -> Bucket:
+    """A bucket of shapes given in tokens; clips go to the nearest, at most `change` from their log aspect."""
     cell = sampler.grid.cell
     away = np.abs(np.log(rows / columns)[None] - aspect_of_bin(np.arange(ASPECT_BINS))[:, None])
     nearest = away.argmin(1)
     by_aspect = np.where(away.min(1) <= change, nearest, -1).astype(np.int16)
-    return ShapeClass(
+    return Bucket(
         frames=frames,
         shapes=tuple(Shape(frames, int(h) * cell, int(w) * cell) for h, w in zip(rows, columns, strict=True)),
         samples=tuple(int(count) for count in samples),
@@ -123,30 +126,28 @@ def equal_sets(tokens: Ints) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
         yield int(fullest), (tokens <= fullest) & (tokens >= fullest * (1 - SPREAD))
 
 
-def _classes_of(sampler: GridSampler, latent_frames: int, aspects: Floats) -> list[ShapeClass]:
-    """The good classes of so many frames, and what it takes for clips of other aspects to have one as well."""
+def _buckets_of(sampler: GridSampler, latent_frames: int, aspects: Floats) -> list[Bucket]:
+    """The good buckets of so many frames, and what it takes for clips of other aspects to have one as well."""
     scored = _scored(sampler, latent_frames, aspects)
     best = max((score for score, _ in scored), default=0.0)
-    found = [one for score, one in scored if score >= GOOD_ENOUGH * best]
+    found = [bucket for score, bucket in scored if score >= GOOD_ENOUGH * best]
     while True:
-        others = aspects * np.all([one.by_aspect < 0 for one in found], axis=0)
+        others = aspects * np.all([bucket.by_aspect < 0 for bucket in found], axis=0)
         if not found or others.sum() <= UNCOVERED * aspects.sum():
             return found
-        _, one = max(_scored(sampler, latent_frames, others), key=lambda pair: pair[0])
-        if not others @ (one.by_aspect >= 0):
+        _, bucket = max(_scored(sampler, latent_frames, others), key=lambda pair: pair[0])
+        if not others @ (bucket.by_aspect >= 0):
             return found
-        found.append(one)
+        found.append(bucket)
 
 
-def _scored(sampler: GridSampler, latent_frames: int, aspects: Floats) -> list[tuple[float, ShapeClass]]:
-    """The best class of each area."""
-    return [one for side in sampler.side_ladder() if (one := _best_class(sampler, latent_frames, side, aspects))]
+def _scored(sampler: GridSampler, latent_frames: int, aspects: Floats) -> list[tuple[float, Bucket]]:
+    """The best bucket of each area."""
+    return [bucket for side in sampler.side_ladder() if (bucket := _best_bucket(sampler, latent_frames, side, aspects))]
 
 
-def _best_class(
-    sampler: GridSampler, latent_frames: int, side: float, aspects: Floats
-) -> tuple[float, ShapeClass] | None:
-    """The class of about side x side pixels that fills best, with its score."""
+def _best_bucket(sampler: GridSampler, latent_frames: int, side: float, aspects: Floats) -> tuple[float, Bucket] | None:
+    """The bucket of about side x side pixels that fills best, with its score."""
     nominal = (side / sampler.grid.cell) ** 2
     low, high = (nominal * share for share in AREA_BAND)
     rows, columns = cells_within(low, min(high, sampler.budget_tokens / latent_frames))
@@ -171,4 +172,4 @@ def _best_class(
     score, equal = best
     frames = sampler.grid.frames(latent_frames)
     change = sampler.max_aspect_change
-    return score, class_of(sampler, frames, rows[equal], columns[equal], samples[equal], change)
+    return score, bucket_of(sampler, frames, rows[equal], columns[equal], samples[equal], change)

@@ -1,4 +1,4 @@
-"""Which class each clip goes to in an epoch: any of those it fits, with equal chance."""
+"""Which bucket each clip goes to in an epoch: any of those it fits, with equal chance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.plan.buckets import ASPECT_BINS, ShapeClass, aspect_bins
+from training.data.plan.buckets import ASPECT_BINS, Bucket, aspect_bins
 from training.data.plan.config import STILL_FRAMES, GridSampler, SamplerConfig
 from training.data.plan.hashing import draw_unit
 from training.data.plan.table import ClipTable
@@ -22,7 +22,7 @@ _SLOW_FPS = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fit:
-    """What decides which classes a clip fits, (N,) each."""
+    """What decides which buckets a clip fits, (N,) each."""
 
     frames: npt.NDArray[np.int32]
     """Frames there are at the training rate; 1 for an image."""
@@ -31,13 +31,13 @@ class Fit:
     """Pixels to which it may be resampled."""
     aspect: npt.NDArray[np.int16]
 
-    def fits(self, one: ShapeClass, rows: Rows | slice) -> npt.NDArray[np.bool_]:
-        """Which of the rows are long and large enough for a class, and of an aspect that it has."""
+    def fits(self, bucket: Bucket, rows: Rows | slice) -> npt.NDArray[np.bool_]:
+        """Which of the rows are long and large enough for a bucket, and of an aspect that it has."""
         aspect = self.aspect[rows]
         frames = self.frames[rows]
-        kind = frames >= one.frames if one.frames > STILL_FRAMES else frames == STILL_FRAMES
-        inside: npt.NDArray[np.bool_] = (one.heights[aspect] <= self.max_height[rows]) & (
-            one.widths[aspect] <= self.max_width[rows]
+        kind = frames >= bucket.frames if bucket.frames > STILL_FRAMES else frames == STILL_FRAMES
+        inside: npt.NDArray[np.bool_] = (bucket.heights[aspect] <= self.max_height[rows]) & (
+            bucket.widths[aspect] <= self.max_width[rows]
         )
         return kind & inside
 
@@ -73,23 +73,23 @@ def aspect_counts(table: ClipTable) -> npt.NDArray[np.float64]:
 
 
 def choose(
-    measured: Fit, classes: Sequence[ShapeClass], chance: npt.NDArray[np.float64]
+    measured: Fit, buckets: Sequence[Bucket], chance: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-    """The class of each clip and the most demanding class that it fits; -1 where it fits none.
+    """The bucket of each clip and the most demanding bucket that it fits; -1 where it fits none.
 
     Args:
         measured: the clips.
-        classes: as `shape_classes` gives them.
+        buckets: as `find_buckets` gives them.
         chance: (N,) in [0, 1), which decides.
     """
     chosen = np.full(len(chance), -1, np.int16)
     last = np.full(len(chance), -1, np.int16)
     for start in range(0, len(chance), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
-        able = np.stack([measured.fits(one, rows) for one in classes])
+        able = np.stack([measured.fits(bucket, rows) for bucket in buckets])
         upto = np.cumsum(able, axis=0, dtype=np.int16)
         wanted = np.floor(chance[rows] * upto[-1]).astype(np.int16)
         some = upto[-1] > 0
         chosen[rows] = np.where(some, (upto > wanted).argmax(0), -1)
-        last[rows] = np.where(some, len(classes) - 1 - able[::-1].argmax(0), -1)
+        last[rows] = np.where(some, len(buckets) - 1 - able[::-1].argmax(0), -1)
     return chosen, last

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.plan.buckets import AREA_BAND, shape_classes
+from training.data.plan.buckets import AREA_BAND, find_buckets
 from training.data.plan.choice import Rows, aspect_counts, choose, fit, weights
 from training.data.plan.config import GridSampler
 from training.data.plan.hashing import Keys, draw, draw_unit, shuffled
-from training.data.plan.packing import Packing, pack_classes
-from training.data.plan.remainder import pack_residue
+from training.data.plan.packing import Packing, pack_buckets
+from training.data.plan.remainder import pack_remainder
 from training.data.plan.table import ClipTable
 from training.models.grid import Shape
 
@@ -33,8 +33,8 @@ class RankStep:
     epoch: int
     step: int
     """Within the plan."""
-    pack: int
-    """Which of the step's packs: the rank, unless ranks accumulate several."""
+    batch: int
+    """Which of the step's batches: the rank, unless ranks accumulate several."""
     rows: Rows
     """(B,) rows of the table."""
     shape: Shape
@@ -50,21 +50,21 @@ class RankStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EpochPlan:
-    """Packs of samples, and which rank has which in each step."""
+    """Batches, and which rank has which in each step."""
 
     table: ClipTable
     sampler: GridSampler
     seed: int
     epoch: int
     rows: Rows
-    """(samples,) rows of the table, pack by pack."""
+    """(samples,) rows of the table, batch by batch."""
     starts: Ints
-    """(packs + 1,) where in `rows` each pack begins."""
+    """(batches + 1,) where in `rows` each batch begins."""
     shapes: Sequence[Shape]
     shape_of: npt.NDArray[np.int32]
-    """(packs,) which of the shapes."""
+    """(batches,) which of the shapes."""
     steps: Ints
-    """(num_steps, world_size) the pack of each rank."""
+    """(num_steps, world_size) the batch of each rank."""
     dropped: Rows
     """Clips that were too few for a step."""
     unfit: Rows
@@ -84,14 +84,14 @@ class EpochPlan:
 
     def rank_step(self, step: int, rank: int) -> RankStep:
         """What a rank does in a step."""
-        pack = self.steps[step, rank]
-        rows = self.rows[self.starts[pack] : self.starts[pack + 1]]
-        shape, keys = self.shapes[self.shape_of[pack]], self.table.keys[rows]
+        batch = self.steps[step, rank]
+        rows = self.rows[self.starts[batch] : self.starts[batch + 1]]
+        shape, keys = self.shapes[self.shape_of[batch]], self.table.keys[rows]
         drawn = self.sampler.drawn_epoch(self.epoch)
         return RankStep(
             epoch=self.epoch,
             step=step,
-            pack=rank,
+            batch=rank,
             rows=rows,
             shape=shape,
             tokens=self.sampler.grid.tokens(shape),
@@ -108,9 +108,9 @@ class EpochPlan:
 
     def rows_until(self, step: int) -> Rows:
         """All rows of the steps before one, in no order that means anything."""
-        packs = np.zeros(len(self.starts) - 1, np.bool_)
-        packs[self.steps[:step].ravel()] = True
-        return self.rows[np.repeat(packs, np.diff(self.starts))]
+        batches = np.zeros(len(self.starts) - 1, np.bool_)
+        batches[self.steps[:step].ravel()] = True
+        return self.rows[np.repeat(batches, np.diff(self.starts))]
 
     def _captions(self, rows: Rows) -> tuple[str, ...]:
         detailed, short = self.table.has_caption[rows], self.table.has_short[rows]
@@ -130,7 +130,7 @@ def plan_epoch(
 ) -> EpochPlan:
     """Plan an epoch, or what remains of it.
 
-    Each clip that a weight does not keep out is in exactly one pack, or in `dropped`, or in `unfit`.
+    Each clip that a weight does not keep out is in exactly one batch, or in `dropped`, or in `unfit`.
 
     Args:
         table: the clips.
@@ -167,16 +167,16 @@ def _plan(
     """Plan the rows that are open; `part` tells the plans of one epoch apart."""
     drawn = sampler.drawn_epoch(epoch)
     measured = fit(table, sampler, seed, drawn)
-    classes = shape_classes(sampler, aspect_counts(table))
+    buckets = find_buckets(sampler, aspect_counts(table))
     due = _due(table, sampler, seed, epoch)
-    chosen, last = choose(measured, classes, draw_unit(table.keys, "class", seed, drawn))
-    lots = draw(table.keys, "lot", seed, drawn, part)
+    chosen, last = choose(measured, buckets, draw_unit(table.keys, "class", seed, drawn))
+    draws = draw(table.keys, "lot", seed, drawn, part)
     taken = due & open_rows
     packing = Packing(world_size=world_size, salt=(seed, drawn, part))
-    left = pack_classes(packing, classes, measured, np.where(taken, chosen, -1).astype(np.int16), last, lots)
+    left = pack_buckets(packing, buckets, measured, np.where(taken, chosen, -1).astype(np.int16), last, draws)
     too_small = measured.max_height * measured.max_width < AREA_BAND[0] * sampler.min_side**2
     odd = np.flatnonzero(taken & (chosen < 0) & ~too_small)
-    dropped = pack_residue(packing, sampler, measured, np.concatenate([left, odd]), lots)
+    dropped = pack_remainder(packing, sampler, measured, np.concatenate([left, odd]), draws)
     unfit = np.flatnonzero(taken & (chosen < 0) & too_small)
     order = (seed, epoch, part, "steps")
     return _sealed(packing, table, sampler, seed, epoch, order, (dropped, unfit), int((~due).sum()))
@@ -202,14 +202,14 @@ def _sealed(
     resting: int,
 ) -> EpochPlan:
     """The packing as arrays, its steps in the order that a salt decides."""
-    batches = [batch for group in packing.groups for batch in group.batches]
-    lengths = np.array([len(packs) for _, packs in batches], np.int64)
-    sizes = np.repeat(np.array([packs.shape[1] for _, packs in batches], np.int64), lengths)
-    rows = np.concatenate([np.zeros(0, np.int64), *(packs.ravel() for _, packs in batches)])
-    firsts = np.cumsum([0, *(sum(len(packs) for _, packs in group.batches) for group in packing.groups)])
+    by_shape = [pair for group in packing.groups for pair in group.by_shape]
+    lengths = np.array([len(batches) for _, batches in by_shape], np.int64)
+    sizes = np.repeat(np.array([batches.shape[1] for _, batches in by_shape], np.int64), lengths)
+    rows = np.concatenate([np.zeros(0, np.int64), *(batches.ravel() for _, batches in by_shape)])
+    firsts = np.cumsum([0, *(sum(len(batches) for _, batches in group.by_shape) for group in packing.groups)])
     parts = [group.steps + first for group, first in zip(packing.groups, firsts, strict=False)]
     steps = np.concatenate([np.zeros((0, packing.world_size), np.int64), *parts])
-    used = np.zeros(len(sizes), np.bool_)  # packs of a step that was taken apart are not
+    used = np.zeros(len(sizes), np.bool_)  # batches of a step that was taken apart are not
     used[steps] = True
     return EpochPlan(
         table=table,
@@ -218,8 +218,8 @@ def _sealed(
         epoch=epoch,
         rows=rows[np.repeat(used, sizes)],
         starts=np.concatenate([[0], np.cumsum(sizes[used])]),
-        shapes=tuple(shape for shape, _ in batches),
-        shape_of=np.repeat(np.arange(len(batches), dtype=np.int32), lengths)[used],
+        shapes=tuple(shape for shape, _ in by_shape),
+        shape_of=np.repeat(np.arange(len(by_shape), dtype=np.int32), lengths)[used],
         steps=(np.cumsum(used) - 1)[steps[shuffled(len(steps), *order)]],
         dropped=lost[0],
         unfit=lost[1],

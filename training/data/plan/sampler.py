@@ -22,8 +22,8 @@ class SamplerState:
 
     epoch: int = 0
     parts: tuple[tuple[int, int], ...] = ()
-    """(packs a step, steps done) of this epoch, in order; more than one where it went on with another number of packs,
-    which is world size x accumulation."""
+    """(batches a step, steps done) of this epoch, in order; more than one where it went on with another number of
+    batches, which is world size x accumulation."""
     fingerprint: str = ""
     """Of the clips, the sampler and the seed that this counts in; empty before the first step."""
 
@@ -42,8 +42,8 @@ class PlannedBatches:
     """Endless micro-steps of one rank. Each iteration starts at `state`, which does not move by itself: steps may be
     fetched long before they are trained on, so whoever trains says how many are done (`state_after`).
 
-    With accumulation, a step has world_size x accumulation packs, of which a rank takes `accumulation` in turn. What a
-    step is made of then depends on that product alone: two ranks see what one rank sees that accumulates twice.
+    With accumulation, a step has world_size x accumulation batches, of which a rank takes `accumulation` in turn. What
+    a step is made of then depends on that product alone: two ranks see what one rank sees that accumulates twice.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class PlannedBatches:
             raise ValueError(f"rank {rank} of {world_size}, accumulation {accumulation}")
         self.table, self.sampler, self.seed = table, sampler, seed
         self.rank, self.world_size, self.accumulation = rank, world_size, accumulation
-        self._packs = world_size * accumulation
+        self._batches = world_size * accumulation
         fingerprint = f"{table.fingerprint}-{sampler.fingerprint}-{seed}"
         if state is not None and state.fingerprint not in ("", fingerprint):
             pairs = zip(_COUNTED_IN, state.fingerprint.split("-", 2), fingerprint.split("-", 2), strict=True)
@@ -77,12 +77,12 @@ class PlannedBatches:
         self._plan: tuple[SamplerState, EpochPlan] | None = None
 
     def __iter__(self) -> Iterator[RankStep]:
-        state = _part_of(self.state, self._packs)
+        state = _part_of(self.state, self._batches)
         while True:
             plan = self.plan(state)
             for step in range(state.parts[-1][1], plan.num_steps):
-                for pack in range(self.rank, self._packs, self.world_size):
-                    yield plan.rank_step(step, pack)
+                for batch in range(self.rank, self._batches, self.world_size):
+                    yield plan.rank_step(step, batch)
             state = self._next_epoch(state)
 
     def state_after(self, micro_steps: int) -> SamplerState:
@@ -94,24 +94,24 @@ class PlannedBatches:
         steps, rest = divmod(micro_steps, self.accumulation)
         if rest:
             raise ValueError(f"{micro_steps} micro-steps end within a step of {self.accumulation}")
-        state = _part_of(self.state, self._packs)
+        state = _part_of(self.state, self._batches)
         while True:
             done = state.parts[-1][1]
             there = self.plan(state).num_steps
             if steps < there - done:
-                return replace(state, parts=(*state.parts[:-1], (self._packs, done + steps)))
+                return replace(state, parts=(*state.parts[:-1], (self._batches, done + steps)))
             steps -= there - done
             state = self._next_epoch(state)
 
     def after(self, state: SamplerState, step: RankStep) -> SamplerState:
         """The state once a micro-step that was handed out in `state` is done, without planning anything again; the
         state itself until the last one of a step."""
-        if step.pack + self.world_size < self._packs:
+        if step.batch + self.world_size < self._batches:
             return state
-        at = _part_of(state, self._packs)
+        at = _part_of(state, self._batches)
         goes_on = (at.epoch, at.parts[-1][1]) == (step.epoch, step.step)
         earlier = at.parts[:-1] if goes_on else ()
-        return replace(at, epoch=step.epoch, parts=(*earlier, (self._packs, step.step + 1)))
+        return replace(at, epoch=step.epoch, parts=(*earlier, (self._batches, step.step + 1)))
 
     def at(self, state: SamplerState) -> PlannedBatches:
         """The same steps from another state.
@@ -140,7 +140,7 @@ class PlannedBatches:
                 self.sampler,
                 seed=self.seed,
                 epoch=state.epoch,
-                world_size=self._packs,
+                world_size=self._batches,
                 done=key.parts,
             )
             self._plan = (key, plan)
@@ -153,22 +153,22 @@ class PlannedBatches:
             ValueError: there are too few clips for a single step.
         """
         for epoch in range(state.epoch + 1, state.epoch + 1 + _EMPTY_EPOCHS):
-            following = replace(state, epoch=epoch, parts=((self._packs, 0),))
+            following = replace(state, epoch=epoch, parts=((self._batches, 0),))
             plan = self.plan(following)
             if plan.num_steps:
                 return following
             if plan.resting in (0, len(self.table)):
                 break  # the next ones are no better
         raise ValueError(
-            f"epoch {epoch} has no step: {len(self.table)} clips for {self._packs} packs a step, of which "
+            f"epoch {epoch} has no step: {len(self.table)} clips for {self._batches} batches a step, of which "
             f"{len(plan.unfit)} are too small for {self.sampler.min_side}x{self.sampler.min_side} pixels and "
             f"{plan.resting} rest by their weight"
         )
 
 
-def _part_of(state: SamplerState, packs: int) -> SamplerState:
-    """The state with a last part of so many packs a step: the one there is, or one that begins."""
+def _part_of(state: SamplerState, batches: int) -> SamplerState:
+    """The state with a last part of so many batches a step: the one there is, or one that begins."""
     parts = tuple(part for part in state.parts if part[1])
-    if parts and parts[-1][0] == packs:
+    if parts and parts[-1][0] == batches:
         return replace(state, parts=parts)
-    return replace(state, parts=(*parts, (packs, 0)))
+    return replace(state, parts=(*parts, (batches, 0)))

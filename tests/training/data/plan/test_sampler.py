@@ -120,7 +120,7 @@ def test_a_state_of_other_clips_is_refused(table: ClipTable) -> None:
 
 
 def test_too_few_clips_are_said_and_not_waited_for(table: ClipTable) -> None:
-    with pytest.raises(ValueError, match="has no step: 3 clips for 8 packs"):
+    with pytest.raises(ValueError, match="has no step: 3 clips for 8 batches"):
         next(iter(planned(table.take(np.arange(3)), 0, 8)))
 
 
@@ -128,7 +128,7 @@ def test_weights_that_leave_too_few_clips_are_said_and_not_waited_for(table: Cli
     """Two clips of 40 an epoch for eight ranks; and none at all."""
     few = table.take(np.arange(40))
     seldom = replace(few, source_weight=np.where(np.arange(40) == 0, 1, 0.02).astype(np.float32))
-    with pytest.raises(ValueError, match=r"40 clips for 8 packs a step.* 3[789] rest by their weight"):
+    with pytest.raises(ValueError, match=r"40 clips for 8 batches a step.* 3[789] rest by their weight"):
         next(iter(planned(seldom, 0, 8)))
     never = PlannedBatches(table, replace(TINY, image_weight=0.0, video_weight=0.0), seed=3, rank=0, world_size=1)
     with pytest.raises(ValueError, match=f"{CLIPS} rest by their weight"):
