@@ -55,8 +55,8 @@ def _train(options: argparse.Namespace) -> None:
     config = _config(options, out=absolute(options.out))
     if options.usual is not None:
         usual = recipe_in(recipes, options.usual, TrainConfig, options.manifest, "")
-        mine, theirs = (type(each.objective).__name__ for each in (usual, config))
-        if mine != theirs:
+        if not isinstance(config.objective, type(usual.objective)):
+            mine, theirs = (type(each.objective).__name__ for each in (usual, config))
             raise ValueError(f"recipe {config.name} has a {theirs}: `{options.command}` is for a {mine}")
     config = config.objective.completed(config)
     try:

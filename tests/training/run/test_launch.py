@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from preprocess.io.settings import dump, override
 from tests.training.tiny_run import losses, tiny_config
+from training import __main__ as command_line
 from training import recipes
+from training.objectives.vae import VaeObjective
 from training.run.config import TrainConfig, located
 from training.run.launch import train
 from training.run.signals import Interrupted, tell
@@ -68,3 +72,31 @@ def test_what_other_processes_write_is_shown(tmp_path: Path, capsys: pytest.Capt
         anew.write_text('{"step": 10, "loss/main": 3.0}\n{"step": 30, "loss/main": 1.5}\n{"step": 40, "lo')
         anew.replace(metrics)
     assert capsys.readouterr().err == "step 30/40  loss/main 1.5\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnVaeObjective(VaeObjective):
+    """One of the kind that `vae` trains, by inheritance."""
+
+
+def own_vae(manifest: str, out: str) -> TrainConfig:
+    config = recipes.tiny_vae(manifest, out)
+    fields = {field.name: getattr(config.objective, field.name) for field in dataclasses.fields(config.objective)}
+    return dataclasses.replace(config, objective=OwnVaeObjective(**fields))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("tests.training.run.test_launch:own_vae", "no clips/"),  # it is taken, and looks for what it is to train on
+        ("tiny_dit", "recipe tiny_dit has a DitObjective: `vae` is for a VaeObjective"),
+        ("tiny_vea", "did you mean tiny_vae"),
+        ("pipelines.recipe.recipes:default", "must take 2 positional arguments"),
+    ],
+)
+def test_a_command_takes_any_recipe_of_its_kind(
+    recipe: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["vae", str(tmp_path / "none"), "--out", str(tmp_path / "run"), "--recipe", recipe]
+    assert command_line.main(command) == 1
+    assert said in capsys.readouterr().err
