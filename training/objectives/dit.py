@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,14 +10,15 @@ import torch
 from torch import nn
 
 from preprocess.io.bounds import check, within
-from training.models.dit import DitConfig, VideoDit
+from training.models.dit import DitConfig
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
 from training.models.text import Text, TextConfig, TextEncoder
 from training.models.vae import VideoVae
 from training.models.weights import initialise, weights_id
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
-from training.objectives.text_to_video import TextToVideo, blanked, first_frame_condition, without
+from training.objectives.latent_video import LatentVideoGenerator, measured_scale
+from training.objectives.text_to_video import blanked, first_frame_condition, without
 from training.objectives.vae import named_vae, trained_vae
 from training.run.config import LOCATION, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
@@ -86,24 +87,25 @@ class DitObjective(Objective):
         return DitModule(self, trained_vae(self.vae), seed=config.trainer.seed)
 
 
-class DitModule(TrainModule, VideoGenerator):
+class DitModule(TrainModule, LatentVideoGenerator):
     """Trains `dit`, which is made on the meta device; the autoencoder and a large text encoder are only used."""
 
     def __init__(self, objective: DitObjective, vae: VideoVae, *, seed: int = 0) -> None:
         if objective.latent_scale is None:
-            raise ValueError("latent_scale is none: measure it (`dit.measured_scale`) or set it")
+            raise ValueError("latent_scale is none: measure it (`latent_video.measured_scale`) or set it")
+        LatentVideoGenerator.__init__(
+            self,
+            objective.model,
+            objective.text,
+            vae,
+            scale=objective.latent_scale,
+            knows_first_frames=objective.first_frame_share > 0,
+            seed=seed,
+        )
         self.objective = objective
-        self.scale = objective.latent_scale
         self.seed = seed
-        self.grid = vae.config.grid(objective.model.patch)
         self.latents_by = weights_id(vae)
         """Which autoencoder's latents it knows."""
-        self.vae = vae.requires_grad_(False).eval()
-        text = objective.text.encoder(seed=seed)
-        self.text = None if text.learns else text.eval()
-        """An encoder that is only used; one that learns is part of `model`."""
-        with torch.device("meta"):
-            self.model = TextToVideo(VideoDit(objective.model), text.to("meta") if text.learns else None)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -118,23 +120,6 @@ class DitModule(TrainModule, VideoGenerator):
     def generator(self) -> VideoGenerator:
         """Itself."""
         return self
-
-    @property
-    def latent_channels(self) -> int:
-        """Of the autoencoder."""
-        return self.objective.model.latent_channels
-
-    @property
-    def device(self) -> torch.device:
-        """Where the transformer is."""
-        return next(self.model.parameters()).device
-
-    def velocity(
-        self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
-    ) -> torch.Tensor:
-        """The transformer's answer."""
-        velocity: torch.Tensor = self.model(latents, timesteps_B, text, condition)
-        return velocity
 
     def first_weights(self, network: str) -> None:
         """From the run's seed."""
@@ -189,40 +174,11 @@ class DitModule(TrainModule, VideoGenerator):
         """The batch's clean latents (B, C, T, h, w) of about unit variance; the posterior's mean, without its noise."""
         return batch.video.float() * self.scale if batch.latent else self.latents_of(batch.video)
 
-    @torch.no_grad()
-    def latents_of(self, video: torch.Tensor) -> torch.Tensor:
-        """The same of videos (B, 3, F, H, W); float32, also where the autoencoder computes in bfloat16."""
-        return self.vae.encode(video).mean.float() * self.scale
-
     def latent_shape(self, batch: Batch) -> tuple[int, ...]:
         """(C, T, h, w) of a sample's latents."""
         if batch.latent:
             return tuple(batch.video.shape[1:])
         return (self.latent_channels, *self.grid.latents(Shape(*batch.video.shape[2:])))
-
-    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
-        """Videos (B, 3, F, H, W) of latents as `latents` gives them; gradients pass."""
-        return self.vae.decode(latents / self.scale)
-
-    def encoded(self, captions: Sequence[str]) -> Text:
-        """Texts as the transformer takes them."""
-        if self.text is None:
-            return self.model.encode(captions)
-        with torch.no_grad():
-            text: Text = self.text.encode(captions)
-        return text
-
-    def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
-        """What tells the transformer the first frame of each video.
-
-        Raises:
-            ValueError: the model has no channels for it, or was never shown one.
-        """
-        if not self.objective.model.condition_channels:
-            raise ValueError("the model takes no first frame: it has no condition channels")
-        if not self.objective.first_frame_share:
-            raise ValueError("the model was never shown a first frame: objective.first_frame_share is 0")
-        return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
 
     def _squares(
         self, batch: Batch, noise: SampleNoise, *, dropout: float
@@ -262,19 +218,3 @@ def built_dit(config: TrainConfig) -> DitModule:
     if not isinstance(module, DitModule):
         raise ValueError(f"{config.out!r} is no run of a transformer")
     return module
-
-
-@torch.no_grad()
-def measured_scale(vae: VideoVae, batches: Iterable[Batch]) -> float:
-    """1 / root mean square of the latents of held-out clips, to three digits, so that machines agree on it.
-
-    Raises:
-        ValueError: there are no clips.
-    """
-    squares, values = 0.0, 0
-    for batch in batches:
-        latents = vae.encode(batch.video).mean
-        squares, values = squares + float(latents.square().sum()), values + latents.numel()
-    if not squares:
-        raise ValueError("no held-out clips to measure the latents of: raise data.held_out_share")
-    return float(f"{(values / squares) ** 0.5:.3g}")

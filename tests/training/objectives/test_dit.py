@@ -3,9 +3,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.training.tiny import tiny_dit_module
-from training.objectives.dit import measured_scale
 from training.objectives.flow import noised
 from training.objectives.generate import GenerateConfig, generate
+from training.objectives.latent_video import measured_scale
 from training.objectives.text_to_video import blanked, without
 from training.run.module import Batch
 from training.run.noise import SampleNoise

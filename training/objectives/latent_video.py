@@ -1,0 +1,102 @@
+"""The video transformer as a generator: between an autoencoder, a text encoder and whoever follows its velocity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from training.models.dit import DitConfig, VideoDit
+from training.models.generator import VideoGenerator
+from training.models.text import Text, TextConfig
+from training.models.vae import VideoVae
+from training.objectives.text_to_video import TextToVideo, first_frame_condition
+from training.run.module import Batch
+
+
+class LatentVideoGenerator(VideoGenerator):
+    """`model` is made on the meta device; the autoencoder and a text encoder that does not learn are only used."""
+
+    def __init__(
+        self,
+        config: DitConfig,
+        text: TextConfig,
+        vae: VideoVae,
+        *,
+        scale: float,
+        knows_first_frames: bool,
+        seed: int = 0,
+    ) -> None:
+        self.scale = scale
+        """What the autoencoder's latents are multiplied by, to be of about unit variance."""
+        self.knows_first_frames = knows_first_frames
+        """Whether it was ever shown one in training."""
+        self.grid = vae.config.grid(config.patch)
+        self.vae = vae.requires_grad_(False).eval()
+        encoder = text.encoder(seed=seed)
+        self.text = None if encoder.learns else encoder.eval()
+        """An encoder that is only used; one that learns is part of `model`."""
+        with torch.device("meta"):
+            self.model = TextToVideo(VideoDit(config), encoder.to("meta") if encoder.learns else None)
+
+    @property
+    def latent_channels(self) -> int:
+        """Of the autoencoder."""
+        return self.model.dit.config.latent_channels
+
+    @property
+    def device(self) -> torch.device:
+        """Where the transformer is."""
+        return next(self.model.parameters()).device
+
+    def velocity(
+        self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The transformer's answer."""
+        velocity: torch.Tensor = self.model(latents, timesteps_B, text, condition)
+        return velocity
+
+    @torch.no_grad()
+    def latents_of(self, video: torch.Tensor) -> torch.Tensor:
+        """The posterior's mean, scaled; float32, also where the autoencoder computes in bfloat16."""
+        return self.vae.encode(video).mean.float() * self.scale
+
+    def decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Videos (B, 3, F, H, W) of scaled latents; gradients pass."""
+        return self.vae.decode(latents / self.scale)
+
+    def encoded(self, captions: Sequence[str]) -> Text:
+        """Texts as the transformer takes them."""
+        if self.text is None:
+            return self.model.encode(captions)
+        with torch.no_grad():
+            text: Text = self.text.encode(captions)
+        return text
+
+    def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
+        """What tells the transformer the first frame of each video.
+
+        Raises:
+            ValueError: the model has no channels for it, or was never shown one.
+        """
+        if not self.model.dit.config.condition_channels:
+            raise ValueError("the model takes no first frame: it has no condition channels")
+        if not self.knows_first_frames:
+            raise ValueError("the model was never shown a first frame: objective.first_frame_share is 0")
+        return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
+
+
+@torch.no_grad()
+def measured_scale(vae: VideoVae, batches: Iterable[Batch]) -> float:
+    """1 / root mean square of the latents of held-out clips, to three digits, so that machines agree on it.
+
+    Raises:
+        ValueError: there are no clips.
+    """
+    squares, values = 0.0, 0
+    for batch in batches:
+        latents = vae.encode(batch.video).mean
+        squares, values = squares + float(latents.square().sum()), values + latents.numel()
+    if not squares:
+        raise ValueError("no held-out clips to measure the latents of: raise data.held_out_share")
+    return float(f"{(values / squares) ** 0.5:.3g}")
