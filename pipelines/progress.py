@@ -94,8 +94,8 @@ class Progress:
 
 def print_summary(manifest: Manifest) -> None:
     """Hours in, clips found and kept, what each rule took away, and where it all is."""
-    clips, sources = manifest.parted_clips(), manifest.sources(["status", "duration_seconds"])
-    if clips.schema is None or sources is None:
+    clips, sources = manifest.parted_clips(), manifest.parted_sources()
+    if clips.schema is None or sources.schema is None:
         raise ValueError(f"{manifest.location!r}: no manifest there")
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(justify="right", style="bold")
@@ -108,10 +108,13 @@ def print_summary(manifest: Manifest) -> None:
         console.print(escape(storage.join(manifest.location, name)), highlight=False, soft_wrap=True)
 
 
-def _numbers(clips: PartedTable, sources: pa.Table) -> list[tuple[str, str]]:
-    statuses = sources["status"].to_pylist()
-    used = sources.filter(pc.is_in(sources["status"], value_set=pa.array(["ok", "damaged"])))
-    hours = (pc.sum(used["duration_seconds"]).as_py() or 0.0) / 3600
+def _numbers(clips: PartedTable, sources: PartedTable) -> list[tuple[str, str]]:
+    statuses: Counter[str] = Counter()
+    hours = 0.0
+    for batch in sources.batches(["status", "duration_seconds"]):
+        statuses.update(batch["status"].to_pylist())
+        used = batch.filter(pc.is_in(batch["status"], value_set=pa.array(["ok", "damaged"])))
+        hours += (pc.sum(used["duration_seconds"]).as_py() or 0.0) / 3600
     kept, kept_seconds = 0, 0.0
     firsts: Counter[str] = Counter()
     for batch in clips.batches(["status", "duration_seconds", "reasons"]):
@@ -122,14 +125,14 @@ def _numbers(clips: PartedTable, sources: pa.Table) -> list[tuple[str, str]]:
         counts = pc.value_counts(pc.list_element(reasons, 0)).to_pylist()
         firsts.update({count["values"]: count["counts"] for count in counts})
     rows = [
-        (_hours(hours), f"of video in {used.num_rows} sources"),
+        (_hours(hours), f"of video in {statuses['ok'] + statuses['damaged']} sources"),
         (f"{clips.num_rows:,}", "clips found"),
     ]
     rows += [(f"-{count:,}", reason) for reason, count in sorted(firsts.items(), key=lambda item: (-item[1], item[0]))]
     rows.append((f"{kept:,}", f"clips kept, {_hours(kept_seconds / 3600)}"))
     for status in ("failed", "damaged", "duplicate"):
         if status in statuses:
-            rows.append((str(statuses.count(status)), f"sources {status}"))
+            rows.append((str(statuses[status]), f"sources {status}"))
     return rows
 
 

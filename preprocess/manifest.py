@@ -177,9 +177,13 @@ class Manifest:
         """The table of clips, to be read a few rows at a time."""
         return PartedTable(storage.join(self.location, "clips"))
 
-    def sources(self, columns: list[str] | None = None) -> pa.Table | None:
-        """The table of sources, or None before the first compaction."""
-        return read_table(storage.join(self.location, "sources", "sources.parquet"), columns)
+    def sources(self) -> pa.Table | None:
+        """The table of sources, all rows at once, or None before the first compaction."""
+        return read_table(storage.join(self.location, "sources", "sources.parquet"))
+
+    def parted_sources(self) -> PartedTable:
+        """The table of sources, to be read some rows at a time."""
+        return PartedTable(storage.join(self.location, "sources"))
 
     def replace_clips(self, clips: pa.Table, metadata: Mapping[str, str]) -> None:
         """Replace the whole table of clips."""

@@ -7,25 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipelines.report.columns import bounds, finite, numbers, shorten, texts
+from pipelines.report.columns import bounds, finite, numbers, shorten
 from pipelines.report.gallery import TEXT_CHARACTERS, gallery
 from pipelines.report.histograms import Histogram
-from pipelines.report.tally import STATUSES, Clips, Tally, kept_of
+from pipelines.report.sources import SourceTally
+from pipelines.report.tally import STATUSES, Rows, Tally, kept_of
 
-SOURCE_COLUMNS = ("uri", "status", "reason", "container", "codec", "size_bytes", "duration_seconds")
-"""Of `sources/`, what the page needs."""
 MOST_REASONS = 24
 """Steps of the waterfall; decoders invent messages without end, and the rarest go into one step, `other_reasons`."""
 OTHER_REASONS = "other_reasons"
-MOST_SOURCES = 300
-"""Rows of the table of sources that gave nothing."""
 
 
 def report_data(
-    clips: Clips, sources: pa.Table, previews: Callable[[list[str]], Mapping[str, bytes]], run: Mapping[str, Any]
+    clips: Rows, sources: Rows, previews: Callable[[list[str]], Mapping[str, bytes]], run: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Everything the page shows, in the types of JSON (no NaN), of bounded size whatever the tables' length.
 
@@ -33,26 +28,25 @@ def report_data(
     ids, the JPEG bytes of strips of their frames; every key of `run` is optional.
     """
     ruled = bounds(run)
-    tally = Tally(clips, list(ruled))
+    tally, of_sources = Tally(clips, list(ruled)), SourceTally(sources)
     return {
         "run": _plain(run),
-        "totals": _totals(tally, sources, run),
+        "totals": _totals(tally, of_sources, run),
         "reasons": _waterfall(tally, list(ruled)),
         "histograms": _histograms(clips, tally, ruled),
         "clips": gallery(tally.gallery_rows(), previews(tally.gallery_ids()), tally.scores),
-        "sources": _troubled_sources(sources),
-        "codecs": _counts(sources, "codec").most_common(8),
+        "sources": of_sources.troubled(),
+        "codecs": of_sources.codecs.most_common(8),
     }
 
 
-def _totals(tally: Tally, sources: pa.Table, run: Mapping[str, Any]) -> dict[str, Any]:
+def _totals(tally: Tally, sources: SourceTally, run: Mapping[str, Any]) -> dict[str, Any]:
     clips: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for group, count in tally.clips.items():
         clips[group[0]] += count
         seconds[group[0]] += tally.seconds[group]
     kept_seconds = np.concatenate([np.zeros(0), *tally.kept_seconds])
-    source_status = _counts(sources, "status")
     told = finite(run.get("source_seconds"))
     return {
         "clips": tally.num_rows,
@@ -60,18 +54,10 @@ def _totals(tally: Tally, sources: pa.Table, run: Mapping[str, Any]) -> dict[str
         "kept_seconds": float(seconds["kept"]),
         "clip_seconds": float(sum(seconds.values())),
         "kept_median_seconds": finite(np.median(kept_seconds)) if len(kept_seconds) else None,
-        "source_seconds": _seconds_of_sources(sources) if told is None else told,
+        "source_seconds": sources.seconds if told is None else told,
         "sources": sources.num_rows,
-        **{f"sources_{name}": source_status[name] for name in ("ok", "failed", "duplicate")},
+        **{f"sources_{name}": sources.statuses[name] for name in ("ok", "failed", "duplicate")},
     }
-
-
-def _seconds_of_sources(sources: pa.Table) -> float:
-    if not {"status", "duration_seconds"} <= set(sources.column_names):
-        return 0.0
-    lengths = numbers(sources.select(["duration_seconds"]).to_pandas(ignore_metadata=True), "duration_seconds")
-    used = pc.fill_null(pc.equal(sources["status"].cast(pa.string()), "ok"), False).to_numpy()
-    return float(lengths[used & np.isfinite(lengths)].sum())
 
 
 def _waterfall(tally: Tally, ruled: list[str]) -> list[dict[str, Any]]:
@@ -114,7 +100,7 @@ def _waterfall(tally: Tally, ruled: list[str]) -> list[dict[str, Any]]:
 
 
 def _histograms(
-    clips: Clips, tally: Tally, ruled: Mapping[str, tuple[float | None, float | None]]
+    clips: Rows, tally: Tally, ruled: Mapping[str, tuple[float | None, float | None]]
 ) -> list[dict[str, Any]]:
     """A second pass, now that the bins are known."""
     plots = [Histogram(name, tally.spreads[name], ruled.get(name, (None, None))) for name in tally.scores]
@@ -125,33 +111,6 @@ def _histograms(
             for plot in plots:
                 plot.add(numbers(frame, plot.name), kept)
     return [plot.data() for plot in plots]
-
-
-def _counts(table: pa.Table, name: str) -> Counter[str]:
-    """How often each text is there, the first one first."""
-    if name not in table.column_names:
-        return Counter()
-    counts = pc.value_counts(table[name].cast(pa.string())).to_pylist()
-    return Counter({row["values"]: row["counts"] for row in counts if row["values"]})
-
-
-def _troubled_sources(sources: pa.Table) -> list[dict[str, Any]]:
-    """The sources that gave no clips of their own, failed ones first, at most `MOST_SOURCES`."""
-    columns = [name for name in SOURCE_COLUMNS if name in sources.column_names]
-    if "status" not in columns:
-        return []
-    status = sources["status"].cast(pa.string())
-    troubled = sources.select(columns).filter(pc.fill_null(pc.not_equal(status, "ok"), True))
-    copies = pc.fill_null(pc.equal(troubled["status"].cast(pa.string()), "duplicate"), False)
-    order = pa.table({"copy": copies, "uri": pc.fill_null(troubled["uri"].cast(pa.string()), "")})
-    rows = pc.sort_indices(order, [("copy", "ascending"), ("uri", "ascending")])[:MOST_SOURCES]
-    shown = troubled.take(rows).to_pandas(ignore_metadata=True)
-    texts_of = {name: texts(shown, name) for name in ("uri", "status", "reason", "container", "codec")}
-    sizes = numbers(shown, "size_bytes")
-    return [
-        {name: shorten(column[i], TEXT_CHARACTERS) for name, column in texts_of.items()} | {"bytes": finite(sizes[i])}
-        for i in range(len(shown))
-    ]
 
 
 def _plain(value: Any) -> Any:

@@ -10,17 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from pipelines.report.data import report_data
-from pipelines.report.tally import Clips
+from pipelines.report.tally import Rows
 
 _TEMPLATE = Path(__file__).with_name("template.html")
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def render_report(
-    clips: Clips, sources: pa.Table, previews: Callable[[list[str]], Mapping[str, bytes]], run: Mapping[str, Any]
+    clips: Rows, sources: Rows, previews: Callable[[list[str]], Mapping[str, bytes]], run: Mapping[str, Any]
 ) -> str:
     """The report page as HTML text, to be written as UTF-8; arguments as for `report_data`."""
     return fill_template(report_data(clips, sources, previews, run))

@@ -31,7 +31,7 @@ Group = tuple[str, tuple[str, ...]]
 """A status, and the reasons of the clips that share them: distinct, none for kept clips and some for all others."""
 
 
-class Clips(Protocol):
+class Rows(Protocol):
     """A table that is read a few rows at a time."""
 
     schema: pa.Schema | None
@@ -45,7 +45,7 @@ class Clips(Protocol):
 class Tally:
     """One pass over the clips; rows that the page may show are kept whole, but for vectors."""
 
-    def __init__(self, clips: Clips, ruled: Sequence[str]) -> None:
+    def __init__(self, clips: Rows, ruled: Sequence[str]) -> None:
         schema = clips.schema if clips.schema is not None else pa.schema([])
         self.columns = [field.name for field in schema if not _is_vector(field.type)]
         self.clips: Counter[Group] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -304,6 +305,24 @@ def test_decide_moves_a_bound_and_back(bucket: Path, tmp_path: Path) -> None:
     decide(os.fspath(tmp_path), recipe=None, assignments=back)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "clips"), before)
     curate(os.fspath(bucket), os.fspath(tmp_path), small(), engine="local")
+
+
+def test_parts_of_any_length_hold_the_same_rows(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    monkeypatch.setattr("preprocess.io.tables.GROUP_ROWS", 2)
+    monkeypatch.setattr("preprocess.io.tables.PART_ROWS", 4)
+    motion = next(rule for rule in recipes.default().rules if rule.column == "motion")
+    decide(os.fspath(out), recipe=None, assignments=["rules.motion.min=7", "rules.motion.max=none"])
+    assert len(list((out / "clips").iterdir())) >= 3
+    strict = pd.read_parquet(out / "clips")
+    assert strict["caption"].notna().tolist() == [len(reasons) == 0 for reasons in strict["reasons"]]
+    run_filter("sharpness", os.fspath(out), engine="local")
+    back = [f"rules.motion.min={motion.min}", f"rules.motion.max={motion.max}"]
+    decide(os.fspath(out), recipe=None, assignments=back)
+    assert_same_tables(out, undisturbed)
 
 
 def test_decide_refuses_what_needs_new_measurements(undisturbed: Path) -> None:

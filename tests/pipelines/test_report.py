@@ -12,7 +12,8 @@ import pytest
 from filters.rules import Range, reasons
 from pipelines.report import data as report
 from pipelines.report import page
-from pipelines.report.data import MOST_REASONS, MOST_SOURCES
+from pipelines.report.data import MOST_REASONS
+from pipelines.report.sources import MOST_SOURCES
 from pipelines.report.tally import KEPT_CLIPS, REASON_CLIPS, REASONS_CLIPS, Tally
 from tests.browser import open_browser
 
@@ -97,15 +98,11 @@ class Rows:
 
 
 def report_data(clips: pd.DataFrame, sources: pd.DataFrame, previews, run, size: int = 700):
-    return report.report_data(Rows(clips, size), arrow(sources), lambda ids: previews, run)
+    return report.report_data(Rows(clips, size), Rows(sources), lambda ids: previews, run)
 
 
 def render_report(clips: pd.DataFrame, sources: pd.DataFrame, previews, run) -> str:
-    return page.render_report(Rows(clips), arrow(sources), lambda ids: previews, run)
-
-
-def arrow(frame: pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    return page.render_report(Rows(clips), Rows(sources), lambda ids: previews, run)
 
 
 def gallery_clip_ids(clips: pd.DataFrame) -> list[str]:
@@ -199,6 +196,32 @@ def test_sample_is_bounded_and_does_not_depend_on_the_order_of_rows() -> None:
     in_all = Counter(reason for listed in clips["reasons"] for reason in listed)
     in_sample = Counter(reason for listed in shown["reasons"] for reason in listed)
     assert all(in_sample[reason] >= min(count, REASON_CLIPS) for reason, count in in_all.items())
+
+
+def test_rows_may_come_a_few_at_a_time() -> None:
+    clips = clips_table(2000)
+    clips.loc[::7, "reasons"] = None
+    whole = report_data(clips, EMPTY, {}, RUN, size=2000)
+    few = report_data(clips, EMPTY, {}, RUN, size=130)
+    for figure in ("kept_seconds", "clip_seconds"):
+        assert few["totals"].pop(figure) == pytest.approx(whole["totals"].pop(figure))
+    for one, other in zip(few["reasons"], whole["reasons"], strict=True):
+        assert one.pop("first_seconds") == pytest.approx(other.pop("first_seconds"))
+    assert few == whole
+
+
+def test_a_sample_of_rows_says_where_the_middle_is_and_every_row_is_counted(monkeypatch) -> None:
+    clips = clips_table(5000)
+    whole = report_data(clips, EMPTY, {}, RUN)
+    monkeypatch.setattr("pipelines.report.tally.SAMPLE_ROWS", 1000)
+    sampled = report_data(clips, EMPTY, {}, RUN)
+    assert sampled["totals"]["kept_median_seconds"] == pytest.approx(whole["totals"]["kept_median_seconds"], rel=0.1)
+    assert sampled["reasons"] == whole["reasons"]
+    assert sampled["clips"] == whole["clips"]
+    for one, other in zip(sampled["histograms"], whole["histograms"], strict=True):
+        assert one["median"] == pytest.approx(other["median"], rel=0.1)
+        assert sum(one["kept"]) == sum(other["kept"])
+        assert sum(one["not_kept"]) == sum(other["not_kept"])
 
 
 def test_previews_become_data_urls_of_the_sampled_clips() -> None:

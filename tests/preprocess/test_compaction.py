@@ -194,7 +194,7 @@ def test_a_kill_at_any_step_loses_nothing(prepared: Path, undisturbed: Path, tmp
         assert_same(folder, undisturbed)
         if victim.exitcode == 0:
             break
-    assert step > 30
+    assert step > 15
 
 
 def compact_until(folder: Path, at: int) -> None:
