@@ -145,7 +145,9 @@ class Manifest:
 
     def settled_sources(self) -> set[SourceKey]:
         """(uri, size, modification time) of the sources that are in the tables, or of which parts have every span."""
-        return settled_sources(_rows(self.sources()), self._spans())
+        columns = ["uri", "size_bytes", "modified_ns", "status", "source_id"]
+        rows = (row for batch in self.parted_sources().batches(columns) for row in batch.to_pylist())
+        return settled_sources(list(rows), self._spans())
 
     def compact(self, listing: Sequence[Source], columns: Columns, metadata: Mapping[str, str]) -> None:
         """Move the parts of finished sources into the tables. Rows come in the order of the files as `listing` has them

@@ -148,11 +148,19 @@ def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def _write(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write a file of these row groups."""
     with path.open("wb") as stream:
-        with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=_repeating(schema)) as writer:
             for group in groups:
                 writer.write_table(group.cast(schema), row_group_size=GROUP_ROWS)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """The columns whose values come again; to look for repetitions among measurements costs time and memory."""
+    texts = {field.name: field.type for field in schema if not pa.types.is_floating(field.type)}
+    lists = {name: kind.value_type for name, kind in texts.items() if pa.types.is_list(kind)}
+    paths = [f"{name}.list.element" for name, kind in lists.items() if not pa.types.is_floating(kind)]
+    return [*paths, *(name for name in texts if name not in lists)]
 
 
 def _generation(schema: pa.Schema) -> bytes | None:
