@@ -8,11 +8,11 @@ from training.models.generator import VideoGenerator
 from training.run.checkpoint import latest, read_networks, read_state
 from training.run.config import TrainConfig
 from training.run.module import TrainModule
-from training.run.settings import restored, restored_by_name
+from training.run.settings import restored
 
 
 def config_of(run: str) -> TrainConfig:
-    """The recipe of a run's newest checkpoint, as it was set then; see `training.run.settings` for runs of older code.
+    """The recipe of a run's newest checkpoint, as it was set then.
 
     Raises:
         ValueError: there is no complete checkpoint, or its recipe needs code that is not ours and that the command line
@@ -23,7 +23,9 @@ def config_of(run: str) -> TrainConfig:
         raise ValueError(f"{run!r}: no complete checkpoint in it; is it the --out of a `python -m training` run?")
     state = read_state(checkpoint)
     try:
-        return restored(state["config"], run) if "config" in state else restored_by_name(state["settings"], run)
+        if "config" not in state:
+            raise ValueError("its state names the recipe alone, as it did until November 2026; train it anew")
+        return restored(state["config"], run)
     except ValueError as error:
         raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
 
