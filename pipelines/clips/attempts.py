@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -17,6 +18,20 @@ KILLER = f"machine_failure: killed its worker {ATTEMPTS} times"
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
+
+
+def retried(do: Callable[[], Result]) -> Result:
+    """What `do` gives, which is asked again where memory or storage fails.
+
+    Raises:
+        OSError, MemoryError: it failed `ATTEMPTS` times.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return do()
+        except (OSError, MemoryError):
+            time.sleep(0.5 * 2**attempt)
+    return do()
 
 
 class Attempts:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import cv2
 import pyarrow as pa
 
 from cluster.stage import Stage
-from pipelines.clips.attempts import ATTEMPTS, KILLER, Attempts
+from pipelines.clips.attempts import KILLER, Attempts, retried
 from pipelines.clips.decisions import decide
 from pipelines.clips.pending import PendingClip
 from pipelines.clips.spans import MeasuredSpan, failed_span, left_out_clip, measure_span
@@ -88,22 +88,14 @@ class MeasureStage(Stage):
     def _measured(self, unit: WorkUnit, span: SourceSpan) -> MeasuredSpan:
         """The span's clips, or the reason why there are none. Only our own bugs get out of here."""
         try:
-            return self._with_retries(span)
+            return retried(lambda: measure_span(self._task, span))
         except MediaError as error:
             return failed_span(span, error.reason, error.detail)
+        except (OSError, MemoryError) as error:
+            return failed_span(span, "machine_failure", f"{type(error).__name__}: {error}")
         except Exception as error:
             # a bug: name the unit and stop
             raise RuntimeError(f"unit {unit.unit_id}: {span.source.uri!r}: {type(error).__name__}: {error}") from error
-
-    def _with_retries(self, span: SourceSpan) -> MeasuredSpan:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return measure_span(self._task, span)
-            except (OSError, MemoryError) as error:
-                if attempt == ATTEMPTS:
-                    raise MediaError("machine_failure", f"{type(error).__name__}: {error}") from error
-                time.sleep(0.5 * 2**attempt)
-        raise AssertionError("unreachable")
 
     def _given_up(self, span: SourceSpan) -> MeasuredSpan:
         """A known clip alone has no values; a window has no clips."""
@@ -164,7 +156,7 @@ class WriteStage(Stage):
     def process(self, items: Sequence[Measured]) -> Iterator[UnitSummary]:
         """Write, then tell."""
         for measured in items:
-            self._sink.write(measured)
+            retried(partial(self._sink.write, measured))
             yield _summary(measured)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.clips.attempts import ATTEMPTS, Attempts
+from pipelines.clips.stages import Measured, WriteStage
+from preprocess.units import WorkUnit
 
 
 class Death(BaseException):
@@ -56,3 +58,30 @@ def test_nothing_is_counted_where_nobody_replaces_workers() -> None:
 
 def _die(work: str) -> str:
     raise Death
+
+
+class FailingSink:
+    """Storage that is out of reach the first few times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.written: list[str] = []
+
+    def write(self, measured: Measured) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("503")
+        self.written.append(measured.unit.unit_id)
+
+
+def test_a_result_is_stored_once_storage_answers_again() -> None:
+    sink, measured = FailingSink(ATTEMPTS - 1), Measured(unit=WorkUnit(spans=()), spans=[])
+    [summary] = WriteStage(sink).process([measured])
+    assert sink.written == [measured.unit.unit_id] == [summary.unit_id]
+
+
+def test_storage_that_stays_away_stops_the_run() -> None:
+    sink = FailingSink(ATTEMPTS)
+    with pytest.raises(OSError, match="503"):
+        list(WriteStage(sink).process([Measured(unit=WorkUnit(spans=()), spans=[])]))
+    assert not sink.written
