@@ -57,6 +57,7 @@ def curate(
             WriteStage(PartSink(out=manifest.location, config=config)),
         ]
         with Progress(units, listing) as progress:
+            progress.start()
             if units:
                 for summary in runner.run(stages, units):
                     progress.add(summary)

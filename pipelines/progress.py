@@ -46,6 +46,10 @@ class Progress:
         self._listing = listing
 
     def __enter__(self) -> Self:
+        return self
+
+    def start(self) -> None:
+        """Say what there is to do. Within the `with`: who stops the run from here on is told how it resumes."""
         waiting = f", {self._units} units of work" if self._units else ", nothing left to do"
         ignored = ", ".join(f"{count} {suffix}" for suffix, count in self._listing.ignored.items())
         self._say(f"{len(self._listing.sources)} files{f' ({ignored} passed over)' if ignored else ''}{waiting}")
@@ -53,7 +57,6 @@ class Progress:
             self._bar.start()
             total = sum(self._bytes.values())
             self._task = self._bar.add_task("curate", total=total, units=f"0/{self._units}", clips="0/0", speed="")
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._bar is not None:

@@ -198,7 +198,6 @@ def test_stopping_says_how_to_resume(bucket: Path, tmp_path: Path, number: int) 
     assert process.stderr is not None
     while "units of work" not in process.stderr.readline():
         assert process.poll() is None, "ended before it could be stopped"
-    time.sleep(0.3)
     said = ""
     while process.returncode is None:  # on a busy machine one was lost twice: people press again, too
         process.send_signal(number)
