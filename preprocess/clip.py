@@ -13,6 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from preprocess.clocks import FILE
+from preprocess.kinds import PICTURE, VIDEO
+
 Row = dict[str, Any]
 """A row of one of the manifest's tables, by column."""
 
@@ -27,10 +30,15 @@ class Column:
     meaning: str
 
     @property
+    def is_number(self) -> bool:
+        """Whether a rule can be put on it: false is 0, and true is 1."""
+        return any(is_such(self.type) for is_such in (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating))
+
+    @property
     def field(self) -> pa.Field:
         """The column in a schema, with `unit` and `description` in its metadata."""
-        metadata = {"description": self.meaning} | ({"unit": self.unit} if self.unit else {})
-        return pa.field(self.name, self.type, metadata=metadata)
+        said = {"description": self.meaning, "unit": self.unit}
+        return pa.field(self.name, self.type, metadata={key: text for key, text in said.items() if text} or None)
 
 
 def _column(name: str, kind: str, unit: str, meaning: str) -> Column:
@@ -41,6 +49,7 @@ CLIP_COLUMNS = (
     _column("clip_id", "string", "", "hash of `source_id` and the span: equal bytes, equal ids"),
     _column("source_id", "string", "", "hash of the file's bytes (above 32 MiB: of its size and 16 spread MiB)"),
     _column("source_uri", "string", "", "absolute path, bucket URI, or `file://` URI where the name is not UTF-8"),
+    _column("kind", "string", "", "`video` or `picture`: one frame, which stands for itself and has no time"),
     _column("start_seconds", "double", "s", "begin of the half-open span, on the file's own clock"),
     _column("end_seconds", "double", "s", "its end: when the last frame stops being shown"),
     _column("start_pts", "int64", "ticks", "the begin, exactly: seconds = pts * time_base_num / time_base_den"),
@@ -48,16 +57,19 @@ CLIP_COLUMNS = (
     _column("time_base_num", "int64", "s", "numerator of the length of a tick"),
     _column("time_base_den", "int64", "", "its denominator"),
     _column("num_frames", "int64", "frames", "frames in the span"),
-    _column("fps", "double", "frames/s", "the file's average rate"),
+    _column("fps", "double", "frames/s", "the file's average; the clip's own where that is off by over a tenth"),
     _column("duration_seconds", "double", "s", "`end_seconds - start_seconds`"),
     _column("width", "int32", "pixels", "as displayed: rotation and pixel aspect applied"),
     _column("height", "int32", "pixels", "as displayed"),
     _column("short_side", "int32", "pixels", "the smaller one of `width` and `height`"),
     _column("codec", "string", "", "of the source"),
     _column("has_audio", "bool", "", "whether the source has sound"),
-    _column("damaged", "bool", "", "whether a frame or packet in the span could not be decoded"),
+    _column("damaged", "bool", "", "whether the span holds frames that an error has changed, or lacks some"),
+    _column("clock", "string", "", "what its times are: `file`, `decoding` or `counted`, see below"),
 )
 """What a clip is, before anything is measured: `Clip.row` fills them."""
+TIMED_COLUMNS = frozenset({"fps", "duration_seconds"})
+"""Those of them that are null for a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,10 @@ class Source:
     """Modification time, ns since the epoch; with the size it tells a replaced file from a known one."""
     sidecar: str | None = None
     """Location of the JSON file beside it that says where it comes from."""
+    unreadable: str | None = None
+    """Why the machine or the storage does not let anybody look, where that is known; such a one is not opened."""
+    provenance: tuple[tuple[str, str], ...] = ()
+    """What a list of sources says of this one: columns of `sources/` with their values."""
 
 
 SpanKey = tuple[str, int, int, int, int]
@@ -107,6 +123,10 @@ class VideoInfo:
     duration_seconds: float | None
     """None where the container does not say (some WebM and raw streams)."""
     has_audio: bool
+    is_picture: bool = False
+    """A file of one picture, whose times mean nothing."""
+    provenance: tuple[tuple[str, str], ...] = ()
+    """What its own tags say of where it is from: columns of `sources/` with their values."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -130,6 +150,8 @@ class Clip:
     fps: Fraction
     width: int
     height: int
+    clock: str = FILE
+    """How its times were made (`preprocess.clocks`): who looks for its frames has to make them in the same way."""
 
     def __post_init__(self) -> None:
         if self.start_pts >= self.end_pts:
@@ -163,12 +185,13 @@ class Clip:
         """The file, for who only reads it: size and time are not known here."""
         return Source(uri=self.source_uri, size_bytes=0, modified_ns=0)
 
-    def row(self, *, codec: str, has_audio: bool, damaged: bool) -> Row:
+    def row(self, *, codec: str, has_audio: bool, damaged: bool, is_picture: bool = False) -> Row:
         """The values of `CLIP_COLUMNS`, with what only the one who opened the source knows."""
         return {
             "clip_id": self.clip_id,
             "source_id": self.source_id,
             "source_uri": self.source_uri,
+            "kind": PICTURE if is_picture else VIDEO,
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,
             "start_pts": self.start_pts,
@@ -176,14 +199,15 @@ class Clip:
             "time_base_num": self.time_base.numerator,
             "time_base_den": self.time_base.denominator,
             "num_frames": self.num_frames,
-            "fps": float(self.fps),
-            "duration_seconds": self.duration_seconds,
+            "fps": None if is_picture else float(self.fps),
+            "duration_seconds": None if is_picture else self.duration_seconds,
             "width": self.width,
             "height": self.height,
             "short_side": min(self.width, self.height),
             "codec": codec,
             "has_audio": has_audio,
             "damaged": damaged,
+            "clock": self.clock,
         }
 
     @classmethod
@@ -193,14 +217,16 @@ class Clip:
         Raises:
             ValueError: the row's span is empty.
         """
+        time_base = Fraction(row["time_base_num"], row["time_base_den"])
         return cls(
-            time_base=Fraction(row["time_base_num"], row["time_base_den"]),
-            fps=Fraction(row["fps"]).limit_denominator(100_000),
+            time_base=time_base,
+            fps=1 / time_base if row["fps"] is None else Fraction(row["fps"]).limit_denominator(100_000),
+            clock=row.get("clock") or FILE,  # manifests of before have none
             **{name: row[name] for name in _SAME},
         )
 
 
 _SAME = ("source_id", "source_uri", "start_pts", "end_pts", "num_frames", "width", "height")
 """The fields of a clip that are columns as they are."""
-CLIP_KEYS = (*_SAME, "time_base_num", "time_base_den", "fps")
-"""The columns from which a clip can be made again."""
+CLIP_KEYS = (*_SAME, "time_base_num", "time_base_den", "fps", "clock")
+"""The columns from which a clip can be made again; `clock` may be missing."""

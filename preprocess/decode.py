@@ -1,52 +1,73 @@
-"""Decode a span of one video once, in order, with repaired timestamps; shrink each frame while it is in the cache."""
+"""Decode a span of one video once, in order, on a clock that every reader finds again, within the bounds of a file."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 import av
 import av.container
 import av.video
-import cv2
-import numpy as np
-import numpy.typing as npt
 
 from preprocess.clip import Source, VideoInfo
+from preprocess.clocks import (
+    COUNTED,
+    DECODING,
+    FILE,
+    MAX_PTS,
+    PacketClock,
+    clock_of_packets,
+    holds_picture,
+    kind_of_clock,
+)
+from preprocess.damage import Damage, GopDamage
 from preprocess.errors import MediaError
-from preprocess.frames import ANALYSIS_LONG_SIDE, PICTURE_LONG_SIDE, Picture, Plane
-from preprocess.planes import halved, resized
-from preprocess.probe import content_id, open_container, open_source, video_info, video_stream
-
-SHOT_LONG_SIDE = 160
-"""Frames for the shot detector are halved until they are at most this long."""
+from preprocess.file_bounds import ORDINARY, FileBounds, WorkClock
+from preprocess.frames import MAX_FRAME_SECONDS
+from preprocess.kinds import PICTURE_SUFFIXES, suffix_of
+from preprocess.probe import (
+    container_name,
+    content_id,
+    decoder_options,
+    displayed_size,
+    has_sound_at,
+    is_picture,
+    open_container,
+    open_source,
+    quarter_turns,
+    video_info,
+    video_stream,
+)
+from preprocess.pulse import BEYOND_SECONDS, PULSE
+from preprocess.shrink import Shrunk
+from preprocess.sound.beside import Beside
+from preprocess.sound.heard import ClipSound
+from preprocess.stills import as_shown, mirrored
 
 logging.getLogger("libav").setLevel(logging.CRITICAL)  # damage is counted and reported by us, not printed by ffmpeg
 
-_Raw = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-_ROTATE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+_CHECK_PACKETS = 16
+"""Packets between two looks at the clock, which cost a microsecond each."""
+_Look = tuple[int, int, int, Fraction | None]
+"""Of a frame: coded width and height, rotation in degrees, and the decoder's pixel aspect."""
 
 
-@dataclass(slots=True)
-class Damage:
-    """What went wrong while decoding, counted instead of hidden."""
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A frame as it comes, with what its packet tells of it."""
 
-    decode_errors: int = 0
-    error_pts: list[int] = field(default_factory=list)
-    """Where errors struck: the pts of the frame decoded last before each, the first thousand of them."""
-
-    def strike(self, pts: int) -> None:
-        """Count one frame or packet that could not be decoded."""
-        self.decode_errors += 1
-        if len(self.error_pts) < 1000:
-            self.error_pts.append(pts)
+    raw: av.VideoFrame
+    number: int
+    pts: int | None
+    end_pts: int
+    is_damaged: bool
 
 
 class Video:
@@ -56,29 +77,53 @@ class Video:
         MediaError: at opening, where the source is no video that can be decoded.
     """
 
-    def __init__(self, source: Source, *, source_id: str | None = None) -> None:
-        """`source_id`: the file's content id where it is known; finding it out reads up to 32 MiB."""
+    def __init__(
+        self,
+        source: Source,
+        *,
+        source_id: str | None = None,
+        clock: str = FILE,
+        bounds: FileBounds = ORDINARY,
+        listens: bool = False,
+    ) -> None:
+        """`source_id`: the file's content id where it is known; finding it out reads up to 32 MiB. `clock`: as the
+        clips that are looked for have it; only a reading from the begin finds out that a clock starts again.
+        `listens`: somebody will ask for the `sound` of clips."""
         self.source = source
         self.damage = Damage()
+        self.stopped: MediaError | None = None
+        """Why frames end before the file does: it is over its bounds."""
         self.num_frames = 0
         """Frames given out so far."""
+        self.num_gaps = 0
+        """How many frames were shown for longer than `MAX_FRAME_SECONDS` before another one came."""
+        self._bounds = bounds
+        self._listens = listens
+        self._work = WorkClock(bounds)
+        self._counted = clock == COUNTED
+        self._begin_dts: int | None = None
+        self._step = 1
+        self._broken_off = False
         self._first_pts = 0
         self._end_pts = 0
+        self._shown_ticks = 0
+        self._shown_before = 0
         self._file = open_source(source)
         try:
             source_id = source_id or content_id(self._file)
-            self._container = open_container(self._file)
+            self._mirrored = mirrored(self._file) if suffix_of(source.uri) in PICTURE_SUFFIXES else None
+            self._container = open_container(self._file, bounds.max_pixels, uri=source.uri)
         except BaseException:
             self._file.close()
             raise
         try:
-            self._stream = video_stream(self._container)
-            # One worker process runs on each core already; decoder threads would only fight over them.
-            self._stream.codec_context.thread_count = 1
-            self._decoded = self._decode()
-            self._first = self._first_frame()
-            rotation = round(-self._first.rotation / 90) * 90 % 360
-            self.info: VideoInfo = video_info(self._container, self._stream, source_id, rotation)
+            self._open_stream()
+            self._kind = kind_of_clock(self._container, self._stream)
+            self._first, self._decoded = self._first_frame()
+            self._first_aspect = self._aspects[0][1]
+            self.info: VideoInfo = video_info(self._container, self._stream, source_id, self._first.raw)
+            self._step = max(1, round(1 / self.info.fps / self.info.time_base))
+            self._times.step = self._step
         except BaseException:
             self.close()
             raise
@@ -94,6 +139,27 @@ class Video:
         self._container.close()
         self._file.close()
 
+    def has_sound_at(self, seconds: float) -> bool:
+        """Whether sound goes on at that time of the file's clock; to be asked when no more frames are wanted."""
+        return has_sound_at(self._container, seconds)
+
+    def sound(self, start_pts: int, end_pts: int) -> ClipSound | None:
+        """What is to be heard between two times, while frames around them are being given out; None where `listens`
+        was not said."""
+        if not self._listens:
+            return None
+        start, end = start_pts * self.info.time_base, end_pts * self.info.time_base
+        return ClipSound(
+            has_track=self._beside.has_track,
+            offset_seconds=self._beside.offset_seconds,
+            # times that were counted are not those of the sound
+            listen=lambda: None if self.clock == COUNTED else self._beside.heard(start, end),
+        )
+
+    def forget_sound(self, seconds: float) -> None:
+        """No clip that begins before this time will be asked for any more."""
+        self._beside.forget(seconds)
+
     @property
     def first_seconds(self) -> Fraction:
         """When, on the file's clock, the first frame given out begins to be shown."""
@@ -104,82 +170,244 @@ class Video:
         """When, on the file's clock, the last frame given out stops being shown."""
         return self._end_pts * self.info.time_base
 
+    @property
+    def shown_seconds(self) -> float:
+        """How much there was to see in the frames given out: none of them counts for more than `MAX_FRAME_SECONDS`."""
+        return float((self._shown_ticks - self._shown_before) * self.info.time_base)
+
     def frames(self, start_seconds: float | None = None) -> Iterator[Frame]:
         """Every frame from `start_seconds` (the file's clock; None is the first frame) to the end, in display order.
 
-        Each frame's pixels are valid only until the next one is asked for.
+        Each frame's pixels are valid only until the next one is asked for. Where the file is over its bounds frames end
+        early, and `stopped` says why.
         """
-        step = max(1, round(1 / self.info.fps / self.info.time_base))
+        longest = int(Fraction(MAX_FRAME_SECONDS) / self.info.time_base)
         start_pts = None if start_seconds is None else math.ceil(Fraction(start_seconds) / self.info.time_base)
         last: int | None = None
-        for raw in self._from(start_seconds):
-            pts = raw.pts if raw.pts is not None else raw.dts
+        look, info = self._look(self._first), self.info
+        for each in self._from(start_seconds):
+            pts, end_pts = each.pts, each.end_pts
             if pts is None or (last is not None and pts <= last):
-                # AVI and raw streams carry no pts; a jump back would give clips of negative length
-                pts = 0 if last is None else last + step
+                continue  # without a place in time: no reader would find it again
+            given = start_pts is None or pts >= start_pts  # integers: fractions would cost 0.05 ms a frame
+            if given and self.num_frames == 0:
+                self._first_pts, self._shown_before = pts, self._shown_ticks
+            self._shown_ticks += min(longest, end_pts - pts if last is None else pts - last)
+            self.num_gaps += last is not None and pts - last > longest
             last = pts
-            end_pts = pts + (raw.duration if raw.duration else step)
-            if start_pts is None or pts >= start_pts:  # integers: fractions would cost 0.05 ms a frame
-                if self.num_frames == 0:
-                    self._first_pts = pts
+            if (now := self._look(each)) != look:
+                look, info = now, self._info_of(now)
+            if given:
                 self.num_frames += 1
                 self._end_pts = end_pts
-                yield Frame(raw=raw, pts=pts, end_pts=end_pts, info=self.info)
+                yield Frame(raw=each.raw, pts=pts, end_pts=end_pts, info=info, is_damaged=each.is_damaged)
 
-    def _first_frame(self) -> av.VideoFrame:
-        first = next(self._decoded, None)
+    @property
+    def clock(self) -> str:
+        """What the times of frames are, as far as was read: one of `preprocess.clocks`."""
+        return COUNTED if self._counted or self._times.restarts else self._kind
+
+    def _look(self, each: _Decoded) -> _Look:
+        """What decides how a frame is displayed; it may change in mid-stream, which the decoder says frames ahead."""
+        raw, aspect = each.raw, self._aspects[0][1]
+        for number, changed in self._aspects[1:]:
+            aspect = changed if number <= each.number else aspect
+        return raw.width, raw.height, raw.rotation, aspect
+
+    def _info_of(self, look: _Look) -> VideoInfo:
+        width, height, rotation, aspect = look
+        # the container's word counts for as long as the decoder says what it said at the first frame
+        aspect = self._stream.sample_aspect_ratio if aspect == self._first_aspect else aspect
+        turn = quarter_turns(rotation)
+        displayed = displayed_size(width, height, aspect, turn)
+        return replace(
+            self.info, coded_width=width, coded_height=height, rotation=turn, width=displayed[0], height=displayed[1]
+        )
+
+    def _first_frame(self) -> tuple[_Decoded, Iterator[_Decoded]]:
+        """The first frame that has a time, and those behind it."""
+        decoded = self._decode()
+        first = next(decoded, None)
+        if first is not None and self._kind == FILE and (first.pts is None or self._times.is_doubtful):
+            self._reopen()
+            self._kind = clock_of_packets(self._container.demux(self._stream), in_order=first.pts is not None)
+            self._reopen()
+            decoded = self._decode()
+            first = next(decoded, None)
+        timed = (each for each in itertools.chain(() if first is None else (first,), decoded) if each.pts is not None)
+        first = next(timed, None)
         if first is None:
-            raise MediaError("no_frames", f"{self.damage.decode_errors} packets could not be decoded")
-        return first
+            animated = ", as those of an animated WebP" if self._stream.codec_context.name == "webp" else ""
+            detail = f"{self.damage.decode_errors} packets could not be decoded{animated}"
+            raise self.stopped or MediaError("no_frames", detail)
+        self._begin_dts = self._times.begin_dts
+        return first, timed
 
-    def _from(self, start_seconds: float | None) -> Iterator[av.VideoFrame]:
-        if start_seconds is not None and start_seconds > (self._first.pts or 0) * self.info.time_base:
-            target = int(Fraction(start_seconds) / self.info.time_base)
-            for back_seconds in (0, 10):  # some indices point past the key frame that is needed
-                self._container.seek(max(0, target - int(back_seconds / self.info.time_base)), stream=self._stream)
-                decoded = self._decode()
-                landed = next(decoded, None)
-                if landed is not None and (landed.pts if landed.pts is not None else target) <= target:
-                    yield landed
-                    yield from decoded
-                    return
-            self._container.seek(0, stream=self._stream)
-            yield from self._decode()
+    def _from(self, start_seconds: float | None) -> Iterator[_Decoded]:
+        begin = self._first.pts or 0  # below zero where a broadcast's clock went round
+        if start_seconds is None or start_seconds <= begin * self.info.time_base or self._kind == COUNTED:
+            yield self._first
+            yield from self._decoded
             return
-        yield self._first
-        yield from self._decoded
+        target = min(int(Fraction(start_seconds) / self.info.time_base), MAX_PTS)
+        if self._counted or self.info.container == "asf":  # where FFmpeg makes other decoding times after a seek
+            yield from self._decoded_from(0 if self._kind == DECODING else self._key_before(target))
+            return
+        for back_seconds in (0, 10):  # some indices point past the key frame that is needed
+            if not self._seek(max(min(0, begin), target - int(back_seconds / self.info.time_base))):
+                break
+            decoded = self._decode(sought=True)
+            landed = next((each for each in decoded if each.pts is not None and not each.is_damaged), None)
+            if landed is not None and landed.pts is not None and landed.pts <= target:
+                yield landed
+                yield from decoded
+                return
+        self._reopen()
+        yield from self._decode()
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        """Frames of the stream; what cannot be decoded is counted and skipped."""
-        packets = self._container.demux(self._stream)
-        last_pts = 0
-        while True:
+    def _key_before(self, target: int) -> int:
+        """Number of the packet from which on to decode, to have all frames from a time on; nothing is decoded here."""
+        self._reopen()
+        times = self._packet_clock(sought=False)
+        keys = deque([0, 0], maxlen=2)  # of two key frames, the later may be displayed behind what follows it
+        for packet in self._packets():
+            stamp = times.take(packet)
+            if stamp.dts is not None and stamp.dts > target:
+                break
+            if stamp.is_key:
+                keys.append(times.next_number - 1)
+        return keys[0]
+
+    def _decoded_from(self, number: int) -> Iterator[_Decoded]:
+        self._reopen()
+        return self._decode(first_number=number)
+
+    def _seek(self, pts: int) -> bool:
+        """Whether the next packets are those from `pts` on, or a little before."""
+        try:
+            self._container.seek(pts, stream=self._stream)
+            if self._kind == DECODING:  # a key frame earlier still: times are known from the second one on
+                landed = next((packet.dts for packet in self._container.demux(self._stream)), None)
+                self._container.seek(pts if landed is None else landed - 1, stream=self._stream)
+        except av.error.FFmpegError:  # "operation not permitted": there is no index, or it is broken
+            return False
+        return True
+
+    def _reopen(self) -> None:
+        self._container.close()
+        self._file.seek(0)
+        self._container = open_container(self._file, self._bounds.max_pixels, uri=self.source.uri)
+        self._open_stream()
+
+    def _open_stream(self) -> None:
+        self._stream = video_stream(self._container)
+        self._beside = Beside(self._container, self._stream, listens=self._listens)
+        context = self._stream.codec_context
+        self._see_pixels()
+        self._is_picture = is_picture(self._container)
+        if self._is_picture and len(self._container.streams.video) > 2:  # an AVIF's second one is its transparency
+            raise MediaError("not_a_video", "a picture in tiles")
+        # half a JPEG is made a whole picture by a decoder that is not told to stop; that of TIFF would stop at odd tags
+        strict = {"err_detect": "crccheck+explode"} if context.name in ("mjpeg", "png") and self._is_picture else {}
+        context.options = decoder_options(self._bounds.max_pixels) | strict
+        # One worker process runs on each core already; decoder threads would only fight over them.
+        context.thread_count = 1
+
+    def _decode(self, *, sought: bool = False, first_number: int = 0) -> Iterator[_Decoded]:
+        """Frames of the stream from where the container is, as far as the bounds allow; what cannot be decoded is
+        counted and skipped. `sought`: that is not the file's begin. Packets before `first_number` are passed over.
+
+        Whatever FFmpeg raises is about the file, "cannot allocate memory" (a length field of 4 GB) and "operation not
+        permitted" (an odd header) included: the storage's own errors come through as what the reader raised.
+        """
+        try:
+            yield from self._decode_packets(sought, first_number)
+        except MediaError as over:
+            self.stopped = over
+
+    def _decode_packets(self, sought: bool, first_number: int) -> Iterator[_Decoded]:
+        self.damage = Damage()  # of another reading, which led nowhere, nothing is left
+        self._times = times = self._packet_clock(sought=sought)
+        self._gop = GopDamage(self.damage, self._stream.codec_context.name)
+        self._aspects = [(0, self._stream.codec_context.sample_aspect_ratio)]
+        gop = self._gop
+        for packet in self._packets():
+            number = times.next_number
+            if packet.size and holds_picture(packet, self._stream):
+                stamp = times.take(packet)
+                if sought and times.restarts:
+                    raise MediaError("clock_restarts", f"behind {float(self._end_pts * self.info.time_base):.1f} s")
+                if number < first_number:
+                    continue
+                gop.packet(packet, number, stamp, begins=number == first_number)
+            elif packet.size == 0 and packet.dts is not None:
+                continue  # an empty one in mid-stream says that nothing has changed; to a decoder, that all is over
             try:
-                packet = next(packets)
+                frames = packet.decode()
+            except av.error.EOFError:
+                break
+            except av.error.FFmpegError:
+                frames = []
+                if times.next_number > number:
+                    gop.strike(number)
+                    gop.lacks(stamp.pts)
+            self._see_pixels()
+            for raw in frames:
+                yield self._of(raw)
+        gop.end(times.next_number if self._broken_off else None)
+
+    def _of(self, raw: av.VideoFrame) -> _Decoded:
+        number = self._times.next_number - 1 if raw.pts is None else raw.pts
+        pts = self._times.pts_of(raw)
+        aspect = self._stream.codec_context.sample_aspect_ratio
+        if aspect != self._aspects[-1][1]:
+            self._aspects.append((self._times.next_number - 1, aspect))
+        length = raw.duration if self._kind == FILE and raw.duration and raw.duration > 0 else self._times.step
+        start, end = (0, 0) if pts is None else (pts, pts + length)
+        damaged = self._gop.shown(raw, number, start, end)
+        if self._is_picture:
+            raw = as_shown(raw, quarter_turns(raw.rotation), self._mirrored)
+        return _Decoded(raw, number, pts, end, damaged)
+
+    def _packet_clock(self, *, sought: bool) -> PacketClock:
+        assert self._stream.time_base
+        begin = self._begin_dts if sought else None
+        times = PacketClock(
+            self._kind, container=container_name(self._container), time_base=self._stream.time_base, begin_dts=begin
+        )
+        times.step = self._step
+        return times
+
+    def _packets(self) -> Iterator[av.Packet[av.video.VideoStream]]:
+        """Packets of the stream, within the bounds."""
+        self._beside.begin()
+        number = 0
+        while True:
+            if number % _CHECK_PACKETS == 0:  # of packets, not frames: those that lead up to an edit give none
+                self._work.check(float(self._shown_ticks * (self._stream.time_base or 0)))
+                PULSE.seconds = float(self._end_pts * (self._stream.time_base or 0)) - BEYOND_SECONDS
+            number += 1
+            PULSE.beats += 1
+            try:
+                yield self._beside.next_picture()
             except StopIteration:
                 return
-            except av.error.FFmpegError as error:
-                if _is_machine_failure(error):
-                    raise
-                self.damage.strike(last_pts)  # the file ends in the middle of something
+            except IndexError:
+                return  # PyAV's, at the end of a file whose sound began after it was opened; ours is flushed by then
+            except av.error.FFmpegError:
+                self._broken_off = True  # the file ends in the middle of something
                 return
-            try:
-                for frame in packet.decode():
-                    last_pts = frame.pts if frame.pts is not None else last_pts
-                    if frame.is_corrupt:
-                        self.damage.strike(last_pts)
-                    yield frame
-            except av.error.EOFError:
-                return
-            except av.error.FFmpegError as error:
-                if _is_machine_failure(error):
-                    raise
-                self.damage.strike(last_pts)
 
+    def _see_pixels(self) -> None:
+        """See that the pictures that the decoder was last told of, whether or not it made any, are not too large.
 
-def _is_machine_failure(error: av.error.FFmpegError) -> bool:
-    """Memory and input/output failures are the machine's; all else that ffmpeg raises is about the file."""
-    return isinstance(error, MemoryError | TimeoutError | ConnectionError | PermissionError) or error.errno == 5
+        Raises:
+            MediaError: `too_large`.
+        """
+        context = self._stream.codec_context
+        PULSE.pixels = context.width * context.height
+        if context.width * context.height > self._bounds.max_pixels:
+            raise MediaError("too_large", f"{context.width}x{context.height} pixels a frame")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,114 +418,9 @@ class Frame:
     pts: int
     end_pts: int
     info: VideoInfo
+    is_damaged: bool
+    """It was decoded with an error, or from frames that were, or from what is not in the file."""
 
     def shrink(self) -> Shrunk:
         """Read the full planes once and keep what the pass needs."""
         return Shrunk(self.raw, self.info)
-
-
-class Shrunk:
-    """A frame as pyramids of its planes, each level half as large. Halving by area is the one reduction that costs
-    less than decoding (0.1 ms a 720p frame; a direct 5:1 area reduction takes 0.4 ms, decoding about 2)."""
-
-    def __init__(self, raw: av.VideoFrame, info: VideoInfo) -> None:
-        self._info = info
-        luma, cb, cr, self._shift = _planes(raw)
-        full_range = raw.color_range == _FULL_RANGE or raw.format.name.startswith("yuvj")
-        self._luma_levels = [luma]
-        self._chroma = (cb, cr)
-        self._limited_range = not full_range
-
-    def shot_frame(self) -> npt.NDArray[np.uint8]:
-        """uint8 (h, w, 3) full-range YCbCr, long side at most `SHOT_LONG_SIDE`, as coded (not rotated)."""
-        luma = self._luma_levels[0]
-        if min(luma.shape) >= 4 * SHOT_LONG_SIDE:
-            # Every second row of a large plane is enough for a picture of 160 pixels, and reading memory is what costs.
-            luma = halved(halved(luma[::2]))
-            luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0]), interpolation=cv2.INTER_LINEAR)
-        while max(luma.shape) > SHOT_LONG_SIDE and min(luma.shape) >= 2:
-            luma = halved(luma)
-        size = (luma.shape[1], luma.shape[0])
-        # chroma is smooth: one linear step hardly aliases
-        cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in self._chroma)
-        return self._to_8_bit(cv2.merge((luma, cb, cr)), _YCBCR_TO_FULL)
-
-    def analysis_luma(self) -> Plane:
-        """`Sample.luma`: uint8, upright, pixel aspect applied, long side `ANALYSIS_LONG_SIDE` or the video's own."""
-        width, height = self._size(ANALYSIS_LONG_SIDE)
-        level = self._luma_at(2 * max(width, height) - 1)
-        return self._upright(self._to_8_bit(resized(level, width, height), _LUMA_TO_FULL))
-
-    def picture(self) -> Picture:
-        """`Sample.picture`: the frame in colour, upright, long side at most `PICTURE_LONG_SIDE`."""
-        width, height = self._size(PICTURE_LONG_SIDE)
-        y = resized(self._luma_at(2 * max(width, height) - 1), width, height)
-        half = ((width + 1) // 2, (height + 1) // 2)
-        cb, cr = (self._upright(self._to_8_bit(resized(plane, *half), _CHROMA_TO_FULL)) for plane in self._chroma)
-        return Picture(y=self._upright(self._to_8_bit(y, _LUMA_TO_FULL)), cb=cb, cr=cr)
-
-    def _size(self, long_side: int) -> tuple[int, int]:
-        """Width and height before the upright turn, pixel aspect applied, never larger than displayed."""
-        width, height = self._info.width, self._info.height
-        if self._info.rotation in (90, 270):
-            width, height = height, width
-        scale = min(1.0, long_side / max(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
-
-    def _luma_at(self, long_side: int) -> _Raw:
-        """The largest pyramid level that is at most `long_side` long."""
-        for level in self._luma_levels:
-            if max(level.shape) <= long_side:
-                return level
-        while max(self._luma_levels[-1].shape) > long_side and min(self._luma_levels[-1].shape) >= 2:
-            self._luma_levels.append(halved(self._luma_levels[-1]))
-        return self._luma_levels[-1]
-
-    def _to_8_bit(self, plane: _Raw, to_full_range: Plane) -> Plane:
-        if self._shift:
-            plane = np.minimum(plane >> self._shift, 255)
-        eight = plane.astype(np.uint8, copy=False)
-        return cv2.LUT(eight, to_full_range) if self._limited_range else eight
-
-    def _upright(self, plane: Plane) -> Plane:
-        if self._info.rotation:
-            turned: Plane = cv2.rotate(plane, _ROTATE[self._info.rotation])
-            return turned
-        return plane if plane.flags.owndata else plane.copy()  # a view of the decoder's memory must not be kept
-
-
-_LEVELS = np.arange(256, dtype=np.float64)
-# ITU-R BT.601/709: luma 16-235 and chroma 16-240 in limited range
-_LUMA_TO_FULL = np.clip(np.rint((_LEVELS - 16) * 255 / 219), 0, 255).astype(np.uint8)
-_CHROMA_TO_FULL = np.clip(np.rint((_LEVELS - 128) * 255 / 224 + 128), 0, 255).astype(np.uint8)
-_YCBCR_TO_FULL = np.stack([_LUMA_TO_FULL, _CHROMA_TO_FULL, _CHROMA_TO_FULL], axis=-1)[None]
-
-
-def _planes(raw: av.VideoFrame) -> tuple[_Raw, _Raw, _Raw, int]:
-    """Luma, Cb and Cr as views of the decoder's own memory where its layout allows, and the bits above 8."""
-    bits = _planar_bits(raw.format.name)
-    planes = raw.planes
-    if bits is None or planes[0].line_size <= 0:
-        raw = raw.reformat(format="yuv420p")
-        planes, bits = raw.planes, 8
-    luma = _view(planes[0], bits)
-    if len(planes) < 3:  # gray, with or without alpha
-        neutral = np.full((max(1, raw.height // 2), max(1, raw.width // 2)), 128 << (bits - 8), dtype=luma.dtype)
-        return luma, neutral, neutral, bits - 8
-    return luma, _view(planes[1], bits), _view(planes[2], bits), bits - 8
-
-
-@lru_cache
-def _planar_bits(pixel_format: str) -> int | None:
-    """Bits per sample of a pixel format whose planes can be read where they lie; None for other formats."""
-    layout = av.VideoFormat(pixel_format)
-    planar = layout.is_planar and not layout.is_rgb and pixel_format.startswith(("yuv", "gray"))
-    bits = layout.components[0].bits
-    return bits if planar and not layout.is_big_endian and 8 <= bits <= 16 else None
-
-
-def _view(plane: av.video.plane.VideoPlane, bits: int) -> _Raw:
-    buffer = memoryview(plane)
-    memory: _Raw = np.frombuffer(buffer, np.uint8) if bits == 8 else np.frombuffer(buffer, np.uint16)
-    row = plane.line_size // memory.itemsize
-    return memory[: row * plane.height].reshape(plane.height, row)[:, : plane.width]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 
+from preprocess.clip import Row
 from preprocess.compaction import Compaction, StoredSpan
 from preprocess.io.tables import PartedTable
+from preprocess.schema import ORIGIN, Columns, cast_column, clip_schema, is_vector, lengths_of, sized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +32,41 @@ def gathered_clips(
 ) -> Iterator[pa.Table]:
     """The clips of each source in `plan`, source by source in the order of time, in tables of any length.
 
-    `read_part` gives a part's rows; columns of `schema` that they or the old table lack are null.
+    `read_part` gives a part's rows; columns of `schema` that they or the old table lack are null. Licence and the like
+    are those of the source.
     """
+    origins = {row["source_id"]: row for row in plan.sources if plan.owners.get(row["source_id"]) == row["uri"]}
     old_rows, part_rows = lru_cache(2)(old.read), lru_cache(4)(read_part)
     for piece in _joined(_pieces(plan, _runs_by_source(old))):
         if isinstance(piece, _Run):
             rows = old_rows(piece.group).slice(piece.start, piece.stop - piece.start)
-            yield _in_schema(rows, schema, piece.uri)
+            yield _with_origins(_in_schema(rows, schema, piece.uri), origins)
         else:
             tables = [_clips_of(part_rows(span.part), span.row) for span in piece]
             rows = pa.concat_tables([_in_schema(table, schema) for table in tables])
-            yield rows.sort_by("start_pts")
+            yield _with_origins(rows.sort_by("start_pts"), origins)
+
+
+def gathered_schema(
+    old: PartedTable, plan: Compaction, read_part: Callable[[str, list[str]], pa.Table], columns: Columns
+) -> pa.Schema:
+    """Of the table of clips to come: columns that were added by a single filter stay. A vector has a fixed size where
+    the old table gives it one, or has none of that name, and all that is new agrees."""
+    fields = {field.name: field for field in ([] if old.schema is None else old.schema)}
+    parts = sorted({span.part for spans in plan.fresh.values() for span in spans})
+    for field in clip_schema(columns):
+        before = fields.get(field.name)
+        if is_vector(field.type) and (before is None or pa.types.is_fixed_size_list(before.type)):
+            lengths = {length for part in parts for length in _lengths(read_part, part, field.name)}
+            field = sized(field, lengths | ({before.type.list_size} if before is not None else set()))
+        fields[field.name] = field
+    return pa.schema(list(fields.values()))
+
+
+def _lengths(read_part: Callable[[str, list[str]], pa.Table], part: str, column: str) -> set[int]:
+    """Of a vector's values in a part."""
+    clips = read_part(part, [f"clips.list.element.{column}.list.element"])["clips"].combine_chunks().flatten()
+    return lengths_of(pa.Table.from_struct_array(clips)[column]) if len(clips) else set()
 
 
 def _pieces(plan: Compaction, runs: dict[str, list[_Run]]) -> Iterator[_Run | Sequence[StoredSpan]]:
@@ -100,7 +126,9 @@ def _clips_of(part: pa.Table, row: int) -> pa.Table:
 def _in_schema(rows: pa.Table, schema: pa.Schema, uri: str = "") -> pa.Table:
     """Exactly the columns of `schema`; `uri` replaces `source_uri` where there is one."""
     columns = [
-        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        cast_column(rows[field.name], field.type)
+        if field.name in rows.column_names
+        else pa.nulls(len(rows), field.type)
         for field in schema
     ]
     table = pa.Table.from_arrays(columns, schema=schema)
@@ -108,3 +136,14 @@ def _in_schema(rows: pa.Table, schema: pa.Schema, uri: str = "") -> pa.Table:
         index = schema.get_field_index("source_uri")
         table = table.set_column(index, schema.field(index), pa.array([uri] * len(rows), pa.string()))
     return table
+
+
+def _with_origins(clips: pa.Table, origins: Mapping[str, Row]) -> pa.Table:
+    """With what is known of the sources that they are from."""
+    coded = clips["source_id"].combine_chunks().dictionary_encode()
+    sources = [origins.get(source_id, {}) for source_id in coded.dictionary.to_pylist()]
+    for name in ORIGIN:
+        place = clips.schema.get_field_index(name)
+        said = pa.array([source.get(name) for source in sources], pa.string()).take(coded.indices)
+        clips = clips.set_column(place, clips.schema.field(place), said)
+    return clips

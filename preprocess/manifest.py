@@ -14,102 +14,56 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preprocess.clip import CLIP_COLUMNS, Column, Source, SpanKey
 from preprocess.clip import Row as Row
-from preprocess.compaction import Compaction, SourceKey, StoredSpan, plan_compaction, settled_sources
-from preprocess.gather import gathered_clips
+from preprocess.clip import Source, SpanKey
+from preprocess.compaction import (
+    Compaction,
+    SourceKey,
+    StoredSpan,
+    is_settled,
+    known_files,
+    plan_compaction,
+    settled_sources,
+)
+from preprocess.gather import gathered_clips, gathered_schema
 from preprocess.io import storage
+from preprocess.io.plain_json import read_object
 from preprocess.io.tables import PartedTable, read_table, rows_where, write_parts, write_table
+from preprocess.schema import (
+    FINGERPRINT,
+    KNOWN_COLUMNS,
+    SCHEMA_VERSION,
+    Columns,
+    part_schema,
+    read_sources,
+    stored_sources,
+)
+from preprocess.sweep import sweep
 
-SCHEMA_VERSION = 1
+RUN_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("recipe", "settings", "config", "versions"), dict),
+    **dict.fromkeys(("fingerprint", "source", "started", "finished"), str),
+    **dict.fromkeys(("source_seconds", "wall_seconds"), (int, float)),
+    "added": list,
+}
+"""What run.json holds, where it holds it."""
 
 PREVIEW_ROWS = 2000
 """Previews of a file, about: 16 MB."""
 PREVIEW_GROUP_ROWS = 100
 """Previews that are read for the sake of one: a megabyte."""
 
-PROVENANCE = ("license", "url", "title", "author")
-"""Columns of `sources/` filled from a JSON file beside the video."""
-
-SOURCE_SCHEMA = pa.schema(
-    [
-        ("source_id", pa.string()),
-        ("uri", pa.string()),
-        ("size_bytes", pa.int64()),
-        ("modified_ns", pa.int64()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("container", pa.string()),
-        ("codec", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("fps", pa.float64()),
-        ("duration_seconds", pa.float64()),
-        ("num_clips", pa.int64()),
-        ("decode_errors", pa.int64()),
-        *((name, pa.string()) for name in PROVENANCE),
-    ]
-)
-
-CAPTION_COLUMNS = (
-    Column(
-        name="caption",
-        type=pa.string(),
-        meaning="the detailed one, of clips that no rule spoke against when it was made",
-    ),
-    Column(name="caption_short", type=pa.string(), meaning="one sentence; null from `attributes`"),
-    Column(name="captioner", type=pa.string(), meaning="who was asked; null where nobody was"),
-    Column(name="caption_outcome", type=pa.string(), meaning="see below"),
-    Column(
-        name="prompt_id",
-        type=pa.string(),
-        meaning="file and content hash of each prompt, such as `detailed_v1@c9076d6b short_v1@84835176`; null from "
-        "`attributes`",
-    ),
-    Column(
-        name="caption_issues",
-        type=pa.list_(pa.string()),
-        meaning="list of doubts about a caption, empty where there is none; without a caption, why, where that is "
-        "known",
-    ),
-)
-DECISION_COLUMNS = (
-    Column(name="status", type=pa.string(), meaning="`kept` or `rejected`"),
-    Column(
-        name="reasons",
-        type=pa.list_(pa.string()),
-        meaning="every rule that was broken, such as `motion:below_0.5`; the first one is the one that dropped it",
-    ),
-)
-CLIP_FIELDS, CAPTION_FIELDS, DECISION_FIELDS = (
-    [(column.name, column.type) for column in columns] for columns in (CLIP_COLUMNS, CAPTION_COLUMNS, DECISION_COLUMNS)
-)
-_ARROW_TYPES: dict[type, pa.DataType] = {
-    float: pa.float64(),
-    int: pa.int64(),
-    str: pa.string(),
-    list: pa.list_(pa.float16()),
-}
-
-Columns = Mapping[str, type]
-"""Scorers' columns with their types: float, int, str, or list for a vector, which is stored as float16."""
-
-
-def clip_schema(columns: Columns) -> pa.Schema:
-    """Schema of `clips/` for the scorers' columns."""
-    before = [column.field for column in CLIP_COLUMNS]
-    after = [column.field for column in (*CAPTION_COLUMNS, *DECISION_COLUMNS)]
-    return pa.schema([*before, *score_fields(columns), *after])
-
-
-def score_fields(columns: Columns) -> list[tuple[str, pa.DataType]]:
-    """The columns with their Arrow types."""
-    return [(name, _ARROW_TYPES[kind]) for name, kind in columns.items()]
+_CHANGE = "clipmill_change"
+"""Of the table of clips: which change it came from last."""
+_FOLDER_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 class Manifest:
@@ -119,56 +73,69 @@ class Manifest:
         self.location = storage.absolute(location)
 
     def run(self) -> Row | None:
-        """The content of run.json, or None before the first run."""
-        data = storage.read_bytes(storage.join(self.location, "run.json"))
-        return None if data is None else json.loads(data)
+        """The content of run.json, or None before the first run.
+
+        Raises:
+            ValueError: it is no object of JSON, or what is in it is not of the kinds that we write.
+        """
+        return _read_run(storage.join(self.location, "run.json"))
 
     def write_run(self, run: Mapping[str, object]) -> None:
         """Replace run.json."""
-        text = json.dumps(run, indent=2, sort_keys=True, ensure_ascii=False)
-        storage.write_atomic(storage.join(self.location, "run.json"), text.encode())
+        storage.write_atomic(storage.join(self.location, "run.json"), _json(run))
 
-    def write_part(self, unit_id: str, spans: Sequence[Row], columns: Columns) -> None:
-        """Store the result of a unit. Each row has `key` (SpanKey), `source` (a row of sources/) and `clips`; clips
-        carry a `preview` (JPEG bytes or None) beside their columns."""
-        schema = _part_schema(columns)
-        rows = [
-            {"index": span["key"][3], "count": span["key"][4], "source": span["source"], "clips": span["clips"]}
-            for span in spans
-        ]
-        table = pa.Table.from_pylist(rows, schema=schema)
+    def write_part(self, unit_id: str, table: pa.Table) -> None:
+        """Store the result of a unit, as `part_table` makes it."""
         write_table(self._part(unit_id), table)
 
-    def settled_spans(self) -> set[SpanKey]:
-        """Spans that need no more work, from the parts. Sources that are done as a whole: see `settled_sources`."""
-        return {span.key for span in self._spans()}
+    def settled_spans(self, again: Collection[str] = (), *, made_by: str | None = None) -> set[SpanKey]:
+        """Spans that need no more work, from the parts. Sources that are done as a whole: see `settled_sources`.
 
-    def settled_sources(self) -> set[SourceKey]:
-        """(uri, size, modification time) of the sources that are in the tables, or of which parts have every span."""
-        columns = ["uri", "size_bytes", "modified_ns", "status", "source_id"]
-        rows = (row for batch in self.parted_sources().batches(columns) for row in batch.to_pylist())
-        return settled_sources(list(rows), self._spans())
+        Parts that another recipe than that of the fingerprint `made_by` has made do not count.
+        """
+        return {span.key for span in self._spans(made_by) if is_settled(span.source, again)}
 
-    def compact(self, listing: Sequence[Source], columns: Columns, metadata: Mapping[str, str]) -> None:
+    def settled_sources(self, again: Collection[str] = (), *, made_by: str | None = None) -> set[SourceKey]:
+        """(uri, size, modification time) of the sources that are in the tables, or of which parts have every span, and
+        that did not fail for want of the machine or the storage, nor for one of the reasons `again`."""
+        columns = ["uri", "size_bytes", "modified", "modified_ns", "status", "source_id", "reason"]
+        batches = map(read_sources, self.parted_sources().batches(columns))
+        rows = (row for batch in batches for row in batch.to_pylist())
+        return settled_sources(list(rows), self._spans(made_by), again)
+
+    def compact(
+        self,
+        listing: Sequence[Source],
+        columns: Columns,
+        metadata: Mapping[str, str],
+        again: Collection[str] = (),
+    ) -> Compaction:
         """Move the parts of finished sources into the tables. Rows come in the order of the files as `listing` has them
-        now; then what dead runs left behind is swept, so hold the folder (`storage.exclusive`).
+        now; then what dead runs left behind is swept, so hold the folder (`io.hold.exclusive`).
 
-        A source seen under several uris keeps its clips once; the other uris become rows of status `duplicate`.
+        A source seen under several uris keeps its clips once; the other uris become rows of status `duplicate`. What
+        the tables have for one of the reasons `again` gives way to what the parts have. Parts that another recipe than
+        that of `metadata` has made are removed.
         """
         table = self.sources()
         before = _rows(table)
-        plan = plan_compaction(before, list(self._spans()), listing)
+        plan = plan_compaction(before, list(self._spans(metadata.get(FINGERPRINT))), listing, again)
         if table is None or plan.fresh or plan.sources != before:
             self._write_previews(sorted({span.part for spans in plan.fresh.values() for span in spans}))
             self._gather_clips(plan, columns, metadata)
-            rows = pa.Table.from_pylist(plan.sources, schema=SOURCE_SCHEMA).replace_schema_metadata(_metadata(metadata))
-            write_table(storage.join(self.location, "sources", "sources.parquet"), rows)
+            self.replace_sources(plan.sources, metadata)
         for name in self._parts():  # only now: until the table of sources says so, the parts are the record
             if name not in plan.unfinished:
                 storage.delete(storage.join(self.location, "parts", name))
-        storage.delete_temporaries(self.location, deep=False)
-        for folder in ("parts", "clips", "sources", "previews", "columns"):
-            storage.delete_temporaries(storage.join(self.location, folder), deep=True)
+        sweep(self.location)
+        return plan
+
+    def compact_known(self, columns: Columns, metadata: Mapping[str, str]) -> None:
+        """Move what the parts have of whole sources into the tables, where nobody has listed the files: the newest
+        version of each is taken for the one that is there."""
+        spans = list(self._spans(metadata.get(FINGERPRINT)))
+        if spans:
+            self.compact(known_files(_rows(self.sources()), spans), columns, metadata)
 
     def clips(self, columns: list[str] | None = None) -> pa.Table | None:
         """The table of clips, all rows at once, or None before the first compaction; of `columns`, those it has."""
@@ -180,29 +147,60 @@ class Manifest:
         return PartedTable(storage.join(self.location, "clips"))
 
     def sources(self) -> pa.Table | None:
-        """The table of sources, all rows at once, or None before the first compaction."""
-        return read_table(storage.join(self.location, "sources", "sources.parquet"))
+        """The table of sources in `SOURCE_SCHEMA`, all rows at once, or None before the first compaction."""
+        table = read_table(storage.join(self.location, "sources", "sources.parquet"))
+        return None if table is None else read_sources(table)
 
     def parted_sources(self) -> PartedTable:
-        """The table of sources, to be read some rows at a time."""
+        """The table of sources as it is stored, to be read some rows at a time."""
         return PartedTable(storage.join(self.location, "sources"))
+
+    def replace_sources(self, rows: Sequence[Row], metadata: Mapping[str, str]) -> None:
+        """Replace the whole table of sources."""
+        table = stored_sources(rows).replace_schema_metadata(_metadata(metadata))
+        write_table(storage.join(self.location, "sources", "sources.parquet"), table)
 
     def replace_clips(self, clips: pa.Table, metadata: Mapping[str, str]) -> None:
         """Replace the whole table of clips."""
         self._write_clips([clips], clips.schema, metadata)
 
-    def rewrite_clips(self, change: Callable[[pa.Table], pa.Table], metadata: Mapping[str, str]) -> None:
-        """Replace the table of clips by what `change` makes of its rows, a few at a time.
+    def rewrite_clips(
+        self, change: Callable[[pa.Table], pa.Table], run: Mapping[str, Any], *, spent: Sequence[str] = ()
+    ) -> None:
+        """Replace the table of clips by what `change` makes of its rows, a few at a time, and run.json by `run`.
+        Folders of `columns/` whose content the table has then are `spent`.
 
-        `change` is asked about a table without rows too: its columns are those of the new table.
+        `change` is asked about a table without rows too: its columns are those of the new table. The change counts from
+        the moment when the table is replaced: of one that was killed then, `mend` lets the rest follow.
         """
         old = self.parted_clips()
         assert old.schema is not None, f"{self.location!r} has no table of clips"
-        self._write_clips(map(change, old.batches()), change(old.schema.empty_table()).schema, metadata)
+        schema = _with_meanings(change(old.schema.empty_table()).schema, old.schema)
+        this = uuid.uuid4().hex
+        storage.write_atomic(self._next_run, _json({"change": this, "run": run, "spent": list(spent)}))
+        self._write_clips(map(change, old.batches()), schema, {FINGERPRINT: run["fingerprint"], _CHANGE: this})
+        self.mend()
+
+    def mend(self) -> None:
+        """Let the rest follow a table of clips that was replaced, and sweep what dead runs left; hold the manifest.
+
+        Raises:
+            ValueError: the next run.json is none.
+        """
+        intended = _read_run(self._next_run)
+        if intended is not None:
+            schema, run = self.parted_clips().schema, intended.get("run")
+            if schema is not None and isinstance(run, dict) and _said(schema, _CHANGE) == intended.get("change"):
+                self.write_run(run)
+                for name in filter(_FOLDER_NAME.fullmatch, intended["spent"]):  # who wrote it may be a stranger
+                    storage.delete_folder(storage.join(self.location, "columns", name))
+            storage.delete(self._next_run)
+        sweep(self.location)
 
     def _write_clips(self, tables: Iterable[pa.Table], schema: pa.Schema, metadata: Mapping[str, str]) -> None:
-        known = {column.name: column.field for column in (*CLIP_COLUMNS, *CAPTION_COLUMNS, *DECISION_COLUMNS)}
-        fields = [field.with_metadata(known[field.name].metadata if field.name in known else None) for field in schema]
+        """What columns mean is kept, and said of those that every table has."""
+        known = {name: column.field.metadata for name, column in KNOWN_COLUMNS.items()}
+        fields = [field.with_metadata(known.get(field.name, field.metadata)) for field in schema]
         write_parts(storage.join(self.location, "clips"), tables, pa.schema(fields, _metadata(metadata)))
 
     def previews(self, clip_ids: Iterable[str]) -> dict[str, bytes]:
@@ -215,16 +213,24 @@ class Manifest:
                 found.update(zip(table["clip_id"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
         return found
 
+    @property
+    def _next_run(self) -> str:
+        """What run.json is to become when the table of clips is replaced."""
+        return storage.join(self.location, "run.next.json")
+
     def _parts(self) -> list[str]:
         return storage.list_files(storage.join(self.location, "parts"), ".parquet")
 
     def _part(self, unit_id: str) -> str:
         return storage.join(self.location, "parts", f"{unit_id}.parquet")
 
-    def _spans(self) -> Iterator[StoredSpan]:
-        """Every row of every part, without the clips."""
+    def _spans(self, made_by: str | None = None) -> Iterator[StoredSpan]:
+        """Every row of every part, without the clips. With `made_by`, those of another recipe are left out, which have
+        other columns or decisions; parts from before they said so are taken for this one's."""
         for name in self._parts():
             table = self._read_part(name, ["index", "count", "source", "clips.list.element.clip_id"])
+            if made_by is not None and fingerprint_of(table.schema) not in (None, made_by):
+                continue
             sizes = pc.fill_null(pc.list_value_length(table["clips"]), 0).to_pylist()
             rows = table.drop_columns(["clips"]).to_pylist()
             for number, (row, num_clips) in enumerate(zip(rows, sizes, strict=True)):
@@ -235,7 +241,7 @@ class Manifest:
     def _read_part(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A part's rows; none where another run has compacted it in the meantime."""
         table = read_table(storage.join(self.location, "parts", name), columns)
-        return _part_schema({}).empty_table() if table is None else table
+        return part_schema({}).empty_table() if table is None else table
 
     def _write_previews(self, parts: Sequence[str]) -> None:
         """Previews of several parts share a file: a report looks through all files for those of some hundred clips."""
@@ -257,26 +263,53 @@ class Manifest:
     def _gather_clips(self, plan: Compaction, columns: Columns, metadata: Mapping[str, str]) -> None:
         """Columns that were added later by a single filter stay, null for the new rows."""
         old = self.parted_clips()
-        schema = clip_schema(columns)
-        if old.schema is not None:
-            schema = pa.unify_schemas([old.schema.remove_metadata(), schema], promote_options="permissive")
+        schema = gathered_schema(old, plan, self._read_part, columns)
         self._write_clips(gathered_clips(old, plan, self._read_part, schema), schema, metadata)
 
 
-def _part_schema(columns: Columns) -> pa.Schema:
-    clip = pa.struct([*clip_schema(columns), pa.field("preview", pa.binary())])
-    return pa.schema(
-        [
-            ("index", pa.int32()),
-            ("count", pa.int32()),
-            ("source", pa.struct(list(SOURCE_SCHEMA))),
-            ("clips", pa.list_(clip)),
-        ]
-    )
+def part_table(spans: Sequence[Row], columns: Columns, metadata: Mapping[str, str] | None = None) -> pa.Table:
+    """The spans of a unit: each has `key` (SpanKey), `source` (a row of sources/) and `clips`; clips carry a `preview`
+    (JPEG bytes or None) beside their columns. `metadata` says, as for the tables, by which recipe they were made."""
+    rows = [
+        {"index": span["key"][3], "count": span["key"][4], "source": span["source"], "clips": span["clips"]}
+        for span in spans
+    ]
+    return pa.Table.from_pylist(rows, schema=part_schema(columns).with_metadata(_metadata(metadata or {})))
+
+
+def _json(run: Mapping[str, object]) -> bytes:
+    return json.dumps(run, indent=2, sort_keys=True, ensure_ascii=False).encode()
+
+
+def fingerprint_of(schema: pa.Schema) -> str | None:
+    """Of the recipe by which a table or a part was made, where it says so."""
+    return _said(schema, FINGERPRINT)
+
+
+def _said(schema: pa.Schema, key: str) -> str | None:
+    value = (schema.metadata or {}).get(key.encode())
+    return None if value is None else value.decode()
+
+
+def _with_meanings(schema: pa.Schema, old: pa.Schema) -> pa.Schema:
+    """What the old schema says of its columns, where the new one says nothing."""
+    said = {field.name: field.metadata for field in old}
+    return pa.schema([field.with_metadata(field.metadata or said.get(field.name)) for field in schema])
 
 
 def _rows(table: pa.Table | None) -> list[Row]:
     return [] if table is None else table.to_pylist()
+
+
+def _read_run(place: str) -> Row | None:
+    data = storage.read_bytes(place)
+    if data is None:
+        return None
+    run = read_object(data, f"{place!r}")
+    for key, kind in RUN_KINDS.items():
+        if key in run and not isinstance(run[key], kind):
+            raise ValueError(f"{place!r}: {key} is a {type(run[key]).__name__}, which we do not write")
+    return run
 
 
 def _metadata(metadata: Mapping[str, str]) -> dict[bytes, bytes]:

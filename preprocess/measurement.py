@@ -9,19 +9,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from preprocess.frames import FrameView
+from preprocess.kinds import PICTURE
+from preprocess.schema import ColumnType as ColumnType
 
 Vector = list[float]
 """Type of a column that holds a vector, stored as float16."""
-Score = float | int | str | Vector | None
+Score = float | int | bool | str | Vector | tuple[str, ...] | None
 """None means not measured; absence is never a number."""
 Scores = Mapping[str, Score] | Score
 """By column, or the one number of what fills one column."""
 Rows = Sequence[Mapping[str, Any]]
 """Of the manifest, as far as they are filled."""
-ColumnType = type[float] | type[int] | type[str] | type[list]  # type: ignore[type-arg]
+_NO_ROW: Mapping[str, Any] = MappingProxyType({})
 Look = Any
 """What is kept of a clip's frames: it pickles, and is a few small pictures at most."""
 
@@ -49,12 +52,21 @@ class Measurement(ABC):
     """What commands and recipes call it: that of its file, and of its column where it fills one number."""
     columns: ClassVar[Mapping[str, ColumnType]]
     """The manifest columns it fills, with their types; unless it says otherwise, one float of its own name."""
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Unit, "" for none, and meaning of each column: the tables say them, and docs/manifest.md."""
+    timed: ClassVar[tuple[str, ...]] = ()
+    """Those of its columns that tell of time: null for a picture, and rules on them pass it over."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Packages it imports that are not part of the core installation."""
     needs_frames: ClassVar[bool] = True
     """False for what reads the row alone."""
+    listens: ClassVar[bool] = False
+    """True for what hears the clip: only then views have a `sound`."""
     waits: ClassVar[bool] = False
     """True for what waits for a server: one worker, which takes no CPU, asks for several clips at a time."""
+    together: ClassVar[bool] = False
+    """True for a scorer whose columns hang on all clips of a source: `scores` is asked about each clip for the rules to
+    go on with, and at the end about those of a span of the source together."""
     units_at_a_time: ClassVar[int] = 4
     """Units of work that a model is handed at a time: some hundred clips, several full batches."""
     gpus: float = 0.0
@@ -112,8 +124,9 @@ class Measurement(ABC):
     def close(self) -> None:  # noqa: B027
         """Give back what `setup` took."""
 
-    def filled(self, scores: Scores) -> Mapping[str, Score]:
-        """The scores by column; a single one belongs to the only column.
+    def filled(self, scores: Scores, row: Mapping[str, Any] = _NO_ROW) -> Mapping[str, Score]:
+        """The scores by column, of the clip of a row; a single one belongs to the only column. Halves of characters,
+        which a model may say and no table takes, become `?`.
 
         Raises:
             ValueError: they are other columns than it declares.
@@ -121,4 +134,13 @@ class Measurement(ABC):
         by_column = scores if isinstance(scores, Mapping) else {self.name: scores}
         if by_column.keys() != self.columns.keys():
             raise ValueError(f"scorer {self.name} gave {sorted(by_column)}, declared {sorted(self.columns)}")
-        return by_column
+        nothing = self.timed if row.get("kind") == PICTURE else ()
+        return {column: None if column in nothing else _storable(value) for column, value in by_column.items()}
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list | tuple) and value and isinstance(value[0], str):
+        return type(value)(_storable(each) for each in value)
+    return value

@@ -9,19 +9,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
-from preprocess.clip import Clip, VideoInfo, Window
-from preprocess.decode import Frame, Shrunk, Video
-from preprocess.frames import PAIR_SECONDS, SAMPLES_PER_SECOND, FrameSignals, FrameView, Plane, Sample
-from preprocess.shots.detector import Shot, ShotConfig, ShotDetector
+from preprocess.clip import Clip, Window
+from preprocess.decode import Frame, Video
+from preprocess.frames import MAX_FRAME_SECONDS, Plane
+from preprocess.probe import MAX_FPS as CLOCK_FPS
+from preprocess.remembered import Observed, Remembered
+from preprocess.shots.detector import ShotConfig, ShotDetector
+from preprocess.shots.shot import Shot
 
 CONTEXT_SECONDS = 6.0
 """Decoded on both sides of a window, so that a transition across its edge is seen from both."""
@@ -29,6 +28,12 @@ BATCH_FRAMES = 32
 """Frames go to the shot detector in batches: between two decoded frames its code would be cold, and twice as slow."""
 LONG_SHOT_SECONDS = 60.0
 """An open shot longer than this gives its first clip early: 120 remembered pictures of 0.8 MB are enough."""
+MAX_OPEN_FRAMES = 20_000
+"""So does one of more frames: a minute at 330 a second. Remembering each costs 250 bytes."""
+MAX_MARGIN_SECONDS = Fraction(1, 6)
+"""The margin around cuts is four frames of 24 a second at most, so that one frame of 1 to 5 a second is none."""
+MAX_FPS = 480.0
+"""The detector looks around as far as it does at this rate, however close together timestamps are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,56 +51,116 @@ class ClipLengths:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """A clip and what there is to measure it by."""
-
-    clip: Clip
-    view: FrameView | None
-    """None where the clip is so short that none of its frames was sampled."""
-    damaged: bool
-    """A frame or packet in it could not be decoded."""
-
-
 def observe(video: Video, shots: ShotConfig, lengths: ClipLengths, window: Window) -> Iterator[Observed]:
     """Decode `window` of `video` once and yield its clips in order, short ones too.
 
-    Shots longer than `lengths.max_seconds` come in near-equal pieces. No clip reaches into a transition or its margin.
+    Shots longer than `lengths.max_seconds` come in near-equal pieces. No clip reaches into a transition or its margin,
+    nor over a gap (see `MAX_FRAME_SECONDS`) or a change of the picture's size; a single frame between two of those is
+    no clip. Where the video is over its bounds clips end early, and `video.stopped` says why. A picture is one clip.
     """
-    memory = _Memory(video)
-    detector = ShotDetector(shots, video.info.fps)
-    waiting: list[Plane] = []
-    taken = 0  # frames before this index are in clips already
-    longest_open = Fraction(max(LONG_SHOT_SECONDS, 2 * lengths.max_seconds))
-    shortest_open = int(longest_open * video.info.fps / 2)  # frames below which nobody needs to look at the clock
+    if video.info.is_picture:
+        yield from _picture(video)
+        return
+    memory = Remembered(video, max_frame_seconds=min(MAX_FRAME_SECONDS, lengths.max_seconds / 2))
     first, end = (_pts(video, at, default) for at, default in ((window.start_seconds, -inf), (window.end_seconds, inf)))
     stop = end + CONTEXT_SECONDS / video.info.time_base
-    context_start = None if window.start_seconds is None else max(0.0, window.start_seconds - CONTEXT_SECONDS)
+    context_start = None if window.start_seconds is None else window.start_seconds - CONTEXT_SECONDS
+    stretch = _Stretch(memory, shots, lengths, video.info.fps)
     for frame in video.frames(context_start):
         if frame.pts >= stop:
             break
-        waiting.append(memory.push(frame, inside=first <= frame.pts < end))
-        if len(waiting) < BATCH_FRAMES:
-            continue
-        for shot in _push(detector, waiting):
-            yield from memory.clips(max(shot.start, taken), shot.end, lengths)
-            taken = max(taken, shot.end)
-        begin = max(detector.open_start, taken)
-        settled = detector.settled
-        if settled > begin + shortest_open and memory.seconds_between(begin, settled) > longest_open:
-            taken = memory.last_boundary(begin, lengths.max_seconds)
-            yield from memory.clips(begin, taken, lengths)
-            begin = taken
-        memory.forget(begin)
-    for shot in (*_push(detector, waiting), *detector.finish()):
-        yield from memory.clips(max(shot.start, taken), shot.end, lengths)
+        if not memory.follows(frame) or memory.full:
+            memory.end_at(frame.pts)
+            yield from stretch.finish()
+            stretch = _Stretch(memory, shots, lengths, video.info.fps)
+        yield from stretch.push(frame, inside=first <= frame.pts < end)
+    yield from stretch.finish()
 
 
-def _push(detector: ShotDetector, frames: list[Plane]) -> list[Shot]:
-    """Give the detector what has been collected, and empty the list."""
-    complete = [shot for frame in frames for shot in detector.push(frame)]
-    frames.clear()
-    return complete
+def _picture(video: Video) -> Iterator[Observed]:
+    memory = Remembered(video)
+    for frame in itertools.islice(video.frames(), 1):
+        memory.push(frame, inside=True)
+        yield memory.observed(0, memory.end)
+
+
+class _Stretch:
+    """Frames of one size that follow each other without a gap, on their way to be clips."""
+
+    def __init__(self, memory: Remembered, shots: ShotConfig, lengths: ClipLengths, header_fps: Fraction) -> None:
+        self._memory = memory
+        self._shots = shots
+        self._lengths = lengths
+        self._header_fps = header_fps
+        self._longest_open = max(LONG_SHOT_SECONDS, 2 * lengths.max_seconds)
+        self._begin = memory.end  # the detector counts from here
+        self._detector: ShotDetector | None = None
+        self._waiting: list[Plane] = []
+        self._taken = self._begin  # frames before this index are in clips already
+
+    def push(self, frame: Frame, *, inside: bool) -> Iterator[Observed]:
+        """Take the next frame; the clips that are complete now."""
+        self._waiting.append(self._memory.push(frame, inside=inside))
+        if len(self._waiting) < BATCH_FRAMES:
+            return
+        detector = self._detect()
+        yield from self._clips(self._pushed(detector))
+        begin = max(self._begin + detector.open_start, self._taken)
+        settled = self._begin + detector.settled
+        while self._is_long(begin, settled):
+            self._taken = self._memory.within(begin, settled, self._lengths.max_seconds)
+            yield from self._pieces(begin, self._taken)
+            begin = self._taken
+        self._memory.forget(begin)
+
+    def finish(self) -> Iterator[Observed]:
+        """After the last frame: the remaining clips."""
+        end = self._memory.end
+        if end - self._begin > 1:
+            detector = self._detect()
+            yield from self._clips([*self._pushed(detector), *detector.finish()])
+        self._memory.forget(end)
+
+    def _is_long(self, start: int, end: int) -> bool:
+        """Whether frames [start, end) of an open shot are more than should be remembered."""
+        many = end - start > MAX_OPEN_FRAMES
+        return many or (end > start and self._memory.seconds_between(start, end) > self._longest_open)
+
+    def _detect(self) -> ShotDetector:
+        """The detector, which is told the pace of the first frames: headers say 480 of 24 a second, and 25 of 12."""
+        if self._detector is None:
+            seconds = self._memory.frame_seconds(self._begin)
+            fps = Fraction(min(MAX_FPS, 1 / seconds)) if seconds else self._header_fps
+            most = int(
+                MAX_MARGIN_SECONDS * fps
+            )  # 0 where one frame is longer: it would be a second of footage, or more
+            margin = min(self._shots.margin_frames, most)
+            self._detector = ShotDetector(replace(self._shots, margin_frames=margin), fps)
+        return self._detector
+
+    def _pushed(self, detector: ShotDetector) -> list[Shot]:
+        """Give the detector what has been collected, and empty the list."""
+        complete = [shot for frame in self._waiting for shot in detector.push(frame)]
+        self._waiting.clear()
+        return complete
+
+    def _clips(self, shots: Iterable[Shot]) -> Iterator[Observed]:
+        for shot in shots:
+            start, end = self._begin + shot.start, self._begin + shot.end
+            yield from self._pieces(max(start, self._taken), end)
+            self._taken = max(self._taken, end)
+
+    def _pieces(self, start: int, end: int) -> Iterator[Observed]:
+        """The part of frames [start, end) that lies inside the window, in clips."""
+        inside = self._memory.inside(start, end)
+        if not inside:
+            return
+        first, stop = inside[0], inside[-1] + 1
+        times = self._memory.boundaries(first, stop)
+        for begin, finish in split(times, self._lengths.max_seconds):
+            if finish - begin > CLOCK_FPS * (times[finish] - times[begin]):
+                continue
+            yield self._memory.observed(first + begin, first + finish)
 
 
 def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
@@ -104,15 +169,15 @@ def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
     Clips may not overlap; they are yielded in time order. A clip whose frames are gone yields nothing.
     """
     waiting = deque(sorted(clips, key=lambda clip: clip.start_pts))
-    memory = _Memory(video)
+    memory = Remembered(video)
     begin: int | None = None
     # a second earlier, so that the grid of samples is met in the same phase
-    start_seconds = max(0.0, waiting[0].start_seconds - 1) if waiting else None
+    start_seconds = waiting[0].start_seconds - 1 if waiting else None
     for frame in video.frames(start_seconds):
         while waiting and frame.pts >= waiting[0].end_pts:
             clip = waiting.popleft()
             if begin is not None:
-                yield memory.observed(clip, begin, memory.end)
+                yield memory.observed(begin, memory.end, clip)
                 begin = None
         if not waiting:
             return
@@ -121,7 +186,7 @@ def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
             begin = memory.end - 1
         memory.forget(memory.end - 1 if begin is None else begin)
     if waiting and begin is not None:
-        yield memory.observed(waiting[0], begin, memory.end)
+        yield memory.observed(begin, memory.end, waiting[0])
 
 
 def _pts(video: Video, seconds: float | None, default: float) -> float:
@@ -134,14 +199,15 @@ def split(boundaries: Sequence[Fraction], max_seconds: float) -> list[tuple[int,
 
     `boundaries` are the N+1 times at which its frames begin and its last one ends.
     """
-    length = boundaries[-1] - boundaries[0]
+    frames, length = len(boundaries) - 1, boundaries[-1] - boundaries[0]
     count = max(1, math.ceil(length / Fraction(max_seconds)))
     while True:
+        count = min(count, frames)
         edges = [0]
         for piece in range(1, count):
-            boundary = boundaries[0] + length * piece / count
-            edges.append(max(edges[-1] + 1, _nearest(boundaries, boundary)))
-        edges.append(len(boundaries) - 1)
+            nearest = _nearest(boundaries, boundaries[0] + length * piece / count)
+            edges.append(min(max(edges[-1] + 1, nearest), frames - (count - piece)))  # no piece without a frame
+        edges.append(frames)
         pieces = list(itertools.pairwise(edges))
         if all(boundaries[end] - boundaries[start] <= max_seconds or end - start == 1 for start, end in pieces):
             return pieces
@@ -154,144 +220,3 @@ def _nearest(times: Sequence[Fraction], time: Fraction) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if times[middle] <= time else (low, middle)
     return low if time - times[low] <= times[high] - time else high
-
-
-class _Memory:
-    """What is remembered of the frames of the open shot: signals of each, and a few samples a second."""
-
-    def __init__(self, video: Video) -> None:
-        self._video = video
-        self._info: VideoInfo = video.info
-        self._samples_per_tick = self._info.time_base * SAMPLES_PER_SECOND
-        self._half_frame = Fraction(1) / self._info.fps / 2
-        self._base = 0  # index of the first remembered frame
-        self._pts: list[int] = []
-        self._end_pts: list[int] = []
-        self._signals: list[tuple[float, float, float]] = []
-        self._inside: list[bool] = []
-        self._samples: deque[Sample] = deque()
-        self._previous: npt.NDArray[np.uint8] | None = None
-        self._last_tick: int | None = None
-
-    @property
-    def end(self) -> int:
-        """Index of the next frame."""
-        return self._base + len(self._pts)
-
-    def push(self, frame: Frame, *, inside: bool) -> npt.NDArray[np.uint8]:
-        """Remember a frame; returns it in the shot detector's size."""
-        shrunk = frame.shrink()
-        small = shrunk.shot_frame()
-        change = math.nan
-        if self._previous is not None and self._previous.shape == small.shape:
-            change = cv2.norm(small, self._previous, cv2.NORM_L1) / small.size
-        mean, deviation = cv2.meanStdDev(small)
-        self._previous = small
-        self._pts.append(frame.pts)
-        self._end_pts.append(frame.end_pts)
-        self._signals.append((float(mean[0, 0]), float(deviation[0, 0]), change))
-        self._inside.append(inside)
-        tick = frame.pts * self._samples_per_tick.numerator // self._samples_per_tick.denominator
-        if inside:
-            self._sample(frame, shrunk, on_grid=tick != self._last_tick)
-        self._last_tick = tick
-        return small
-
-    def _sample(self, frame: Frame, shrunk: Shrunk, *, on_grid: bool) -> None:
-        if not on_grid and (not self._samples or self._samples[-1].pair_luma is not None):
-            return
-        seconds = frame.pts * self._info.time_base
-        luma = None
-        if self._samples and self._samples[-1].pair_luma is None:
-            due = Fraction(self._samples[-1].seconds) + Fraction(PAIR_SECONDS) - self._half_frame
-            if seconds >= due:
-                luma = shrunk.analysis_luma()
-                step = float(seconds) - self._samples[-1].seconds
-                self._samples[-1] = replace(self._samples[-1], pair_luma=luma, pair_seconds=step)
-        if not on_grid:
-            return
-        luma = shrunk.analysis_luma() if luma is None else luma
-        picture = shrunk.picture()
-        self._samples.append(
-            Sample(seconds=float(seconds), luma=luma, picture=picture, pair_luma=None, pair_seconds=0.0)
-        )
-
-    def seconds_between(self, start: int, end: int) -> Fraction:
-        """Time from the beginning of frame `start` to the beginning of frame `end`."""
-        return (self._boundary(end) - self._boundary(start)) * self._info.time_base
-
-    def last_boundary(self, start: int, max_seconds: float) -> int:
-        """The last frame index at which a clip from `start` on is at most `max_seconds` long."""
-        end = start + 1
-        while end < self.end and self.seconds_between(start, end + 1) <= max_seconds:
-            end += 1
-        return end
-
-    def clips(self, start: int, end: int, lengths: ClipLengths) -> Iterator[Observed]:
-        """The part of frames [start, end) that lies inside the window, in clips."""
-        inside = [index for index in range(max(start, self._base), end) if self._inside[index - self._base]]
-        if not inside:
-            return
-        first, stop = inside[0], inside[-1] + 1
-        boundaries = [self._boundary(index) * self._info.time_base for index in range(first, stop + 1)]
-        for begin, finish in split(boundaries, lengths.max_seconds):
-            yield self.observed(self._clip(first + begin, first + finish), first + begin, first + finish)
-
-    def observed(self, clip: Clip, start: int, end: int) -> Observed:
-        """A clip of the remembered frames [start, end) with its view."""
-        low, high = clip.start_pts, clip.end_pts
-        damaged = any(low <= pts < high for pts in self._video.damage.error_pts)
-        return Observed(clip=clip, view=self._view(clip, start, end), damaged=damaged)
-
-    def forget(self, before: int) -> None:
-        """Frames before this index will not be asked for again."""
-        count = min(before, self.end - 1) - self._base
-        if count <= 0:
-            return
-        horizon = float(self._pts[count] * self._info.time_base)
-        while self._samples and self._samples[0].seconds < horizon:
-            self._samples.popleft()
-        if count < 64:  # deleting from the front of four lists at every frame would cost more than it frees
-            return
-        for remembered in (self._pts, self._end_pts, self._signals, self._inside):
-            del remembered[:count]
-        self._base += count
-
-    def _boundary(self, index: int) -> int:
-        """The pts at which frame `index` begins; for the frame after the last, where the last one ends."""
-        position = index - self._base
-        return self._pts[position] if position < len(self._pts) else self._end_pts[-1]
-
-    def _clip(self, start: int, end: int) -> Clip:
-        return Clip(
-            source_id=self._info.source_id,
-            source_uri=self._video.source.uri,
-            start_pts=self._boundary(start),
-            end_pts=self._boundary(end),
-            time_base=self._info.time_base,
-            num_frames=end - start,
-            fps=self._info.fps,
-            width=self._info.width,
-            height=self._info.height,
-        )
-
-    def _view(self, clip: Clip, start: int, end: int) -> FrameView | None:
-        tick, stop = self._info.time_base, clip.end_seconds
-        samples = tuple(
-            sample if sample.seconds + sample.pair_seconds < stop else replace(sample, pair_luma=None, pair_seconds=0.0)
-            for sample in self._samples
-            if clip.start_seconds <= sample.seconds < stop
-        )
-        if not samples:
-            return None
-        low, high = start - self._base, end - self._base
-        signals = np.array(self._signals[low:high], dtype=np.float64)
-        signals[0, 2] = math.nan
-        seconds = np.array([float(pts * tick) for pts in self._pts[low:high]])
-        return FrameView(
-            clip=clip,
-            samples=samples,
-            signals=FrameSignals(
-                seconds=seconds, luma_mean=signals[:, 0], luma_std=signals[:, 1], change=signals[:, 2]
-            ),
-        )

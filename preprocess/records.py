@@ -10,7 +10,7 @@ LISTED = 3
 
 
 def shapes_repr(record: Any) -> str:
-    """`__repr__` of a dataclass, such as `Picture(y=uint8 (540, 960), cb=uint8 (270, 480), cr=uint8 (270, 480))`."""
+    """`__repr__` of a dataclass, such as `Picture(y=uint8 (540, 960), cb=uint8 (270, 480), ...)`."""
     members = (f"{field.name}={_shown(getattr(record, field.name))}" for field in fields(record))
     return f"{type(record).__name__}({', '.join(members)})"
 

@@ -6,110 +6,135 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from urllib.parse import quote
-
-import pyarrow.fs as pafs
-from natsort import natsort_keygen
 
 from preprocess.clip import Source
-from preprocess.io.storage import absolute, filesystem, is_remote
+from preprocess.errors import StorageError
+from preprocess.io.locations import local_path, local_uri, placed
+from preprocess.io.storage import absolute, bucket, is_remote
+from preprocess.kinds import IMAGE_SUFFIXES, suffix_of
+from preprocess.listing import GrowingSources, Listing, count_ignored
+from preprocess.source_lists import is_list, listed_sources
 
 _SIDE = "ass cfg csv db html ini json jsonl log md nfo parquet py sha256 srt sub toml tsv txt vtt xml yaml yml"
 SIDE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SIDE.split(" "))
 """Files that accompany videos. They are counted, not tried; anything else gets a row in `sources/`, with a reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """What a location holds: the candidates in natural order, and how many files of which suffix were passed over."""
+def list_sources(location: str, *, exclude: str | None = None, pictures: bool = False) -> Listing:
+    """List a file, a folder (recursively), a bucket prefix, or what a file that is a list names (`source_lists`).
 
-    sources: tuple[Source, ...]
-    ignored: dict[str, int]
-
-
-def list_sources(location: str, *, exclude: str | None = None) -> Listing:
-    """List a file, a folder (recursively) or a bucket prefix; hidden files and what lies below `exclude` are left out.
+    Hidden files and what lies below `exclude` are left out; pictures are counted and passed over without `pictures`.
 
     Raises:
-        ValueError: there is nothing at `location`.
+        ValueError: there is nothing at `location`, the storage refuses to say what, or a list has lines that name no
+            file.
     """
     location = absolute(location)
-    excluded = absolute(exclude) if exclude is not None else None
-    entries = _remote_entries(location) if is_remote(location) else _local_entries(location)
-    videos: list[Source] = []
+    excluded = None if exclude is None else absolute(exclude)
+    if is_list(location):
+        return listed_sources(location, pictures=pictures)
+    growing = GrowingSources()
     ignored: Counter[str] = Counter()
-    sidecars: set[str] = set()
-    for source in entries:
+    for source in _entries(location):
         if excluded is not None and (source.uri == excluded or source.uri.startswith(excluded.rstrip("/") + "/")):
             continue
-        suffix = PurePosixPath(source.uri).suffix.lower()
-        if suffix in SIDE_SUFFIXES:
+        suffix = suffix_of(source.uri)
+        is_side = suffix in SIDE_SUFFIXES or (suffix in IMAGE_SUFFIXES and not pictures)
+        if is_side and source.unreadable is None:
             ignored[suffix] += 1
             if suffix == ".json":
-                sidecars.add(source.uri)
+                growing.add_sidecar(source.uri)
         else:
-            videos.append(source)
-    natural = natsort_keygen()
-    videos.sort(key=lambda source: (natural(source.uri.split("/")), source.uri))
-    sources = tuple(replace(source, sidecar=_sidecar(source.uri, sidecars)) for source in videos)
-    return Listing(sources=sources, ignored=dict(sorted(ignored.items())))
+            growing.add(source)
+    return Listing(sources=growing.in_natural_order(), ignored=count_ignored(ignored))
 
 
-def _sidecar(uri: str, sidecars: set[str]) -> str | None:
-    stem = uri.removesuffix(PurePosixPath(uri).suffix)
-    return next((name for name in (f"{stem}.json", f"{uri}.json") if name in sidecars), None)
+def _entries(location: str) -> Iterator[Source]:
+    if not is_remote(location):
+        yield from _local_entries(location)
+        return
+    try:
+        yield from _remote_entries(location)
+    except StorageError as error:
+        raise ValueError(str(error)) from error
 
 
 def _local_entries(location: str) -> Iterator[Source]:
-    root = os.fsencode(location)
-    if not os.path.lexists(root):
-        raise ValueError(f"{location!r}: no such file or folder")
-    if not os.path.isdir(root):  # noqa: PTH112 - names are bytes here: they need not be UTF-8
+    root = local_path(location)
+    try:
+        facts = os.stat(root)  # noqa: PTH116 - names are bytes here: they need not be UTF-8
+    except FileNotFoundError:
+        if os.path.lexists(root):
+            yield Source(uri=local_uri(root), size_bytes=0, modified_ns=0)
+            return
+        raise ValueError(f"{location!r}: no such file or folder") from None
+    except OSError as error:
+        raise ValueError(f"{location!r}: {error.strerror}") from error
+    if not stat.S_ISDIR(facts.st_mode):
         yield from _local_source(root)
         return
+    refused: list[OSError] = []
     seen: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        facts = os.stat(folder)  # noqa: PTH116
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=refused.append):
+        yield from _refused(location, refused)
+        try:
+            facts = os.stat(folder)  # noqa: PTH116
+        except OSError as error:  # it went while the others were listed
+            refused.append(error)
+            continue
         if (facts.st_dev, facts.st_ino) in seen:  # a link back to a parent would never end
             folders.clear()
             continue
         seen.add((facts.st_dev, facts.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith(b"."))
-        for name in names:
+        for name in sorted(names):
             if not name.startswith(b"."):
                 yield from _local_source(os.path.join(folder, name))  # noqa: PTH118
+    yield from _refused(location, refused)
+
+
+def _refused(location: str, errors: list[OSError]) -> Iterator[Source]:
+    """A row each for folders that may not be looked into: what is in them is missing from the manifest.
+
+    Raises:
+        ValueError: the very folder that was asked for is one of them.
+    """
+    while errors:
+        error = errors.pop()
+        if os.fsencode(error.filename) == local_path(location):
+            raise ValueError(f"{location!r} cannot be listed: {error.strerror}") from error
+        why = f"the folder cannot be listed: {error.strerror}"
+        yield Source(uri=local_uri(os.fsencode(error.filename)), size_bytes=0, modified_ns=0, unreadable=why)
 
 
 def _local_source(path: bytes) -> Iterator[Source]:
+    """A file; a dangling link, a pipe or a device, too, so that it gets a row that says so."""
     try:
         facts = os.stat(path)  # noqa: PTH116
-    except OSError:  # a dangling link: listed, so that it gets a row that says so
-        yield Source(uri=_uri(path), size_bytes=0, modified_ns=0)
-        return
-    if stat.S_ISREG(facts.st_mode):
-        yield Source(uri=_uri(path), size_bytes=facts.st_size, modified_ns=facts.st_mtime_ns)
-
-
-def _uri(path: bytes) -> str:
-    try:
-        return path.decode("utf-8")
-    except UnicodeDecodeError:  # Parquet strings are UTF-8; a percent-encoded URI keeps the name exact
-        return "file://" + quote(path)
+    except OSError:
+        facts = None
+    if facts is None or not stat.S_ISREG(facts.st_mode):
+        yield Source(uri=local_uri(path), size_bytes=0, modified_ns=0)
+    else:
+        yield Source(uri=local_uri(path), size_bytes=facts.st_size, modified_ns=facts.st_mtime_ns)
 
 
 def _remote_entries(location: str) -> Iterator[Source]:
-    system, root = filesystem(location)
-    info = system.get_file_info(root)
-    if info.type == pafs.FileType.NotFound:
+    """An object of exactly this key, or all below it. Names are characters: `..` is a folder like any other."""
+    store, key = bucket(location)
+    found = store.info(key) if key else None
+    if found is not None:
+        yield Source(uri=location, size_bytes=found.size_bytes, modified_ns=found.modified_ns)
+        return
+    prefix = f"{key}/" if key else ""
+    root = placed(location).root
+    found_any = False
+    for page in store.pages(prefix):
+        found_any = found_any or bool(page)
+        for one in page:
+            parts = one.key.removeprefix(prefix).split("/")
+            is_marker = parts[-1] == "" and one.size_bytes == 0  # what consoles make where they show a folder
+            if not is_marker and not any(part.startswith(".") and part not in (".", "..") for part in parts):
+                yield Source(uri=f"{root}/{one.key}", size_bytes=one.size_bytes, modified_ns=one.modified_ns)
+    if not found_any:
         raise ValueError(f"{location!r}: nothing there")
-    entries = (
-        [info] if info.type == pafs.FileType.File else system.get_file_info(pafs.FileSelector(root, recursive=True))
-    )
-    for entry in entries:
-        inner = entry.path.removeprefix(root).lstrip("/")
-        if entry.type != pafs.FileType.File or any(part.startswith(".") for part in inner.split("/")):
-            continue
-        uri = f"{location}/{inner}" if inner else location
-        yield Source(uri=uri, size_bytes=entry.size or 0, modified_ns=entry.mtime_ns or 0)

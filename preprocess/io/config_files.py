@@ -15,7 +15,12 @@ Kind = TypeVar("Kind")
 
 def as_toml(config: object) -> str:
     """A tree of records as TOML; None, which TOML lacks, is "none"."""
-    return "\n".join(_table(kept(config), "")) + "\n"
+    return toml_of(kept(config))
+
+
+def toml_of(tree: Mapping[str, Any]) -> str:
+    """The plain tree of a config, as run.json keeps it, in TOML."""
+    return "\n".join(_table(tree, "")) + "\n"
 
 
 def read_config(path: Path, kind: type[Kind]) -> Kind:

@@ -18,6 +18,10 @@ OPERATIONAL: Metadata = {"operational": True}
 """Metadata of a field that changes how a run goes, not what comes out, so that it is not in the fingerprint:
 `concurrency: int = field(default=16, metadata=OPERATIONAL)`."""
 
+OUTSIDE: Metadata = {"outside": True}
+"""Metadata of a field that names what lies outside of the program: a server, a key, a file, weights. What comes with a
+manifest, which may be a stranger's, does not decide it."""
+
 Settings = dict[str, Setting]
 Tree = TypeVar("Tree")
 
@@ -30,6 +34,11 @@ def keyed_by(name: str) -> Metadata:
 def dump(tree: object) -> Settings:
     """All plain fields, by flat keys. A record whose class has a `name` is told by that: `captioner: vllm`."""
     return {key: node.value for key, node in leaves(tree)}
+
+
+def is_outside(metadata: Mapping[str, Any]) -> bool:
+    """Whether a field is marked `OUTSIDE`."""
+    return bool(metadata.get("outside"))
 
 
 def operational(tree: object) -> set[str]:

@@ -1,72 +1,92 @@
-"""Folders and buckets alike: where a location lives, and writes that are either whole or not there."""
+"""Folders and buckets alike: what can be done with a location, and writes that are either whole or not there."""
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
+import io
 import os
 import re
 import shutil
-import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from typing import Any, BinaryIO
 
-import pyarrow as pa
 import pyarrow.fs as pafs
 
+from preprocess.errors import StorageError
+from preprocess.io.locations import AZURE, GCS, S3, WEB, Place, placed
+from preprocess.io.locations import absolute as absolute
+from preprocess.io.locations import is_remote as is_remote
+from preprocess.io.locations import join as join
+from preprocess.io.locations import local_path as local_path
+from preprocess.io.ranged import RangedFile
+from preprocess.io.stores.store import Entry, Store
+
 _TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp$")
-_SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+)://")
+_UNDER_WAY: set[str] = set()
+"""The temporary files that this process writes just now."""
 
 
-def is_remote(location: str) -> bool:
-    """True for bucket URIs (`s3://...`), False for paths and `file://` URIs."""
-    match = _SCHEME.match(location)
-    return match is not None and match.group(1).lower() != "file"
-
-
-def absolute(location: str) -> str:
-    """A location that means the same from any working directory and any worker process."""
-    if _SCHEME.match(location):
-        return location.rstrip("/")
-    return os.path.abspath(location)  # noqa: PTH100 - Path.absolute() keeps "..", resolve() follows links
-
-
-def local_path(location: str) -> bytes:
-    """The path of a local location as the bytes the kernel knows; `file://` URIs carry names that are not UTF-8."""
-    if location.startswith("file://"):
-        return unquote_to_bytes(location.removeprefix("file://"))
-    return os.fsencode(location)
-
-
-def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
-    """The file system that holds a location, and the path of the location within it.
-
-    pyarrow's own file systems serve `s3 gs abfs hdfs`; any other scheme goes through fsspec.
+def bucket(location: str) -> tuple[Store, str]:
+    """The bucket that a remote location lies in, and its key there.
 
     Raises:
-        ValueError: the scheme is known to neither.
+        ValueError: the scheme is not known or needs a package that is not there, or the environment is wrong.
+        StorageError: credentials cannot be had.
     """
-    match = _SCHEME.match(location)
-    if match is None or match.group(1).lower() == "file":
-        return pafs.LocalFileSystem(), os.fsdecode(local_path(location))
+    place = placed(location)
+    environment = tuple(sorted(os.environ.items())) if place.scheme in S3 | GCS | AZURE else ()
+    return _store(place.scheme, place.bucket, os.getpid(), hash(environment)), place.key
+
+
+@lru_cache(maxsize=64)
+def _store(scheme: str, name: str, process: int, environment: int) -> Store:
+    """What a scheme needs is loaded when it is first asked for."""
+    place = Place(scheme=scheme, bucket=name, key="")
+    if scheme in S3:
+        try:
+            from preprocess.io.stores.s3 import S3Store
+        except ImportError as error:
+            raise ValueError(f"{place.root} needs boto3: pip install boto3") from error
+        return S3Store(place.root, name)
+    if scheme in WEB:
+        from preprocess.io.stores.web import WebStore
+
+        return WebStore(place.root)
+    from preprocess.io.stores.arrow import ArrowStore
+
+    return ArrowStore(place)
+
+
+def check(location: str) -> None:
+    """See that the storage of a location answers, and lets us list what is there. Local ones are not looked at.
+
+    Raises:
+        ValueError: a sentence that says what is wrong.
+    """
+    if not is_remote(location):
+        return
     try:
-        place: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(location)
-    except pa.ArrowInvalid:
-        place = _through_fsspec(location, match.group(1).lower())
-    return place
+        store, key = bucket(location)
+        store.names(_folder(key))
+    except StorageError as error:
+        raise ValueError(str(error)) from error
 
 
-def _through_fsspec(location: str, scheme: str) -> tuple[pafs.FileSystem, str]:
-    import fsspec  # only for schemes that pyarrow does not know
+def open_file(location: str) -> Any:
+    """A file to be read by ranges, as Parquet files are.
 
-    try:
-        backend, path = fsspec.core.url_to_fs(location)
-    except (ValueError, ImportError) as error:
-        raise ValueError(f"{location!r}: no file system for {scheme}:// ({error})") from error
-    return pafs.PyFileSystem(pafs.FSSpecHandler(backend)), path
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    if is_remote(location):
+        store, key = bucket(location)
+        return io.BufferedReader(RangedFile(store.open(key)), 1 << 16)
+    return pafs.LocalFileSystem().open_input_file(os.fsdecode(local_path(location)))
 
 
 def write_atomic(location: str, data: bytes) -> None:
@@ -74,14 +94,14 @@ def write_atomic(location: str, data: bytes) -> None:
 
     On disk that is a temporary name, fsync and rename; an object store shows an object only once it is complete.
     """
-    system, path = filesystem(location)
-    if not isinstance(system, pafs.LocalFileSystem):
-        with system.open_output_stream(path) as stream:
-            stream.write(data)
+    if is_remote(location):
+        store, key = bucket(location)
+        store.write(key, data)
         return
-    target = Path(path)
+    target = Path(os.fsdecode(local_path(location)))
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    _UNDER_WAY.add(temporary.name)
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
@@ -90,72 +110,116 @@ def write_atomic(location: str, data: bytes) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+        _UNDER_WAY.discard(temporary.name)
 
 
 @contextmanager
-def exclusive(location: str) -> Iterator[None]:
-    """Hold a folder against other processes of this kind; the kernel lets go of it however the process ends.
+def written_whole(location: str) -> Iterator[Path]:
+    """A local path to write a file to that becomes the one at `location` on leaving, whole or not at all: for what has
+    to be written by others, who want a name.
 
-    Buckets have no locks: there, two runs write the same parts under the same names, and the last compaction wins.
-
-    Raises:
-        ValueError: another process holds it.
+    On disk it lies beside its place until it is renamed; for a bucket, in the folder for temporary files.
     """
-    if is_remote(location):
-        yield
-        return
-    folder = Path(os.fsdecode(local_path(location)))
+    remote = is_remote(location)
+    target = Path(location.rpartition("/")[2]) if remote else Path(os.fsdecode(local_path(location)))
+    folder = Path(tempfile.gettempdir()) if remote else target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ValueError(f"{location!r} is in use by another run ({lock.read().strip() or 'unknown'})") from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
-        yield
-        lock.truncate(0)
+    temporary = folder / f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"
+    _UNDER_WAY.add(temporary.name)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            if remote:
+                upload(stream, location)
+            else:
+                os.fsync(stream.fileno())
+                temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+        _UNDER_WAY.discard(temporary.name)
 
 
 def read_bytes(location: str) -> bytes | None:
     """The content of a file, or None where there is none."""
-    system, path = filesystem(location)
-    if system.get_file_info(path).type != pafs.FileType.File:
+    if is_remote(location):
+        found = read_tagged(location)
+        return None if found is None else found[0]
+    try:
+        return Path(os.fsdecode(local_path(location))).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
-    with system.open_input_stream(path) as stream:
-        return bytes(stream.read())
+
+
+def read_tagged(location: str) -> tuple[bytes, str] | None:
+    """The content of an object in a bucket and the tag of this version of it, or None where there is none."""
+    store, key = bucket(location)
+    return store.read(key)
+
+
+def write_if(location: str, data: bytes, tag: str | None) -> str | None:
+    """Write an object of a bucket if it still is the version of `tag`, or, for None, does not exist yet.
+
+    Returns the tag of the new version, or None where somebody was faster.
+
+    Raises:
+        NotImplementedError: this storage has no conditional writes.
+    """
+    store, key = bucket(location)
+    return store.write_if(key, data, tag)
+
+
+def entry(location: str) -> Entry | None:
+    """Size and time of an object in a bucket, or None where there is none."""
+    store, key = bucket(location)
+    return store.info(key)
 
 
 def list_files(location: str, suffix: str) -> list[str]:
     """Names (not paths) of the files directly in a folder that end in `suffix`, sorted; [] where there is no folder."""
-    system, path = filesystem(location)
-    entries = system.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    names = (entry.base_name for entry in entries if entry.type == pafs.FileType.File)
+    if is_remote(location):
+        store, key = bucket(location)
+        names = store.names(_folder(key))
+    else:
+        try:
+            with os.scandir(os.fsdecode(local_path(location))) as entries:
+                names = [one.name for one in entries if one.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
     return sorted(name for name in names if name.endswith(suffix) and not name.startswith("."))
 
 
 def delete(location: str) -> None:
     """Remove a file; no error where it is already gone."""
-    system, path = filesystem(location)
-    if system.get_file_info(path).type == pafs.FileType.File:
-        system.delete_file(path)
+    if is_remote(location):
+        store, key = bucket(location)
+        store.delete([key])
+    else:
+        Path(os.fsdecode(local_path(location))).unlink(missing_ok=True)
 
 
 def delete_folder(location: str) -> None:
     """Remove a folder and all in it; no error where there is none."""
-    system, path = filesystem(location)
-    if system.get_file_info(path).type == pafs.FileType.Directory:
-        system.delete_dir(path)
+    if is_remote(location):
+        store, key = bucket(location)
+        for page in store.pages(_folder(key)):
+            store.delete([found.key for found in page])
+        return
+    folder = Path(os.fsdecode(local_path(location)))
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
-def upload(path: Path, location: str) -> None:
+def upload(source: BinaryIO, location: str) -> None:
     """Make a local file the whole content of an object in a bucket, which shows it once it is complete."""
-    system, target = filesystem(location)
-    with path.open("rb") as source, system.open_output_stream(target) as stream:
-        while chunk := source.read(16 << 20):
-            stream.write(chunk)
+    store, key = bucket(location)
+    store.upload(source, key)
+
+
+def forget_uploads(location: str) -> None:
+    """Give up what killed runs have uploaded in part to a place in a bucket and below it, where that can be known."""
+    if is_remote(location):
+        store, key = bucket(location)
+        store.forget_uploads(_folder(key))
 
 
 def replace_folder(staged: Path, folder: Path) -> None:
@@ -184,6 +248,16 @@ def settled_folder(location: str) -> str:
     return os.fspath(_aside(folder)) if not folder.exists() and _aside(folder).exists() else location
 
 
+def restore_folder(location: str) -> None:
+    """End what a `replace_folder` that was killed had begun: put back what it had put aside, or remove that."""
+    if is_remote(location):
+        return
+    folder = Path(os.fsdecode(local_path(location)))
+    if not folder.exists() and _aside(folder).exists():
+        _aside(folder).rename(folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.replaced")
 
@@ -198,18 +272,20 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def delete_temporaries(location: str, *, deep: bool) -> None:
-    """Remove what writers that were killed left in a local folder, and below it if `deep`. None are in buckets: they
-    never show half an object."""
+    """Remove what writers that were killed left in a local folder, and below it if `deep`; what this process writes
+    just now stays. None are in buckets: they never show half an object."""
     if is_remote(location):
         return
     folder = Path(os.fsdecode(local_path(location)))
     for path in list(folder.glob("**/.*.tmp" if deep else ".*.tmp")):
-        if _TEMPORARY.match(path.name) and path.is_dir():
+        if not _TEMPORARY.match(path.name) or path.name in _UNDER_WAY:
+            continue
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif _TEMPORARY.match(path.name):
-            path.unlink()
+        else:
+            path.unlink(missing_ok=True)
 
 
-def join(location: str, *names: str) -> str:
-    """A location below another one."""
-    return "/".join([location.rstrip("/"), *names])
+def _folder(key: str) -> str:
+    """What the keys below a location begin with."""
+    return f"{key.rstrip('/')}/" if key else ""

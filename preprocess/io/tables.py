@@ -21,7 +21,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from preprocess.io import storage
+from preprocess.io.roots import Roots
 
 GROUP_ROWS = 20_000
 """Rows of a row group, which is what is in memory at a time: 20 MB, or 60 MB with vectors of 768 numbers."""
@@ -92,8 +93,7 @@ class PartedTable:
 
     def _open(self, name: str) -> pq.ParquetFile:
         if name != self._name:
-            system, path = storage.filesystem(storage.join(self._folder, name))
-            self._file = pq.ParquetFile(system.open_input_file(path))
+            self._file = pq.ParquetFile(storage.open_file(storage.join(self._folder, name)))
             self._name = name
         return self._file
 
@@ -114,15 +114,28 @@ def write_parts(folder: str, tables: Iterable[pa.Table], schema: pa.Schema) -> N
         if number and not rows:
             break
         part = itertools.chain(rows, itertools.islice(groups, PART_ROWS // GROUP_ROWS - 1))
-        _write(staged / f"part-{number:05}-{generation}.parquet", part, schema)
+        with (staged / f"part-{number:05}-{generation}.parquet").open("wb") as stream:
+            _write(stream, part, schema)
+            stream.flush()
+            os.fsync(stream.fileno())
     storage.replace_folder(staged, target)
+
+
+def drop_other_generations(folder: str) -> None:
+    """Of a table in a bucket, delete the parts of another generation than the first one's, which it has replaced."""
+    names = storage.list_files(folder, ".parquet") if storage.is_remote(folder) else []
+    if len(names) > 1:
+        generations = {name: _generation(_schema(storage.join(folder, name))) for name in names}
+        for name in names[1:]:
+            if generations[name] != generations[names[0]]:
+                storage.delete(storage.join(folder, name))
 
 
 def _upload(folder: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     names = storage.list_files(folder, ".parquet") or ["part-00000.parquet"]
-    with tempfile.TemporaryDirectory() as scratch:
-        whole = Path(scratch) / "part.parquet"
+    with tempfile.TemporaryFile() as whole:  # without a name: a kill leaves nothing of it
         _write(whole, _regrouped(tables), schema)
+        whole.flush()
         storage.upload(whole, storage.join(folder, names[0]))
     for name in names[1:]:
         storage.delete(storage.join(folder, name))
@@ -145,14 +158,11 @@ def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _write(path: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
+def _write(stream: IO[bytes], groups: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write a file of these row groups."""
-    with path.open("wb") as stream:
-        with pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=_repeating(schema)) as writer:
-            for group in groups:
-                writer.write_table(group.cast(schema), row_group_size=GROUP_ROWS)
-        stream.flush()
-        os.fsync(stream.fileno())
+    with pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=_repeating(schema)) as writer:
+        for group in groups:
+            writer.write_table(group.cast(schema), row_group_size=GROUP_ROWS)
 
 
 def _repeating(schema: pa.Schema) -> list[str]:
@@ -163,14 +173,17 @@ def _repeating(schema: pa.Schema) -> list[str]:
     return [*paths, *(name for name in texts if name not in lists)]
 
 
+def _schema(location: str) -> pa.Schema:
+    return pq.ParquetFile(storage.open_file(location)).schema_arrow
+
+
 def _generation(schema: pa.Schema) -> bytes | None:
     return (schema.metadata or {}).get(_GENERATION)
 
 
 def rows_where(location: str, column: str, values: pa.Array) -> Iterator[pa.Table]:
     """The rows of a file whose `column` is among `values`, from the row groups that have some; others are not read."""
-    system, path = storage.filesystem(location)
-    file = pq.ParquetFile(system.open_input_file(path))
+    file = pq.ParquetFile(storage.open_file(location))
     chosen = pc.is_in(file.read([column], use_threads=False)[column], value_set=values)
     start = 0
     for group in range(file.num_row_groups):
@@ -188,8 +201,17 @@ def with_rows(table: pa.Table, places: npt.NDArray[np.int64], rows: pa.Table) ->
     chosen[places] = table.num_rows + np.arange(len(places))
     for name in rows.column_names:
         values = pa.chunked_array([*table[name].chunks, *rows[name].chunks]).take(pa.array(chosen))
-        table = table.set_column(table.schema.get_field_index(name), name, values)
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place), values)
     return table
+
+
+def with_moved(table: pa.Table, column: str, roots: Roots) -> pa.Table:
+    """The table with the locations in a column where `roots` has them now."""
+    coded = table[column].combine_chunks().dictionary_encode()
+    now = pa.array([None if uri is None else roots.moved(uri) for uri in coded.dictionary.to_pylist()], pa.string())
+    place = table.schema.get_field_index(column)
+    return table.set_column(place, table.schema.field(place), now.take(coded.indices))
 
 
 def rows_of(table: pa.Table) -> list[Mapping[str, Any]]:

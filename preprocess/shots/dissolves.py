@@ -7,15 +7,23 @@ against the same shots without, pans and zooms over stills, objects that pass, a
 
 from __future__ import annotations
 
+from collections import deque
+
 import cv2
 import numpy as np
 
-from preprocess.shots.transitions import VALLEY_CONTRAST, Track, Vector, correlation, plateau, unexplained
+from preprocess.median import median
+from preprocess.shots.fades import VALLEY_CONTRAST, extent, slope_frames
+from preprocess.shots.likeness import correlation, unexplained
+from preprocess.shots.track import Track, Vector
 
 HALF_WIDTHS = (3, 6, 12, 20)
 """Half widths, in frames, of the windows tried: a blend's middle frame is the mean of a window's ends."""
-MIN_RMS = 5.0
-"""The ends of a window must differ by this many levels (RMS over the thumbnail), or noise decides."""
+MIN_RMS = (5.0, 0.15)
+"""The ends of a window must differ by so many levels, RMS over the thumbnail, or by this part of their contrast where
+that is less, as at night."""
+MIN_LEVELS = 1.0
+"""And by so many levels in any case, or noise decides: grain moves a thumbnail by 0.2 to 0.5, even in the dark."""
 MAX_MIDWAY_ERROR = 0.4
 """Distance of the middle frame from the mean of the ends, over the distance of the ends: 0 in a blend of still
 pictures; an object that moves, or a pan, gives 0.5 and more."""
@@ -25,9 +33,19 @@ MAX_LENGTH = 4 / 3
 """Longest dissolve over the reach of the search: 80 frames at up to 30 a second. Longer ones are mostly slow motion."""
 MAX_UNEVENNESS = 0.2
 """Largest gap between the later shot's share and even growth; a smooth-step ease stays below 0.1."""
-MIN_STRUCTURE = 8.0
-"""Half of the picture must change by this many levels of luma beyond any common brightening; exposure that follows an
-object changes less than 4, real dissolves 24 and more."""
+MIN_STRUCTURE = (8.0, 0.2)
+"""Half of the picture must change by so many levels of luma beyond any common brightening, or by this part of the
+contrast where that is less; exposure that follows an object changes less than half as much, dissolves thrice."""
+TAIL = 0.08
+"""Shares of either shot that are not followed further outwards."""
+MAX_TAIL = 0.5
+"""Of the blend's own length: a walk that runs on for longer has followed something else, such as a slow pan."""
+MIN_STEPS = 3
+"""A blend has at least two frames that are mixed."""
+NO_FIELD = 0.12
+"""Part of the contrast of the clean end that flat fields have more of."""
+MIN_HALF_CORRELATION = 0.7
+"""Correlation of half a fade's middle frame with the clean one beside it; of a pan's to a flat field 0.2 to 0.6."""
 SAME_LIGHT_CORRELATION = 0.6
 """Ends that correlate higher are one scene, unless the blend between them is nearly perfect."""
 MIDDLE = (0.375, 0.625)
@@ -40,15 +58,21 @@ SURELY_UNEXPLAINED = 0.6
 
 
 def blend_seeds(track: Track, stride: int) -> list[tuple[int, int]]:
-    """(middle frame, half width) of windows up to the newest frame whose middle is nearly the mean of both ends."""
+    """(middle frame, half width) of windows up to the newest frame whose middle is nearly the mean of both ends.
+
+    A blend is proposed by many frames around its middle; looking at every second one finds it in half the time.
+    """
     newest = track.end - 1
     seeds = []
     for half in (width * stride for width in HALF_WIDTHS):
         if newest - 2 * half < track.first:
             break
+        if (newest - half) % 2:
+            continue
         before, after = track.thumb(newest - 2 * half), track.thumb(newest)
         apart = cv2.norm(before, after, cv2.NORM_L2)
-        if apart < MIN_RMS * before.size**0.5:
+        contrast = max(track.contrast(newest - 2 * half), track.contrast(newest))
+        if apart < _levels(MIN_RMS, contrast) * before.size**0.5:
             continue
         mean = cv2.addWeighted(before, 0.5, after, 0.5, 0.0).reshape(-1)
         if cv2.norm(mean, track.thumb(newest - half), cv2.NORM_L2) < MAX_MIDWAY_ERROR * apart:
@@ -56,21 +80,29 @@ def blend_seeds(track: Track, stride: int) -> list[tuple[int, int]]:
     return seeds
 
 
-def find_dissolve(track: Track, middle: int, half: int, reach: int) -> tuple[int, int] | None:
+def find_dissolve(
+    track: Track, middle: int, half: int, reach: int, tried: deque[tuple[int, int]]
+) -> tuple[int, int] | None:
     """The frames [start, end) of the blend around `middle`, or None where the change is something else.
 
-    `half` is the half width of the window that proposed it; `reach` bounds the search on each side, in frames.
+    `half` is the half width of the window that proposed it; `reach` bounds the search on each side, in frames. Spans in
+    `tried` are none, and what is found to be none is put there.
     """
     start, end = max(track.first, middle - reach), min(track.end, middle + reach + 1)
     if _is_one_scene(track, max(start, middle - reach // 2), min(end - 1, middle + reach // 2)):
         return None
     thumbs = track.thumbs(start, end)
-    before, after = _walk(thumbs, middle - start, half)
-    if not 2 <= after - before <= MAX_LENGTH * reach or not _is_blend(track, start + before, start + after):
+    slope = slope_frames(reach)
+    before, after = extent(thumbs, middle - start, half, slope)
+    walked = start + before, start + after
+    if not 2 <= after - before <= MAX_LENGTH * reach or walked in tried:
+        return None
+    if not _is_blend(track, *walked):
+        tried.append(walked)
         return None
     # Motion can stop a walk early; walks from elsewhere in the blend go on, and a few clean frames are cheap to lose.
     length = after - before
-    walks = [_walk(thumbs, before + length * quarter // 4, max(1, length // 2)) for quarter in (1, 2, 3)]
+    walks = [extent(thumbs, before + length * quarter // 4, max(1, length // 2), slope) for quarter in (1, 2, 3)]
     before = min(before, *(max(earliest, before - length // 2) for earliest, _ in walks))
     after = max(after, *(min(latest, after + length // 2) for _, latest in walks))
     # Eased ends and motion hide the last few shares of a blend.
@@ -84,43 +116,76 @@ def _is_one_scene(track: Track, before: int, after: int) -> bool:
     return faint > VALLEY_CONTRAST * strong and correlation(track.thumb(before), track.thumb(after)) > SAME_SCENE
 
 
-def _walk(thumbs: Vector, at: int, half: int) -> tuple[int, int]:
-    """The clean frames before and after the blend around frame `at`, as indices into `thumbs`."""
-    direction = thumbs[min(len(thumbs) - 1, at + half)] - thumbs[max(0, at - half)]
-    before = after = at
-    for _ in range(2):  # once along the window's direction, once along that of the whole blend
-        shares = thumbs @ direction  # of all frames first, then less that of one: half the memory of the other way
-        along = (shares - shares[at]) / (np.linalg.norm(direction) * direction.size**0.5 + 1e-6)
-        before, after = at - plateau(-along[at::-1], floor=0.0), at + plateau(along[at:], floor=0.0)
-        direction = thumbs[after] - thumbs[before]
-    return before, after
-
-
 def _is_blend(track: Track, before: int, after: int) -> bool:
     """Whether each frame in between mixes the two, in shares that grow evenly, all over the picture."""
+    faint, strong = sorted((track.contrast(before), track.contrast(after)))
     thumbs = track.thumbs(before, after + 1)
     direction = thumbs[-1] - thumbs[0]
     length = float(np.linalg.norm(direction)) + 1e-6
-    inner = thumbs[1:-1] - thumbs[0]
-    share = inner @ direction / length**2
-    uneven = np.abs(share - np.arange(1, len(inner) + 1) / (len(inner) + 1)).max()
+    along = thumbs @ direction
+    share = (along[1:-1] - along[0]) / length**2
+    uneven = _unevenness(share)
     luma = direction[::3]
-    if uneven > MAX_UNEVENNESS or np.median(np.abs(luma - luma.mean())) < MIN_STRUCTURE:
+    if uneven > MAX_UNEVENNESS or median(np.abs(luma - luma.mean())) < _levels(MIN_STRUCTURE, strong):
         return False
-    astray = np.abs(inner - share[:, None] * direction)
-    residual = np.median(np.linalg.norm(astray, axis=1)) / length
+    middle = len(share) // 2
     changed = np.abs(direction) > length / direction.size**0.5
-    strays = (astray[len(inner) // 2] > 0.3 * np.abs(direction))[changed].mean()
-    if residual > 0.37 or strays > 0.37:
+    astray = np.abs(thumbs[1 + middle] - thumbs[0] - share[middle] * direction)
+    strays = (astray > 0.3 * np.abs(direction))[changed].mean()
+    if strays > 0.37:
         return False
-    faint, strong = sorted((track.contrast(before), track.contrast(after)))
+    inner = thumbs[1:-1] - thumbs[0]
+    inner -= share[:, None] * direction
+    residual = median(np.linalg.norm(inner, axis=1)) / length
+    if residual > 0.37:
+        return False
     is_half_fade = faint < VALLEY_CONTRAST * strong  # nothing but a change of light, so light must not explain it
-    early, late = (track.luma(before + round((after - before) * part)) for part in MIDDLE)
-    difference = unexplained(early, late, match_light=not is_half_fade)
-    if difference < MIN_UNEXPLAINED:
+    if is_half_fade and not _fades_alone(track, before, after):
         return False
     alike = correlation(thumbs[0], thumbs[-1])
     if not is_half_fade and alike > SAME_LIGHT_CORRELATION:
-        return bool(alike < SAME_SCENE and residual < 0.25 and strays < 0.2 and uneven < 0.1)
-    much_motion_within = not is_half_fade and difference > SURELY_UNEXPLAINED
-    return bool(much_motion_within or (residual < 0.3 and strays < 0.25))
+        if not (alike < SAME_SCENE and residual < 0.25 and strays < 0.2 and uneven < 0.1):
+            return False
+        least = MIN_UNEXPLAINED
+    elif residual < 0.3 and strays < 0.25:
+        least = MIN_UNEXPLAINED
+    elif is_half_fade:
+        return False
+    else:
+        least = SURELY_UNEXPLAINED  # from here on there is much motion within the two shots
+    begin, end = (before + round((after - before) * part) for part in MIDDLE)
+    if begin == end:  # of four frames; of three there is but one in the middle
+        begin, end = begin - 1, end + 1
+    return unexplained(track.luma(begin), track.luma(end), match_light=not is_half_fade) >= least
+
+
+def _fades_alone(track: Track, before: int, after: int) -> bool:
+    """Whether halfway through half a fade stands the same picture, only fainter: a pan to a flat field shows others.
+    What has next to no contrast is no field."""
+    clean, faint = (before, after) if track.contrast(before) > track.contrast(after) else (after, before)
+    if track.contrast(faint) < NO_FIELD * track.contrast(clean):
+        return True
+    return correlation(track.thumb(clean), track.thumb((before + after) // 2)) > MIN_HALF_CORRELATION
+
+
+def _levels(least: tuple[float, float], contrast: float) -> float:
+    """A bound in levels, or as part of the contrast where that is less."""
+    return max(MIN_LEVELS, min(least[0], least[1] * contrast))
+
+
+def _unevenness(share: Vector) -> float:
+    """Largest gap between the later shot's share, frame by frame, and even growth; 1 where it does not grow at all.
+
+    What comes before the first and after the last few shares is left out: at a low bitrate the picture settles for some
+    frames after a blend, so that a walk runs on.
+    """
+    begun = np.flatnonzero(share < TAIL)
+    early = int(begun[-1]) if begun.size else -1
+    done = np.flatnonzero(share[early + 1 :] > 1 - TAIL)
+    late = int(done[0]) + early + 1 if done.size else len(share)
+    if late - early < MIN_STEPS or max(early + 1, len(share) - late) > MAX_TAIL * (late - early):
+        return 1.0
+    first = 0.0 if early < 0 else float(share[early])
+    last = 1.0 if late == len(share) else float(share[late])
+    even = np.linspace(first, last, late - early + 1)[1:-1]
+    return float(np.abs(share[early + 1 : late] - even).max())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from preprocess.clip import Row, Source, Window
-from preprocess.manifest import Manifest
+from preprocess.manifest import Manifest, part_table
 from preprocess.units import SourceSpan, WorkUnit
 
 COLUMNS: dict[str, Any] = {"motion": float, "text": str}
@@ -16,8 +16,9 @@ def span(uri: str, *, index: int = 0, count: int = 1, modified_ns: int = 1) -> S
     return SourceSpan(source=source, index=index, count=count, window=Window())
 
 
-def row(of: SourceSpan, source_id: str, clips: int, status: str = "ok") -> Row:
+def row(of: SourceSpan, source_id: str, clips: int, status: str = "ok", reason: str | None = None) -> Row:
     known = {"uri": of.source.uri, "size_bytes": 100, "modified_ns": of.source.modified_ns, "status": status}
+    known |= {"reason": reason}
     rows = [
         {
             "clip_id": f"{source_id}-{of.index}-{number}",
@@ -34,9 +35,16 @@ def row(of: SourceSpan, source_id: str, clips: int, status: str = "ok") -> Row:
     return {"key": of.key, "source": known | {"source_id": source_id}, "clips": rows}
 
 
+def failed(of: SourceSpan, reason: str) -> Row:
+    """A span that could not be opened."""
+    return row(of, "", 0, "failed", reason) | {
+        "source": row(of, "", 0, "failed", reason)["source"] | {"source_id": None}
+    }
+
+
 def write(manifest: Manifest, *rows: tuple[SourceSpan, Row]) -> None:
     unit = WorkUnit(spans=tuple(of for of, _ in rows))
-    manifest.write_part(unit.unit_id, [made for _, made in rows], COLUMNS)
+    manifest.write_part(unit.unit_id, part_table([made for _, made in rows], COLUMNS))
 
 
 def compact(manifest: Manifest, *spans: SourceSpan) -> None:

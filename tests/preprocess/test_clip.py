@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from preprocess.clip import CLIP_COLUMNS, CLIP_KEYS, Clip, Column
-from preprocess.manifest import CAPTION_COLUMNS, DECISION_COLUMNS, Manifest, clip_schema
+from preprocess.cutting.result import FILE_COLUMNS
+from preprocess.manifest import Manifest
+from preprocess.schema import CAPTION_COLUMNS, DECISION_COLUMNS, ORIGIN_COLUMNS, SOURCE_COLUMNS, clip_schema
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "manifest.md"
 CLIP = Clip(
@@ -46,7 +48,10 @@ def test_the_table_says_what_its_columns_mean(tmp_path: Path) -> None:
         assert metadata.get(b"unit", b"").decode() == column.unit
 
 
-@pytest.mark.parametrize("columns", [CLIP_COLUMNS, (*CAPTION_COLUMNS, *DECISION_COLUMNS)])
+@pytest.mark.parametrize(
+    "columns",
+    [CLIP_COLUMNS, FILE_COLUMNS, (*CAPTION_COLUMNS, *ORIGIN_COLUMNS, *DECISION_COLUMNS), SOURCE_COLUMNS],
+)
 def test_the_documentation_lists_them_so(columns: tuple[Column, ...]) -> None:
     lines = [f"| `{column.name}` | {column.unit} | {column.meaning} |".replace("|  |", "| |") for column in columns]
     assert "\n".join(lines) in DOCUMENTATION.read_text(encoding="utf-8")

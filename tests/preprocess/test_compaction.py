@@ -19,9 +19,10 @@ import pytest
 
 from preprocess.clip import Source
 from preprocess.io import storage
+from preprocess.io.hold import exclusive
 from preprocess.manifest import Manifest
 from preprocess.units import SourceSpan, plan_units
-from tests.preprocess.stored_spans import COLUMNS, row, span, write
+from tests.preprocess.stored_spans import COLUMNS, failed, row, span, write
 
 FILM = [span("/film.mp4", index=index, count=4) for index in range(4)]
 LONGER = [span("/longer.mp4", index=index, count=3) for index in range(3)]
@@ -51,7 +52,7 @@ def as_next_run(folder: Path, listed: list[SourceSpan] = LISTED) -> None:
     manifest = Manifest(os.fspath(folder))
     sources = [of.source for of in listed]
     assert left_to_do(manifest, sources) == []
-    with storage.exclusive(manifest.location):
+    with exclusive(manifest.location):
         manifest.compact(sources, COLUMNS, {"clipmill_fingerprint": "b"})
 
 
@@ -276,3 +277,53 @@ def test_a_copy_whose_original_is_in_no_table_is_measured_again(tmp_path: Path) 
     write(manifest, (COPY, row(COPY, "LOST", 1, "duplicate")))
     manifest.compact([COPY.source], COLUMNS, {})
     assert left_to_do(manifest, [COPY.source]) == [COPY]
+
+
+OUTAGE = "machine_failure: OSError: 503"
+
+
+@pytest.mark.parametrize("again", [FILM[2:3], FILM[1:3]])
+def test_a_film_of_which_a_span_met_an_outage_waits_for_it_alone(tmp_path: Path, again: list[SourceSpan]) -> None:
+    """`again`: what another run tries; one of these spans was there already, as when a run is killed half-way."""
+    undisturbed, film = Manifest(os.fspath(tmp_path / "undisturbed")), [(of, row(of, "FILM", 2)) for of in FILM]
+    copy = (COPY, row(COPY, "FILM", 8))
+    write(undisturbed, *film, copy)
+    as_next_run(tmp_path / "undisturbed", [FILM[0], COPY])
+    manifest = Manifest(os.fspath(tmp_path / "out"))
+    write(manifest, film[0], film[1], (FILM[2], failed(FILM[2], OUTAGE)))
+    write(manifest, film[3], copy, (LEFT, failed(LEFT, "not_found")))
+    listed = [FILM[0].source, COPY.source, LEFT.source]
+    for _ in range(2):
+        manifest.compact(listed, COLUMNS, {"clipmill_fingerprint": "b"})
+        clips, sources = tables(tmp_path / "out")
+        assert list(sources["reason"].fillna("")) == [OUTAGE, "", "not_found"]
+        assert list(clips["source_uri"].unique()) == ["/copy.mp4"]
+        done = manifest.settled_sources()
+        assert [uri for uri, _, _ in done] == ["/copy.mp4"]
+        assert {key[3] for key in manifest.settled_spans() if key[0] == "/film.mp4"} == {0, 1, 3}
+    write(manifest, *((of, row(of, "FILM", 2)) for of in again))
+    as_next_run(tmp_path / "out", [FILM[0], COPY])
+    sources = tables(tmp_path / "out")[1]
+    assert sources["reason"].iloc[-1] == "not_found"
+    pd.testing.assert_frame_equal(sources[:-1], tables(tmp_path / "undisturbed")[1])
+    pd.testing.assert_frame_equal(tables(tmp_path / "out")[0], tables(tmp_path / "undisturbed")[0])
+    assert not list((tmp_path / "out" / "parts").iterdir())
+
+
+def test_what_was_settled_is_tried_again_where_somebody_asks_for_it(tmp_path: Path) -> None:
+    manifest, reason = Manifest(os.fspath(tmp_path)), "internal_error: KeyError"
+    write(manifest, (LEFT, failed(LEFT, reason)), (KNOWN, row(KNOWN, "KNOWN", 2, "damaged", "too_slow: 9 s")))
+    as_next_run(tmp_path, [LEFT, KNOWN])
+    write(manifest, (LEFT, row(LEFT, "LEFT", 1)), (KNOWN, row(KNOWN, "KNOWN", 3, "damaged", "too_slow: 9 s")))
+    kept = next((tmp_path / "parts").iterdir())
+    shutil.copy(kept, tmp_path / "kept")
+    as_next_run(tmp_path, [LEFT, KNOWN])  # nobody asked
+    assert list(tables(tmp_path)[1]["num_clips"]) == [0, 2]
+    shutil.copy(tmp_path / "kept", kept)
+    again = ("internal_error", "too_slow")
+    assert manifest.settled_sources(again) == {LEFT.key[:3]}
+    manifest.compact([LEFT.source, KNOWN.source], COLUMNS, {}, again)
+    clips, sources = tables(tmp_path)
+    assert list(sources["num_clips"]) == [1, 3]
+    assert len(clips) == 4
+    assert not list((tmp_path / "parts").iterdir())

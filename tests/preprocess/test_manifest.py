@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from preprocess.clip import Source
 from preprocess.io import storage
@@ -111,14 +110,6 @@ def test_no_clips_at_all_is_a_table_too(tmp_path: Path) -> None:
     assert clip_ids(manifest) == []
 
 
-def test_two_runs_cannot_hold_one_folder(tmp_path: Path) -> None:
-    with storage.exclusive(os.fspath(tmp_path)), pytest.raises(ValueError, match="in use by another run"):  # noqa: SIM117
-        with storage.exclusive(os.fspath(tmp_path)):
-            pass
-    with storage.exclusive(os.fspath(tmp_path)):
-        pass
-
-
 def test_long_films_are_divided_and_short_ones_share() -> None:
     sources = [Source(uri=f"/{n}.mp4", size_bytes=1 << 20, modified_ns=0) for n in range(40)]
     film = Source(uri="/film.mp4", size_bytes=1 << 30, modified_ns=0)
@@ -140,3 +131,9 @@ def test_unit_names_are_of_the_work_alone() -> None:
     assert unit.unit_id == same.unit_id
     assert unit.unit_id != WorkUnit(spans=(span("/a.mp4", modified_ns=2),)).unit_id
     assert len(divide(unit.spans[0].source, 450.0, 300.0)) == 1
+
+
+def test_a_header_cannot_promise_more_spans_than_there_is_work() -> None:
+    spans = divide(span("/a.mp4").source, 1e12, 300.0)
+    assert len(spans) == 1000
+    assert [spans[0].window.start_seconds, spans[-1].window.end_seconds] == [None, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 
 from preprocess.clip import Clip, Source, Window
 from preprocess.decode import Video
-from preprocess.frames import FrameView
+from preprocess.frames import MAX_FRAME_SECONDS, FrameView
 from preprocess.observe import ClipLengths, Observed, observe, revisit, split
-from preprocess.shots.detector import Shot, ShotConfig
-from tests import videos
+from preprocess.remembered import MAX_SAMPLES
+from preprocess.shots.detector import ShotConfig
+from preprocess.shots.shot import Shot
+from tests import fault_films, videos
+from tests.fault_films import FAULT_FILMS
 from tests.videos import read_counter
 
 LENGTHS = ClipLengths()
@@ -50,6 +54,16 @@ def test_split_is_near_equal_complete_and_bounded(num_frames: int, fps: int) -> 
 def test_split_of_uneven_frames_keeps_the_bound() -> None:
     times = [Fraction(index * index, 100) for index in range(60)]
     for start, end in split(times, 10.0):
+        assert times[end] - times[start] <= 10 or end - start == 1
+
+
+@pytest.mark.parametrize("times", [(0, 100, 200, 300), (0, 1, 2, 3, 4, 64), (0, 60, 61, 62), (0, 1e-3, 2e-3, 50, 90)])
+def test_split_gives_every_piece_a_frame_however_long_they_are(times: tuple[float, ...]) -> None:
+    pieces = split([Fraction(time) for time in times], 10.0)
+    assert [start for start, _ in pieces] == [0, *(end for _, end in pieces[:-1])]
+    assert pieces[-1][1] == len(times) - 1
+    for start, end in pieces:
+        assert start < end
         assert times[end] - times[start] <= 10 or end - start == 1
 
 
@@ -178,3 +192,89 @@ def test_damage_is_noted_on_the_clip_that_has_it(tmp_path: Path) -> None:
 def test_lengths_that_would_lose_footage_are_refused() -> None:
     with pytest.raises(ValueError, match="twice the minimum"):
         ClipLengths(min_seconds=6, max_seconds=10)
+
+
+@pytest.mark.parametrize("name", ["aspect.ts", "grows.ts", "hour.mkv", "pause.mp4", "thin.mkv", "wild.mkv"])
+def test_no_clip_has_two_sizes_or_a_gap_and_each_is_found_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    FAULT_FILMS[name].build(path)
+    first = observe_all(path)
+    assert tuple((seen.clip.width, seen.clip.height) for seen in first if seen.clip.duration_seconds > 2) == (
+        FAULT_FILMS[name].sizes
+    )
+    for seen in first:
+        with Video(source(path), clock=seen.clip.clock) as video:
+            (again,) = revisit(video, [seen.clip])
+        assert again.clip == seen.clip
+        if seen.view is None:
+            assert again.view is None
+            continue
+        assert np.diff(seen.view.signals.seconds).max(initial=0) <= MAX_FRAME_SECONDS
+        assert {sample.picture.y.shape for sample in seen.view.samples} == {(seen.clip.height, seen.clip.width)}
+        assert again.view is not None
+        assert_same_view(seen.view, again.view)
+
+
+def test_a_pause_in_a_film_is_no_slow_clip(tmp_path: Path) -> None:
+    path = tmp_path / "pause.mp4"
+    FAULT_FILMS["pause.mp4"].build(path)
+    first, second = (seen.clip for seen in observe_all(path) if seen.clip.duration_seconds > 2)
+    assert float(first.fps) == pytest.approx(first.num_frames / first.duration_seconds, rel=0.01)
+    assert float(second.fps) == pytest.approx(second.num_frames / second.duration_seconds, rel=0.01)
+    assert first.fps > 5 * 8 / 69
+
+
+def test_a_header_that_says_480_frames_of_one_a_second_costs_no_memory(tmp_path: Path) -> None:
+    """What is remembered counts by time and by number, whatever the header's rate."""
+    path = tmp_path / "v.mkv"
+    fault_films.timed(path, times=(Fraction(second) for second in range(700)))
+    with Video(source(path)) as video:
+        video.info = replace(video.info, fps=Fraction(480))
+        most = 0
+        clips = []
+        for seen in observe(video, ShotConfig(), LENGTHS, Window()):
+            clips.append(seen.clip)
+            most = max(most, round(float(video.last_end_seconds)) - round(seen.clip.start_seconds))
+    assert most < MAX_SAMPLES
+    assert all(clip.duration_seconds <= 10 for clip in clips)
+    assert sum(clip.num_frames for clip in clips) > 600
+
+
+def test_frames_that_hardly_move_on_are_given_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preprocess.observe.MAX_OPEN_FRAMES", 100)
+    path = videos.moving_texture(tmp_path / "v.mp4", seconds=6, fps=Fraction(100), size=(64, 36))
+    sizes = [seen.clip.num_frames for seen in observe_all(path)]
+    assert sum(sizes) == 600
+    assert max(sizes[:-1]) < 150
+
+
+def test_frames_of_a_clock_that_tells_no_time_are_in_no_clip(tmp_path: Path) -> None:
+    path = videos.moving_texture(tmp_path / "v.mp4", seconds=3, size=(64, 36))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"mdhd") + 16  # ticks a second
+    content[at : at + 4] = (2**31 - 1).to_bytes(4, "big")
+    path.write_bytes(content)
+    assert observe_all(path) == []
+
+
+def test_a_picture_that_stands_for_seconds_counts_for_as_many_samples(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    times = [Fraction(index, 24) for index in range(36)] + [Fraction(3, 2) + 2 * step for step in range(4)]
+    fault_films.timed(path, times=[*times, Fraction(19, 2)])
+    (seen,) = [one for one in observe_all(path) if one.clip.num_frames > 10]
+    assert seen.view is not None
+    begins = [sample.seconds for sample in seen.view.samples]
+    assert max(np.diff(begins)) <= 1
+    assert len({id(sample.picture) for sample in seen.view.uniform(16)}) == len(seen.view.uniform(16))
+    with Video(source(path)) as video:
+        (again,) = revisit(video, [seen.clip])
+    assert again.view is not None
+    assert_same_view(seen.view, again.view)
+
+
+def test_a_cut_between_pictures_that_stand_for_a_second_costs_none_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    videos.shots_video(path, seconds=(8, 8), openings=("cut", "cut"), fps=Fraction(2))
+    clips = [seen.clip for seen in observe_all(path)]
+    assert sum(clip.duration_seconds for clip in clips) == pytest.approx(16)
+    assert 8.0 in [clip.start_seconds for clip in clips]

@@ -13,7 +13,7 @@ from tests.filters.views import texture, view_of
 def test_a_view_prints_the_shapes_of_its_frames() -> None:
     view = view_of([texture(90, 160)] * 96)
     picture = Picture(y=np.zeros((5, 8), np.uint8), cb=np.zeros((3, 4), np.uint8), cr=np.zeros((3, 4), np.uint8))
-    assert repr(picture) == "Picture(y=uint8 (5, 8), cb=uint8 (3, 4), cr=uint8 (3, 4))"
+    assert repr(picture) == "Picture(y=uint8 (5, 8), cb=uint8 (3, 4), cr=uint8 (3, 4), matrix='bt601')"
     height, width = view.samples[0].luma.shape
     assert f"luma=uint8 ({height}, {width})" in repr(view)
     assert f"change=float64 ({view.clip.num_frames},)" in repr(view)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from preprocess.clip import Source
 from preprocess.decode import Video
 from preprocess.io import storage
+from preprocess.listing import GrowingSources
 from preprocess.sources import list_sources
 from tests import videos
 
@@ -45,11 +50,10 @@ def test_folders_side_files_and_hidden_ones(tmp_path: Path) -> None:
     assert [os.path.relpath(s.uri, tmp_path) for s in listing.sources] == [
         "a/b/deep.mkv",
         "film.mp4",
-        "p.png",
         "strange",
     ]
-    assert listing.ignored == {".json": 1, ".txt": 1}
-    assert [s.sidecar for s in listing.sources] == [None, os.fspath(tmp_path / "film.json"), None, None]
+    assert listing.ignored == {".json": 1, ".png": 1, ".txt": 1}
+    assert [s.sidecar for s in listing.sources] == [None, os.fspath(tmp_path / "film.json"), None]
 
 
 def test_output_folder_inside_the_source_is_left_out(tmp_path: Path) -> None:
@@ -75,6 +79,66 @@ def test_one_file_is_a_source(tmp_path: Path) -> None:
 def test_nothing_there_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere"):
         list_sources(os.fspath(tmp_path / "nowhere"))
+
+
+def test_a_folder_that_may_not_be_listed_is_a_row(anybody: Path) -> None:
+    (anybody / "shut").mkdir(mode=0)
+    (anybody / "film.mp4").write_bytes(b"x")
+    film, shut = list_sources(os.fspath(anybody)).sources
+    assert (film.uri, film.unreadable) == (os.fspath(anybody / "film.mp4"), None)
+    assert shut.uri == os.fspath(anybody / "shut")
+    assert "Permission denied" in (shut.unreadable or "")
+    with pytest.raises(ValueError, match=r"shut.*Permission denied"):
+        list_sources(os.fspath(anybody / "shut"))
+
+
+@pytest.fixture
+def anybody() -> Iterator[Path]:
+    """A folder of the user that we are, who is not root for the time: root may read everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        nobody = 65534
+        if os.geteuid() == 0:
+            os.chown(folder, nobody, nobody)
+            os.seteuid(nobody)
+        try:
+            yield Path(folder)
+        finally:
+            if os.getuid() == 0:
+                os.seteuid(0)
+
+
+def test_file_uris_are_the_paths_they_stand_for(tmp_path: Path) -> None:
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "film.mp4").write_bytes(b"x")
+    by_uri = list_sources(f"file://{tmp_path}/a%20b".replace("file:///", "file://localhost/"))
+    assert list(by_uri.sources) == list(list_sources(os.fspath(tmp_path / "a b")).sources)
+    storage.write_atomic(f"file://{tmp_path}/out%20put/run.json", b"{}")
+    assert (tmp_path / "out put" / "run.json").read_bytes() == b"{}"
+    with pytest.raises(ValueError, match="another machine"):
+        list_sources("file://host/films")
+
+
+def test_columns_give_the_sources_that_were_put_in(tmp_path: Path) -> None:
+    growing = GrowingSources()
+    put = [
+        Source(uri=f"/films/{n}.mp4", size_bytes=n, modified_ns=-n, provenance=(("license", f"{n}"),))
+        for n in random.Random(0).sample(range(25_000), 25_000)
+    ]
+    for source in put:
+        growing.add(source)
+    growing.add_sidecar("/films/7.json")
+    growing.add_sidecar("/films/8.mp4.json")
+    sources = growing.in_natural_order()
+    put.sort(key=lambda source: source.size_bytes)
+    put[7], put[8] = replace(put[7], sidecar="/films/7.json"), replace(put[8], sidecar="/films/8.mp4.json")
+    assert list(sources) == put
+    assert [sources[place] for place in (0, 24_999, -1, 7_000)] == [put[place] for place in (0, 24_999, -1, 7_000)]
+    assert list(sources[3:20_000:7]) == put[3:20_000:7]
+    done = {(source.uri, source.size_bytes, source.modified_ns) for source in put[::2]}
+    assert list(sources.without(done)) == put[1::2]
+    assert list(sources.larger_than(24_990)) == put[24_991:]
+    marked = sources.with_unreadable({"/films/3.mp4": "no"})
+    assert [place for place, source in enumerate(marked) if source.unreadable == "no"] == [3]
 
 
 def test_name_that_is_no_utf8_can_be_listed_and_opened(tmp_path: Path) -> None:

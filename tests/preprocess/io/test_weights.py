@@ -12,16 +12,16 @@ import pickle
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from preprocess.io.weights import MIRROR_VARIABLE, MissingWeightsError, find_file, find_folder
+from tests.loopback import serving
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
@@ -148,12 +148,8 @@ class Hub:
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     served = Hub(files={"config.json": b"{}", "model.safetensors": b"weights", "sub/head.pth": b"head"})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(served))
-    served.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield served
-    server.shutdown()
-    server.server_close()
+    with serving(handler(served)) as served.url:
+        yield served
 
 
 def test_a_download_brings_what_is_wanted_and_stays(tmp_path: Path, hub: Hub) -> None:

@@ -4,82 +4,27 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import cv2
 import numpy as np
 import pytest
 
-from preprocess.shots.detector import Shot, ShotConfig, ShotDetector, Transition
-
-HEIGHT, WIDTH = 54, 96
-BLACK, WHITE, TEAL = (0, 128, 128), (255, 128, 128), (110, 150, 90)
-
-
-def picture(seed: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """A still of soft random blobs, float32 (height, width, 3), as unlike any other seed's as two scenes are."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.uniform((20, 90, 90), (235, 166, 166), (6, 9, 3)).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def still(seed: int, num_frames: int, noise: float = 1.5) -> np.ndarray:
-    rng = np.random.default_rng(seed + 1000)
-    return picture(seed) + rng.normal(0, noise, (num_frames, HEIGHT, WIDTH, 3)).astype(np.float32)
-
-
-def pan(seed: int, num_frames: int, pixels_per_frame: float) -> np.ndarray:
-    wide = picture(seed, width=WIDTH + int(num_frames * pixels_per_frame) + 2)
-    matrices = [np.float32([[1, 0, -at * pixels_per_frame], [0, 1, 0]]) for at in range(num_frames)]
-    return np.stack([cv2.warpAffine(wide, matrix, (WIDTH, HEIGHT)) for matrix in matrices])
-
-
-def zoom(seed: int, num_frames: int, growth: float) -> np.ndarray:
-    matrices = [cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), 0, 1 + growth * at) for at in range(num_frames)]
-    return np.stack([cv2.warpAffine(picture(seed), matrix, (WIDTH, HEIGHT)) for matrix in matrices])
-
-
-def mix(before: np.ndarray, after: np.ndarray, num_frames: int) -> np.ndarray:
-    """Linear dissolve whose every frame shows both pictures."""
-    share = (np.arange(1, num_frames + 1) / (num_frames + 1))[:, None, None, None]
-    return ((1 - share) * before + share * after).astype(np.float32)
-
-
-def fade(before: np.ndarray, after: np.ndarray, colour: tuple[int, int, int], num_frames: int) -> np.ndarray:
-    """Half fade-out and half fade-in, with one frame of the colour between them."""
-    flat = np.broadcast_to(np.float32(colour), before.shape)
-    half = num_frames // 2
-    return np.concatenate([mix(before, flat, half), flat[None], mix(flat, after, num_frames - half - 1)])
-
-
-def to_bytes(frames: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(frames), 0, 255).astype(np.uint8)
-
-
-def detect(
-    frames: np.ndarray, config: ShotConfig | None = None, fps: Fraction = Fraction(24)
-) -> tuple[list[Transition], list[Shot]]:
-    detector = ShotDetector(config or ShotConfig(), fps)
-    shots = [shot for frame in to_bytes(frames) for shot in detector.push(frame)]
-    shots += detector.finish()
-    return detector.transitions, shots
-
-
-def cuts(transitions: list[Transition]) -> list[int]:
-    assert {transition.kind for transition in transitions} <= {"cut"}
-    return [transition.start for transition in transitions]
-
-
-@pytest.mark.parametrize("detector", ["adaptive", "content"])
-def test_hard_cuts_are_found_at_their_frame(detector: str) -> None:
-    lengths = [40, 5, 80, 30, 12]
-    frames = np.concatenate([still(seed, length) for seed, length in enumerate(lengths)])
-    transitions, shots = detect(frames, ShotConfig(detector=detector, margin_frames=0))
-    assert cuts(transitions) == [40, 45, 125, 155]
-    assert [(shot.start, shot.end) for shot in shots] == [(0, 40), (40, 45), (45, 125), (125, 155), (155, 167)]
-
-
-def test_cuts_between_doubled_frames_are_found() -> None:
-    frames = np.concatenate([np.repeat(pan(0, 40, 1.5), 2, axis=0), np.repeat(pan(1, 40, 1.5), 2, axis=0)])
-    assert cuts(detect(frames)[0]) == [80]
+from preprocess.shots.detector import ShotConfig, ShotDetector
+from preprocess.shots.shot import Shot
+from tests.preprocess.shots.films import (
+    BLACK,
+    HEIGHT,
+    TEAL,
+    WHITE,
+    WIDTH,
+    cuts,
+    detect,
+    fade,
+    mix,
+    pan,
+    picture,
+    still,
+    to_bytes,
+    zoom,
+)
 
 
 def test_margin_is_dropped_at_transitions_and_not_at_the_edges() -> None:
@@ -126,14 +71,29 @@ def test_gradual_transitions_can_be_switched_off() -> None:
     assert len(shots) == 1
 
 
-@pytest.mark.parametrize("num_flash_frames", [1, 2, 4])
-@pytest.mark.parametrize("levels", [60, 255])  # a partly lit picture and a white one
-def test_flash_is_no_cut(num_flash_frames: int, levels: int) -> None:
-    frames = still(0, 120)
-    frames[60 : 60 + num_flash_frames, ..., 0] += levels
-    transitions, shots = detect(frames)
-    assert transitions == []
-    assert [(shot.start, shot.end) for shot in shots] == [(0, 120)]
+@pytest.mark.parametrize(
+    "shares", [(0.9, 0.5, 0.2), (0.3, 0.7, 0.5, 0.2), (*np.linspace(0, 0.85, 8), *np.linspace(0.8, 0, 30))]
+)
+def test_light_that_rises_and_fades_is_no_join(shares: tuple[float, ...]) -> None:
+    frames = still(0, 160)
+    for at, share in enumerate(shares, 60):
+        frames[at] += share * (np.float32(WHITE) - frames[at])
+    assert detect(frames)[0] == []
+
+
+def test_a_short_flat_shot_between_others_is_no_fade() -> None:
+    flat = still(1, 30, noise=0.3)
+    flat = flat.mean(axis=(1, 2), keepdims=True) + 0.15 * (flat - flat.mean(axis=(1, 2), keepdims=True))
+    flat *= (1 - 0.3 * np.hanning(30))[:, None, None, None] ** [1, 0, 0]
+    assert cuts(detect(np.concatenate([still(0, 60), flat, still(2, 60)]))[0]) == [60, 90]
+
+
+def test_light_switched_off_and_on_is_no_join_and_a_dip_to_black_is() -> None:
+    dark, dip = still(0, 160), still(0, 160)
+    dark[60:90] += 0.75 * (np.float32(BLACK) - dark[60:90])
+    dip[60:77] = fade(picture(0), picture(0), BLACK, 17)
+    assert detect(dark)[0] == []
+    assert [transition.kind for transition in detect(dip)[0]] == ["fade"]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +153,8 @@ def test_memory_and_delay_are_bounded(kind: str) -> None:
     detector, held, delays = ShotDetector(ShotConfig(), Fraction(24)), list[int](), list[int]()
     for at in range(3000):
         detector.push(frames[at % 100 if kind == "flicker" else min(at, 60 + at % 40)])
-        held.append(detector._track.end - detector._track.first + len(detector._blends) + len(detector._hard_cuts))
+        pending = len(detector._pending.blends) + len(detector._pending.hard_cuts)
+        held.append(detector._track.end - detector._track.first + pending)
         delays.append(at - max(detector.open_start, detector.settled))
     assert max(held) < 300
     assert max(delays) < 400
@@ -202,11 +163,6 @@ def test_memory_and_delay_are_bounded(kind: str) -> None:
 def test_tiny_streams() -> None:
     assert detect(still(0, 1))[1] == [Shot(start=0, end=1)]
     assert ShotDetector(ShotConfig(), Fraction(24)).finish() == []
-
-
-def test_portrait_frames_are_cut_too() -> None:
-    frames = np.concatenate([still(0, 30), still(1, 30)]).transpose(0, 2, 1, 3)
-    assert cuts(detect(np.ascontiguousarray(frames))[0]) == [30]
 
 
 @pytest.mark.parametrize(
