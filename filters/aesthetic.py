@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from filters.base import ColumnType
 from filters.towers.head_scorer import HeadScorer
+from preprocess.io.settings import OUTSIDE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,12 @@ class AestheticScorer(HeadScorer):
 
     name: ClassVar[str] = "aesthetic"
     columns: ClassVar[Mapping[str, ColumnType]] = {"aesthetic": float, "aesthetic_min": float}
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "aesthetic": ("1-10", "LAION's rating on CLIP: mean of four frames"),
+        "aesthetic_min": ("1-10", "that of the worst of them"),
+    }
 
     tower: str = "clip"
-    head: str = "trl-lib/ddpo-aesthetic-predictor:aesthetic-model.pth"
+    head: str = field(default="trl-lib/ddpo-aesthetic-predictor:aesthetic-model.pth", metadata=OUTSIDE)
     """The hub's copy of sac+logos+ava1-l14-linearMSE.pth from christophschuhmann/improved-aesthetic-predictor. Heads of
     the other layouts (`filters.towers.aesthetic_head`) do as well, on the tower that they were trained on."""

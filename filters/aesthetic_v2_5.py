@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from filters.base import ColumnType
 from filters.towers.head_scorer import HeadScorer
+from preprocess.io.settings import OUTSIDE
 from preprocess.io.weights import MissingWeightsError
 
 
@@ -20,9 +21,16 @@ class AestheticV25Scorer(HeadScorer):
 
     name: ClassVar[str] = "aesthetic_v2_5"
     columns: ClassVar[Mapping[str, ColumnType]] = {"aesthetic_v2_5": float, "aesthetic_v2_5_min": float}
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "aesthetic_v2_5": (
+            "1-10",
+            "rating of aesthetic-predictor v2.5 on SigLIP, another head with other bounds: mean of four frames",
+        ),
+        "aesthetic_v2_5_min": ("1-10", "that of the worst of them"),
+    }
 
     tower: str = "siglip"
-    head: str = "aesthetic_predictor_v2_5.pth"
+    head: str = field(default="aesthetic_predictor_v2_5.pth", metadata=OUTSIDE)
     """On no hub: `models/aesthetic_predictor_v2_5.pth` of its repository, which has to be given by path."""
 
     def check(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +21,9 @@ class AlignmentScorer(EmbeddingScorer):
     """
 
     name: ClassVar[str] = "alignment"
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "alignment": ("-1-1", "mean cosine between caption and uniform frames"),
+    }
     needs_caption: ClassVar[bool] = True
 
     tower: str = "clip"

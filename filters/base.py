@@ -1,9 +1,9 @@
 """The contract of a filter: measure one thing about a clip, and leave the deciding to `filters.rules`.
 
-Three kinds fill it (`preprocess.measurement`). A `Scorer` looks at one clip's frames, on the CPU that decoded them. A
-`BatchScorer` runs a model over a few frames of many clips. An `EmbeddingScorer` looks at what an image tower
-(`filters.towers.tower`) made of the frames: all that name the same tower share its one forward pass. Another kind is
-another subclass of `Measurement`.
+Four kinds fill it (`preprocess.measurement`). A `Scorer` looks at one clip's frames, on the CPU that decoded them, and
+a `SoundScorer` hears it there. A `BatchScorer` runs a model over a few frames of many clips. An `EmbeddingScorer` looks
+at what an image tower (`filters.towers.tower`) made of the frames: all that name the same tower share its one forward
+pass. Another kind is another subclass of `Measurement`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ import numpy.typing as npt
 
 from preprocess.frames import FrameView
 from preprocess.measurement import ColumnType, Look, Measurement, Rows, Score, Scores, Step, Vector
+from preprocess.sound.heard import Heard
 
 __all__ = [
     "BatchScorer",
     "ColumnType",
     "Embedded",
     "EmbeddingScorer",
+    "Heard",
     "Look",
     "Measurement",
     "Rows",
     "Score",
     "Scorer",
     "Scores",
+    "SoundScorer",
     "Step",
     "Vector",
 ]
@@ -57,6 +60,32 @@ class Scorer(Measurement):
     def scores(self, looks: Sequence[Look], rows: Rows) -> Sequence[Scores]:
         """As they are."""
         return looks
+
+
+class SoundScorer(Measurement):
+    """Measures a clip by its samples, on the CPU that decoded them: its look is its scores, None without sound."""
+
+    listens: ClassVar[bool] = True
+    costly: ClassVar[bool] = False
+    """As of a `Scorer`."""
+
+    @property
+    def step(self) -> Step:
+        """Where the video is decoded."""
+        return Step.COSTLY if self.costly else Step.FRAMES
+
+    @abstractmethod
+    def score(self, heard: Heard) -> Scores:
+        """Measure one clip that has samples, silent or not: a value for each of `columns`, or the one number."""
+
+    def look(self, view: FrameView) -> Look:
+        """The scores."""
+        heard = view.sound.heard if view.sound is not None else None
+        return None if heard is None else self.score(heard)
+
+    def scores(self, looks: Sequence[Look], rows: Rows) -> Sequence[Scores]:
+        """As they are."""
+        return [dict.fromkeys(self.columns) if look is None else look for look in looks]
 
 
 class BatchScorer(Measurement):

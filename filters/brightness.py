@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,9 @@ class BrightnessScorer(Scorer):
     """`brightness`: mean full-range luma of four frames, 0 (black) to 255 (white)."""
 
     name: ClassVar[str] = "brightness"
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "brightness": ("0-255", "mean luma, full range"),
+    }
 
     def score(self, view: FrameView) -> float:
         """Always measured."""

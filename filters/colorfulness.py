@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,12 +10,9 @@ import numpy as np
 
 from filters.base import Scorer
 from preprocess.frames import FrameView, Picture
+from preprocess.light import to_rgb
 
 FRAMES = 4
-RED_GREEN = np.array([0.344136, 2.116136])
-"""R - G in terms of (Cb, Cr) less 128, BT.601 full range as `Picture` has it."""
-YELLOW_BLUE = np.array([-1.944068, 0.343932])
-"""(R + G) / 2 - B in the same terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,9 @@ class ColorfulnessScorer(Scorer):
     """
 
     name: ClassVar[str] = "colorfulness"
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "colorfulness": ("", "Hasler and Suesstrunk 2003"),
+    }
 
     def score(self, view: FrameView) -> float:
         """Always measured."""
@@ -40,7 +41,9 @@ def picture_colorfulness(picture: Picture) -> float:
     """
     chroma = np.stack([plane[::2, ::2].ravel() for plane in (picture.cb, picture.cr)]).astype(np.float32) - 128
     mean = chroma.mean(axis=1)
+    red, green, blue = to_rgb(picture.matrix)[:, 1:3].astype(np.float64)
+    opponents = (red - green, (red + green) / 2 - blue)
     covariance = chroma @ chroma.T / chroma.shape[1] - np.outer(mean, mean)
-    variance = sum(float(axis @ covariance @ axis) for axis in (RED_GREEN, YELLOW_BLUE))
-    offset = np.hypot(RED_GREEN @ mean, YELLOW_BLUE @ mean)
+    variance = sum(float(axis @ covariance @ axis) for axis in opponents)
+    offset = np.hypot(*(axis @ mean for axis in opponents))
     return float(np.sqrt(max(0.0, variance)) + 0.3 * offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,10 @@ class ConsistencyScorer(EmbeddingScorer):
     """
 
     name: ClassVar[str] = "consistency"
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "consistency": ("-1-1", "lowest cosine between neighbours of the first, the uniform and the last frame"),
+    }
+    timed: ClassVar[tuple[str, ...]] = ("consistency",)
 
     tower: str = "clip"
 

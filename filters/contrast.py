@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +21,9 @@ class ContrastScorer(Scorer):
     """`contrast`: distance of the 5th and 95th percentile of luma, 0-255, mean of four frames."""
 
     name: ClassVar[str] = "contrast"
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "contrast": ("0-255", "95th minus 5th percentile of luma"),
+    }
 
     def score(self, view: FrameView) -> float:
         """Always measured."""

@@ -20,6 +20,12 @@ class EmbeddingColumnScorer(EmbeddingScorer):
 
     name: ClassVar[str] = "embedding"
     columns: ClassVar[Mapping[str, ColumnType]] = {"embedding": list}
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "embedding": (
+            "",
+            "list of float16, of length 1 as a vector: mean of the uniform frames, so that a dot product is a cosine",
+        ),
+    }
 
     tower: str = "clip"
 

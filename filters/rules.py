@@ -39,10 +39,11 @@ class Range:
             return []
         values = _numbers(table, self.column)
         broken = [(f"{self.column}:not_measured", np.isnan(values))]
-        if self.min is not None:
-            broken.append((f"{self.column}:below_{float(self.min)}", values < self.min))
-        if self.max is not None:
-            broken.append((f"{self.column}:above_{float(self.max)}", values > self.max))
+        with np.errstate(over="ignore"):  # A bound beyond the numbers of the column's type.
+            if self.min is not None:
+                broken.append((f"{self.column}:below_{float(self.min)}", values < self.min))
+            if self.max is not None:
+                broken.append((f"{self.column}:above_{float(self.max)}", values > self.max))
         return broken
 
 

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from filters.base import BatchScorer, ColumnType, Score
-from filters.text.boxes import counted, covered_share, frames_to_read, joined, largest, upright_crops, variety
+from filters.text.boxes import counted, covered_share, joined, largest, upright_crops, variety
 from filters.text.easyocr_detector import DETECTOR_FILE, Detector, Frame, TextBox
 from filters.text.easyocr_recogniser import RECOGNISERS, Gray, Reading, Recogniser, recogniser_for
+from filters.text.news import frames_to_read
 from preprocess.frames import FrameView
 from preprocess.io.bounds import at_least, check, within
-from preprocess.io.settings import OPERATIONAL
+from preprocess.io.settings import OPERATIONAL, OUTSIDE
 from preprocess.io.weights import MissingWeightsError, find_folder
 
 SETTING = "scorers.text_area_easyocr.weights"
@@ -41,8 +42,18 @@ class EasyOcrTextAreaScorer(BatchScorer):
     name: ClassVar[str] = "text_area_easyocr"
     libraries: ClassVar[tuple[str, ...]] = ("torch", "easyocr")
     columns: ClassVar[Mapping[str, ColumnType]] = {"text_area": float, "text": str}
+    about: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "text_area": (
+            "0-1",
+            "largest share of a frame under text, by RapidOCR in any script, or by EasyOCR: `run.json` says which",
+        ),
+        "text": (
+            "",
+            "what was read of it; null where nothing was, and where `text_area_easyocr` ran with `read=false`",
+        ),
+    }
 
-    weights: str = "~/.EasyOCR/model"
+    weights: str = field(default="~/.EasyOCR/model", metadata=OUTSIDE)
     """Folder or hub id of EasyOCR's files, unzipped; by default its own folder. Nothing is fetched from its site."""
     read: bool = True
     """False runs the detector alone: everything it takes for text counts, and `text` is None."""

@@ -1,4 +1,4 @@
-"""What every measurement of text needs, whichever model finds and reads it: where to look, and what area counts."""
+"""What every measurement of text needs, whichever model finds and reads it: lines as they lie, and what area counts."""
 
 from __future__ import annotations
 
@@ -8,40 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from preprocess.frames import Plane, Sample
-
 Box = npt.NDArray[np.float32]
 """Corners of a rotated rectangle, (4, 2), x and y in pixels; clockwise from the top left of its line."""
 
 MAX_TEXT_LENGTH = 500
 MASK_LONG_SIDE = 960
 """Boxes are filled at this size, where rounding to pixels moves a subtitle's area by a few per cent."""
-STROKE_LONG_SIDE = 480
-STROKE_CELL = 12
-"""Pixels of the stroke map's grid at `STROKE_LONG_SIDE`: about the height of a subtitle."""
-NEW_STROKES = 8.0
-"""Grey levels of |Laplacian|, mean over a cell. Titles of 5 % of the height add 11 or more, also in soft video;
-frames that add less than this hold the text of frames already read."""
-
-
-def frames_to_read(samples: Sequence[Sample], max_frames: int) -> tuple[Sample, ...]:
-    """The samples, in time order, that together show every place where text may have appeared.
-
-    Thin strokes give a high Laplacian, so each next frame is the one whose strongest cell exceeds all frames chosen
-    before by most; the first choice is the frame with the strongest strokes of all. Costs 0.3 ms a sample.
-    """
-    maps = [_stroke_map(sample.picture.y) for sample in samples]
-    chosen: list[int] = []
-    seen = np.zeros_like(maps[0])
-    while len(chosen) < min(max_frames, len(maps)):
-        news = [-1.0 if index in chosen else float((strokes - seen).max()) for index, strokes in enumerate(maps)]
-        best = int(np.argmax(news))
-        if chosen and news[best] < NEW_STROKES:
-            break
-        chosen.append(best)
-        # A neighbouring cell is allowed to move here, so that a slow pan is not news.
-        seen = np.maximum(seen, cv2.dilate(maps[best], np.ones((3, 3), np.uint8)))
-    return tuple(samples[index] for index in sorted(chosen))
 
 
 def covered_share(boxes: Sequence[Box], width: int, height: int) -> float:
@@ -90,12 +62,3 @@ def variety(line: str) -> int:
 def joined(lines: Iterable[str]) -> str | None:
     """The distinct lines in order, as the `text` column holds them; None where there are none."""
     return " / ".join(dict.fromkeys(lines))[:MAX_TEXT_LENGTH] or None
-
-
-def _stroke_map(luma: Plane) -> npt.NDArray[np.float32]:
-    scale = min(1.0, STROKE_LONG_SIDE / max(luma.shape))
-    small = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else luma
-    strokes = np.abs(cv2.Laplacian(small, cv2.CV_32F))
-    cells: npt.NDArray[np.float32] = cv2.boxFilter(strokes, -1, (2 * STROKE_CELL, STROKE_CELL))
-    rows, columns = (slice(min(STROKE_CELL, size) // 2, None, STROKE_CELL) for size in cells.shape)
-    return cells[rows, columns]

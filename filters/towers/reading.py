@@ -23,6 +23,7 @@ class TowerReading(Measurement):
     def __init__(self, tower: Tower, scorers: Sequence[Measurement]) -> None:
         self.name = f"{self.does} {tower.name}"  # type: ignore[misc]
         self.columns = reduce(or_, (dict(scorer.columns) for scorer in scorers), {})  # type: ignore[misc]
+        self.timed = tuple(column for scorer in scorers for column in scorer.timed)  # type: ignore[misc]
         self.gpus = tower.gpus
         self._tower = tower
         self._scorers = tuple(scorers)

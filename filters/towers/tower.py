@@ -17,7 +17,7 @@ from filters.towers.models import layout, load_model
 from filters.towers.pixels import FITS, RESAMPLINGS, Geometry
 from preprocess.frames import FrameView
 from preprocess.io.bounds import at_least, check, one_of
-from preprocess.io.settings import OPERATIONAL
+from preprocess.io.settings import OPERATIONAL, OUTSIDE
 from preprocess.io.weights import MissingWeightsError, find_folder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Tower:
     """Packages it imports that are not part of the core installation."""
 
     name: str
-    weights: str
+    weights: str = field(metadata=OUTSIDE)
     """Folder or hub id: an open_clip model (`open_clip_config.json`) or one of transformers (`config.json`)."""
     image_size: int = field(metadata=at_least(1))
     """Side in pixels of the square that the model sees."""

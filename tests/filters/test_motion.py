@@ -2,10 +2,10 @@
 
 import math
 
-import cv2
 import numpy as np
 import pytest
 
+from benchmarks.truth.moving import AS_IS, Change, before, page
 from filters.motion import MotionScorer
 from tests.filters.views import moving, texture, view_of
 
@@ -116,15 +116,45 @@ def test_subject_adds_motion_with_its_speed_and_leaves_the_camera_static():
     assert slow["camera"] == fast["camera"] == "static"
 
 
-def test_texture_tells_a_subjects_motion_and_blur_hides_it():
-    def frames(blur):
-        subject = texture(100, 100, seed=7)
-        for n in range(60):
-            frame = np.full((240, 426), 120, np.uint8)
-            frame[70:170, 20 + n : 120 + n] = subject
-            yield cv2.GaussianBlur(frame, (0, 0), blur)
+PICTURES = [texture(360, 640, seed=seed) for seed in (1, 2)]
 
-    assert _score(frames(12))["motion"] < 0.7 * _score(frames(1))["motion"]
+
+def _subject(area, speed, change=AS_IS, seconds=2.6):
+    look, rng = before(*PICTURES, area, speed), np.random.default_rng(0)
+    return _score([change(look(n / 12), rng) for n in range(round(12 * seconds))], fps=12)["motion"]
+
+
+@pytest.mark.parametrize(("area", "speed"), [(0.02, 10), (0.08, 2), (0.08, 25), (0.25, 10), (0.25, 40)])
+def test_subject_before_a_still_camera_moves_as_fast_as_it_does(area, speed):
+    assert _subject(area, speed) == pytest.approx(area * speed, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("change", "within"),
+    [(Change(light=0.25), 0.15), (Change(contrast=0.3), 0.15), (Change(noise=8), 0.15), (Change(blur=2), 0.25)],
+    ids=str,
+)
+def test_light_noise_and_focus_are_no_motion(change, within):
+    assert _subject(0.08, 10, change) == pytest.approx(_subject(0.08, 10), rel=within)
+
+
+def test_hand_that_moves_for_a_quarter_of_the_time_counts_a_quarter():
+    look = before(*PICTURES, 0.05, 12)
+    moves, rests = ([look(t) for t in times] for times in (np.arange(12) / 12, [1.0] * 36))
+    assert _score([*rests[:18], *moves[::-1], *rests[18:]], fps=12)["motion"] == pytest.approx(0.15, rel=0.4)
+
+
+def test_light_that_goes_up_and_down_is_no_motion():
+    still = texture(240, 426)
+    frames = [np.clip(still * (0.6 + 0.3 * math.sin(n / 5)), 0, 255).astype(np.uint8) for n in range(60)]
+    assert _score(frames)["motion"] < 0.05
+
+
+def test_page_that_scrolls_is_not_static():
+    sheet = page(np.random.default_rng(0))
+    scores = _score([sheet[5 * n : 5 * n + 360] for n in range(36)], fps=12)
+    assert scores["motion"] == pytest.approx(5 * 12 / 6.4, rel=0.15)
+    assert scores["camera"] == "tilt_down"
 
 
 def test_one_sampled_frame_tells_no_motion():

@@ -43,5 +43,17 @@ def test_noise_does_not_pass_for_sharpness():
     assert _sharpness(np.clip(blurred + noise, 0, 255).astype(np.uint8)) < 0.75 * _sharpness(_scene())
 
 
+def test_blocks_do_not_pass_for_sharpness():
+    coded = cv2.imencode(".jpg", _scene(), [cv2.IMWRITE_JPEG_QUALITY, 3])[1]
+    assert _sharpness(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)) < _sharpness(_scene()) + 0.03
+
+
+def test_a_small_subject_in_focus_is_enough():
+    blurred = cv2.GaussianBlur(_scene(), (0, 0), 9)
+    bokeh = blurred.copy()
+    bokeh[200:300, 400:500] = _scene()[200:300, 400:500]
+    assert _sharpness(bokeh) > 2.5 * _sharpness(blurred)
+
+
 def test_nothing_to_judge_in_a_blank_picture():
     assert _sharpness(np.full((90, 160), 130, np.uint8)) is None

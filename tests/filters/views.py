@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocess.clip import Clip
+from preprocess.detail import Detail, chosen_tiles
 from preprocess.frames import (
     ANALYSIS_LONG_SIDE,
     PAIR_SECONDS,
@@ -31,6 +32,7 @@ def view_of(frames: Iterable[Frame], *, fps: Fraction | int = 24, start_frame: i
     """The view of a clip whose n-th frame is shown at (start_frame + n) / fps; frames are taken one at a time."""
     rate = Fraction(fps)
     smalls: list[Picture] = []
+    details: dict[int, Detail] = {}
     pictures: dict[int, Picture] = {}
     height, width = 0, 0
     for n, frame in enumerate(frames):
@@ -39,6 +41,8 @@ def view_of(frames: Iterable[Frame], *, fps: Fraction | int = 24, start_frame: i
         smalls.append(_reduced(full, ANALYSIS_LONG_SIDE))
         if n == 0 or _slot(start_frame + n, rate) != _slot(start_frame + n - 1, rate):
             pictures[n] = _reduced(full, PICTURE_LONG_SIDE)
+            tiles, sharpest = chosen_tiles(full.y)
+            details[n] = Detail(tiles=tiles, sharpest=sharpest)
     if len(pictures) > 1 and _slot(start_frame, rate) == _slot(start_frame - 1, rate):
         del pictures[0]  # not on the grid; a clip without any grid point keeps its first frame
     clip = Clip(
@@ -59,7 +63,7 @@ def view_of(frames: Iterable[Frame], *, fps: Fraction | int = 24, start_frame: i
         luma_std=np.array([small.y.std() for small in smalls]),
         change=np.array([np.nan, *(_change(a, b) for a, b in itertools.pairwise(smalls))]),
     )
-    samples = tuple(_sample(n, picture, smalls, seconds) for n, picture in pictures.items())
+    samples = tuple(_sample(n, picture, details[n], smalls, seconds) for n, picture in pictures.items())
     return FrameView(clip=clip, signals=signals, samples=samples)
 
 
@@ -116,7 +120,9 @@ def _slot(frame: int, rate: Fraction) -> int:
     return int(frame * SAMPLES_PER_SECOND / rate // 1)
 
 
-def _sample(n: int, picture: Picture, smalls: list[Picture], seconds: npt.NDArray[np.float64]) -> Sample:
+def _sample(
+    n: int, picture: Picture, detail: Detail, smalls: list[Picture], seconds: npt.NDArray[np.float64]
+) -> Sample:
     later = int(np.argmin(np.abs(seconds - seconds[n] - PAIR_SECONDS)))
     has_pair = later > n and seconds[-1] >= seconds[n] + PAIR_SECONDS - 1e-6
     return Sample(
@@ -125,6 +131,7 @@ def _sample(n: int, picture: Picture, smalls: list[Picture], seconds: npt.NDArra
         picture=picture,
         pair_luma=smalls[later].y if has_pair else None,
         pair_seconds=float(seconds[later] - seconds[n]) if has_pair else PAIR_SECONDS,
+        detail=detail,
     )
 
 
