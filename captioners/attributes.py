@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 from captioners.base import Caption, Captioner, ClipToDescribe
 from preprocess.io.tables import finite
+from preprocess.kinds import PICTURE
 
 TEXT_LIMIT = 80
 """Characters of on-screen text that are quoted; more says little about the picture."""
-MOTIONS = ((0.1, "almost no motion"), (0.6, "slow motion"), (3.0, "moderate motion"), (math.inf, "fast motion"))
-"""Upper ends of `motion` in percent of the longer side per second: of real shots about a tenth lies under the first,
-half under the second, and a brisk pan is over the third."""
+MOTIONS = ((0.1, "almost no motion"), (0.9, "slow motion"), (4.0, "moderate motion"), (math.inf, "fast motion"))
+"""Upper ends of `motion` in percent of the longer side per second: of 31 real shots, a third lies under the second and
+four fifths under the third; a brisk pan is over it."""
 BRIGHTNESSES = ((50.0, "dark"), (90.0, "dim"), (160.0, "evenly lit"), (math.inf, "bright"))
 """Upper ends of `brightness`, mean luma 0-255."""
 CAMERAS = {
@@ -25,6 +26,10 @@ CAMERAS = {
     "tilt_down": "the camera tilting down",
     "zoom_in": "the camera zooming in",
     "zoom_out": "the camera zooming out",
+    "roll_left": "the camera rolling to the left",
+    "roll_right": "the camera rolling to the right",
+    "tracking": "the camera tracking a subject",
+    "handheld": "a handheld camera",
     "shaky": "a shaky camera",
 }
 
@@ -47,9 +52,12 @@ class AttributesCaptioner(Captioner):
 
 def _sentence(row: Mapping[str, Any]) -> str:
     duration = finite(row.get("duration_seconds"))
-    start = "A clip" if duration is None else f"{_article(duration)} {duration:.1f}-second clip"
+    unknown = "A picture" if row.get("kind") == PICTURE else "A clip"
+    start = unknown if duration is None else f"{_article(duration)} {duration:.1f}-second clip"
     moves = [part for part in (_word(MOTIONS, row.get("motion")), CAMERAS.get(str(row.get("camera")))) if part]
-    colors = _listed(str(row.get("dominant_colors") or ""))
+    said = row.get("dominant_colors") or ()
+    # one text in manifests of before
+    colors = _listed(said if isinstance(said, str) else ", ".join(map(str, filter(None, said))))
     look = [part for part in (_word(BRIGHTNESSES, row.get("brightness")), colors and f"mainly {colors}") if part]
     text = _quotable(row.get("text"))
     parts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import cv2
@@ -57,7 +58,12 @@ class ClipToDescribe:
 
 
 class CaptionServerError(ValueError):
-    """The service that captions is gone or refuses the key: no clip is to blame, so the run stops, to be resumed."""
+    """The service that captions is gone, or refuses the key or everything: the run stops, to be resumed."""
+
+    captions: Sequence[Caption | None] = ()
+    """Of the clips that it was asked for, in order, what was there already."""
+    described: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """By clip id, the columns of those that have a text: they need not be asked for again."""
 
 
 class Captioner(Measurement):
@@ -68,6 +74,9 @@ class Captioner(Measurement):
     columns: ClassVar[Mapping[str, ColumnType]] = {name: list if name == "caption_issues" else str for name in COLUMNS}
     needs_frames: ClassVar[bool] = True
     """False for captioners that read the row alone; their captions are made anew whenever the row changes."""
+
+    reads_files: ClassVar[bool] = False
+    """True for captioners that open files beside the clips' sources."""
 
     num_frames: int = 0
     """Frames it is shown of a clip, uniformly spaced."""
@@ -103,8 +112,17 @@ class Captioner(Measurement):
             CaptionServerError: no clip can be described now.
         """
         clips = [ClipToDescribe(row=row, frames=look or ()) for look, row in zip(looks, rows, strict=True)]
-        captions = zip(self.caption(clips), rows, strict=True)
-        return [self._columns(caption, row) for caption, row in captions]
+        try:
+            captions = self.caption(clips)
+        except CaptionServerError as error:
+            error.described = {
+                row["clip_id"]: self._columns(caption, row)
+                for caption, row in zip(error.captions, rows, strict=False)
+                if caption is not None and caption.text is not None
+            }
+            error.captions = ()
+            raise
+        return [self._columns(caption, row) for caption, row in zip(captions, rows, strict=True)]
 
     def nothing(self, reason: str) -> Mapping[str, Any]:
         """An error, which the next `caption` asks for again."""

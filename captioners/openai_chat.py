@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from captioners.base import Caption, Captioner, ClipToDescribe
+from captioners.base import Caption, Captioner, CaptionServerError, ClipToDescribe
 from captioners.chat.answer import Answer
 from captioners.chat.client import served_models
 from captioners.chat.conversation import DESCRIBED, Message, NoAnswer, detailed, messages, with_short
@@ -26,8 +27,12 @@ from captioners.chat.rewrite import (
 )
 from captioners.chat.server import NO_KEY, ChatServer, RequestFailedError
 from captioners.prompt import Prompt, load_prompt
+from captioners.streak import Streak
 from preprocess.io.bounds import above, at_least, check
-from preprocess.io.settings import OPERATIONAL
+from preprocess.io.settings import OPERATIONAL, OUTSIDE
+
+KEY_LIMIT = 4096
+"""Bytes of a file with a key; tokens of some services are of a thousand characters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +40,23 @@ class OpenAIChatCaptioner(Captioner):
     """Shows a clip's frames to a model on a server, asks for a description, then for one sentence.
 
     The second question goes on in the first one's conversation, so that a server with a prefix cache does not look at
-    the frames again. The key comes from an environment variable, in every process that captions.
+    the frames again. The key comes from an environment variable or a file, in every process that captions.
     """
 
     name: ClassVar[str] = "openai_chat"
     waits: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = ("openai",)
 
-    base_url: str = field(default="http://localhost:8000/v1", metadata=OPERATIONAL)
-    model: str = ""
+    base_url: str = field(default="http://localhost:8000/v1", metadata=OPERATIONAL | OUTSIDE)
+    model: str = field(default="", metadata=OUTSIDE)
     """As the server calls it; empty for the first that it lists."""
-    prompt: str = "detailed_v1"
+    prompt: str = field(default="detailed_v1", metadata=OUTSIDE)
     """Name in `captioners/prompts/` or path of a text file, as for the other two."""
-    short_prompt: str | None = "short_v1"
+    short_prompt: str | None = field(default="short_v1", metadata=OUTSIDE)
     """None asks for no short caption."""
-    rewrite_model: str | None = None
+    rewrite_model: str | None = field(default=None, metadata=OUTSIDE)
     """A language model on the same server that edits both captions; None leaves them as they are."""
-    rewrite_prompt: str = "rewrite_v1"
+    rewrite_prompt: str = field(default="rewrite_v1", metadata=OUTSIDE)
     num_frames: int = field(default=8, metadata=at_least(1))
     long_side: int = field(default=512, metadata=at_least(1))
     max_tokens: int = field(default=512, metadata=at_least(1))
@@ -62,10 +67,14 @@ class OpenAIChatCaptioner(Captioner):
     """For one answer, from the first byte sent to the last received."""
     attempts: int = field(default=6, metadata=OPERATIONAL | at_least(1))
     """Failures of the server at one request before its clip gets the outcome `error`."""
+    failures_in_a_row: int = field(default=20, metadata=OPERATIONAL | at_least(1))
+    """Clips in a row that get no caption, all with the same outcome, before the run stops."""
     patience_seconds: float = field(default=300.0, metadata=OPERATIONAL | at_least(0))
     """How long the server may answer nobody before the run stops: time to load a model again."""
-    key_variable: str = field(default="OPENAI_API_KEY", metadata=OPERATIONAL)
+    key_variable: str = field(default="OPENAI_API_KEY", metadata=OPERATIONAL | OUTSIDE)
     """The environment variable that holds the key. Where it is not set, none is sent."""
+    key_file: str | None = field(default=None, metadata=OPERATIONAL | OUTSIDE)
+    """A file that holds nothing but the key, on every machine that captions; it goes before the variable."""
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
@@ -120,7 +129,13 @@ class OpenAIChatCaptioner(Captioner):
             attempts=self.attempts,
             patience_seconds=self.patience_seconds,
         )
-        return _Session(server=server, model=model, thread=LoopThread(), slots=asyncio.Semaphore(self.concurrency))
+        return _Session(
+            server=server,
+            model=model,
+            thread=LoopThread(),
+            slots=asyncio.Semaphore(self.concurrency),
+            streak=Streak(self.failures_in_a_row),
+        )
 
     def _served(self) -> list[str]:
         served = served_models(self.base_url, self._key())
@@ -129,16 +144,22 @@ class OpenAIChatCaptioner(Captioner):
         return served
 
     def _key(self) -> str:
-        key = os.environ.get(self.key_variable, "").strip()
+        place = f"${self.key_variable}" if self.key_file is None else repr(self.key_file)
+        key = os.environ.get(self.key_variable, "") if self.key_file is None else _read_key(Path(self.key_file))
+        key = key.strip()
         # what does not fit into a header would come back in the text of an exception
         if not (key.isascii() and key.isprintable()):
-            raise ValueError(f"the key in ${self.key_variable} has characters that no key has")
+            raise ValueError(f"the key in {place} has characters that no key has")
         return key or NO_KEY
 
     async def _caption_all(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
         tasks = [asyncio.create_task(self._caption_one(clip)) for clip in clips]
         try:
             return list(await asyncio.gather(*tasks))
+        except CaptionServerError as error:
+            ended = [task.done() and not task.cancelled() and task.exception() is None for task in tasks]
+            error.captions = [task.result() if done else None for task, done in zip(tasks, ended, strict=True)]
+            raise
         finally:
             for task in tasks:
                 task.cancel()
@@ -148,7 +169,8 @@ class OpenAIChatCaptioner(Captioner):
         if not clip.frames:
             return Caption(text=None, outcome="error", detail="no frames")
         async with self._session.slots:
-            caption = await self._described(clip)
+            self._session.streak.go_on()
+            caption = self._session.streak.add(await self._described(clip))
             return await self._rewritten(caption) if self.rewrite_model and caption.outcome == "ok" else caption
 
     async def _described(self, clip: ClipToDescribe) -> Caption:
@@ -196,6 +218,26 @@ class _Session:
     model: str
     thread: LoopThread
     slots: asyncio.Semaphore
+    streak: Streak
+
+
+def _read_key(file: Path) -> str:
+    """What a file holds that is short enough for a key.
+
+    Raises:
+        ValueError: it cannot be read, or is no text, or too long.
+    """
+    try:
+        with file.expanduser().open("rb") as stream:
+            data = stream.read(KEY_LIMIT + 1)
+        key = data.decode("ascii")
+    except OSError as error:
+        raise ValueError(f"captioner.key_file {str(file)!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        key = ""
+    if not key.strip() or len(data) > KEY_LIMIT:
+        raise ValueError(f"captioner.key_file {str(file)!r} holds no key")
+    return key
 
 
 def _check_url(base_url: str) -> None:

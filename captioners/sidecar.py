@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from captioners.base import Caption, Captioner, ClipToDescribe
-from preprocess.io import storage
+from preprocess.file_bounds import SIDECAR_BYTES
+from preprocess.io.bounds import at_least, check
+from preprocess.io.settings import OPERATIONAL
+from preprocess.sidecars import read_sidecar, sidecar_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +18,22 @@ class SidecarCaptioner(Captioner):
     """Reads `film.json` or `film.mp4.json` beside `film.mp4`: all clips of a film get the film's caption.
 
     So it suits films of one scene each. The outcome is `empty` where there is no such file or no caption in it, and
-    `error` where the file is no JSON object.
+    `error` where the file cannot be read as a JSON object.
     """
 
     name: ClassVar[str] = "sidecar"
     needs_frames: ClassVar[bool] = False
+    reads_files: ClassVar[bool] = True
 
     key: str = "caption"
     """The detailed caption's key in the file."""
     short_key: str = "caption_short"
     """The short caption's key; a file may lack it."""
+    max_bytes: int = field(default=SIDECAR_BYTES, metadata=OPERATIONAL | at_least(1))
+    """A larger file is not read."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def caption(self, clips: Sequence[ClipToDescribe]) -> list[Caption]:
         """A caption for each; each film's file is read once."""
@@ -38,16 +45,15 @@ class SidecarCaptioner(Captioner):
         return [said[str(clip.row["source_uri"])] for clip in clips]
 
     def _of_film(self, uri: str) -> Caption:
-        stem = uri.removesuffix(PurePosixPath(uri).suffix)
-        data = storage.read_bytes(f"{stem}.json") or storage.read_bytes(f"{uri}.json")
-        if data is None:
-            return Caption(text=None, outcome="empty", detail="no JSON file beside the video")
         try:
-            facts = json.loads(data)
-        except ValueError:  # not JSON, or not UTF-8
-            return Caption(text=None, outcome="error", detail="the file beside the video is not JSON")
-        if not isinstance(facts, dict):
-            return Caption(text=None, outcome="error", detail="the file beside the video is not a JSON object")
+            found = (read_sidecar(name, self.max_bytes) for name in sidecar_names(uri))
+            facts = next((facts for facts in found if facts is not None), None)
+        except ValueError as error:
+            return Caption(text=None, outcome="error", detail=f"the file beside the video is not read: {error}"[:200])
+        except OSError as error:
+            return Caption(text=None, outcome="error", detail=f"the file beside the video: {error.strerror or error}")
+        if facts is None:
+            return Caption(text=None, outcome="empty", detail="no JSON file beside the video")
         text = _line(facts, self.key)
         if text is None:
             return Caption(text=None, outcome="empty", detail=f"no text {self.key!r} in the file beside the video")

@@ -11,6 +11,8 @@ from enum import Enum, auto
 from captioners.chat.wait import told_seconds
 
 NO_COMPLETION = "the answer is no chat completion"
+FILTERED = ("content_filter", "content_policy_violation", "data_inspection_failed")
+"""Codes of errors by which services say that a filter of theirs would not have the pictures or the answer."""
 DETAIL_LIMIT = 200
 """Characters of a server's or a model's own words that are kept for a log."""
 
@@ -67,11 +69,16 @@ def read_answer(body: str) -> Answer | Failure:
 
 def read_error(
     status: int, headers: Mapping[str, str], body: object, *, base_url: str, model: str, shown: Callable[[str], str]
-) -> Failure:
-    """What an HTTP status of 400 and more means; `shown` makes the server's words fit for a log."""
+) -> Answer | Failure:
+    """What an HTTP status of 400 and more means; `shown` makes the server's words fit for a log.
+
+    A content filter that strikes is an answer: this clip is refused.
+    """
     error = body if isinstance(body, Mapping) else {}
     message = error.get("message") or error.get("detail")
     detail = f"HTTP {status}" + (f": {shown(message)}" if isinstance(message, str) else "")
+    if error.get("code") in FILTERED:
+        return Answer(text=detail, finish_reason="content_filter")
     if status in (401, 403):
         return Failure(kind=Kind.WRONG_SETTING, detail=refused_key(base_url, status))
     if status == 404:

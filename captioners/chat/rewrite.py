@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from captioners.base import Caption
 from captioners.chat.conversation import Message
 from captioners.judge.checks import clean, outcome
+from captioners.judge.unwrap import unfenced
 
 ATTEMPTS = 3
 """Each after the first shows the model what was wrong with its answer."""
@@ -22,7 +22,6 @@ RESPONSE_FORMAT = {
     "type": "json_schema",
     "json_schema": {"name": "captions", "strict": True, "schema": SCHEMA},
 }
-_FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
 
 
 class InvalidRewriteError(ValueError):
@@ -47,9 +46,8 @@ def read_rewrite(text: str, finish_reason: str | None) -> Caption:
     Raises:
         InvalidRewriteError: it is no JSON object of two texts, or one of them is no description.
     """
-    fenced = _FENCE.match(text.strip())
     try:
-        captions = json.loads(fenced[1] if fenced else text)
+        captions = json.loads(unfenced(text))
     except (ValueError, RecursionError):
         raise InvalidRewriteError("it is cut off" if finish_reason == "length" else "it is no JSON") from None
     if not isinstance(captions, dict) or set(captions) != set(SCHEMA["required"]):

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from captioners.judge.camera import contradicts
-from captioners.judge.medium import says_image
+from captioners.judge.medium import says_image, says_video
 from captioners.judge.quotes import QUOTED, quotes_unseen
+from captioners.judge.unwrap import says_more, unwrapped
 from preprocess.io.tables import finite
 
 REPEATED_LENGTH = 4
@@ -41,6 +42,9 @@ _REFUSALS = [
         rf"\bno (?:image|video|frame|picture|clip)s? (?:was|were|is|are|has been|have been) {_GIVEN}\b",
         rf"\byou (?:haven't|have not|didn't) {_GIVEN}\b",
         "^\\W*(?:很|非常)?(?:抱歉|对不起|對不起)|^\\W*我(?:无法|不能|無法)(?:提供|描述|回答|满足|协助|查看|看到)",
+        r"^\W*(?:(?:es )?tut mir leid|(?:je suis )?désolée?|lo siento|desculpe|sinto muito|mi dispiace|извините)"
+        r"\b.{0,40}\b(?:ich kann|je ne peux|no puedo|não posso|non posso|я не могу)\b",
+        "^\\W*(?:申し訳(?:ありません|ございません)|すみませんが|죄송(?:합니다|하지만))",
     )
 ]
 
@@ -67,20 +71,24 @@ def issues(text: str, row: Mapping[str, Any]) -> list[str]:
 
     `camera_contradicts_motion`: it names a camera movement opposite to `camera`, one where `motion` says that nothing
     moves, or a static camera in fast movement. `quotes_unseen_text`: it quotes what is not in `text`, where that was
-    measured. `says_image`: it speaks of a picture or of frames.
+    measured. `says_image`: it speaks of a picture or of frames. `says_video`: it speaks of the video. `says_more`: it
+    holds JSON, a list, headings or words to the reader.
     """
     plain = _straight(text)
     checks = {
         "camera_contradicts_motion": contradicts(plain, _word(row.get("camera")), finite(row.get("motion"))),
         "quotes_unseen_text": quotes_unseen(plain, _text_read(row)),
         "says_image": says_image(plain),
+        "says_video": says_video(plain),
+        "says_more": says_more(plain),
     }
     return [code for code, there in checks.items() if there]
 
 
 def clean(text: str) -> str:
-    """The caption in a model's answer, on one line: without its thoughts, control characters and marks around it."""
-    printable = "".join(c if c.isprintable() else " " for c in _THOUGHT.sub("", text))
+    """The caption in a model's answer, on one line: without its thoughts, control characters, what is said before and
+    after it, and what it is wrapped in (`captioners.judge.unwrap`)."""
+    printable = "".join(c if c.isprintable() else " " for c in unwrapped(_THOUGHT.sub("", text)))
     line = " ".join(printable.replace("**", "").split())
     if len(line) > 1 and line[0] == line[-1] == '"' and '"' not in line[1:-1]:
         line = line[1:-1].strip()
@@ -102,8 +110,10 @@ def _straight(text: str) -> str:
 
 
 def _text_read(row: Mapping[str, Any]) -> str | None:
-    """The on-screen text of the row: empty where none was found, None where it was not looked for."""
-    return _word(row.get("text")) or (None if finite(row.get("text_area")) is None else "")
+    """The on-screen text of the row: empty where none was found, None where it was not looked for or not all read."""
+    if "unknown" in (_word(row.get("text_scripts")) or ""):
+        return None
+    return _word(row.get("text")) or ("" if finite(row.get("text_area")) == 0 else None)
 
 
 def _word(value: object) -> str | None:

@@ -136,8 +136,9 @@ def _chat(turns: Sequence[str], media: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _clock(clip: ClipToDescribe, num_frames: int) -> dict[str, Any]:
-    """When each frame was: at the centres of equal parts, in a video that counts milliseconds as its frames."""
-    duration_ms = 1000 * float(clip.row["duration_seconds"])
+    """When each frame was: at the centres of equal parts, in a video that counts milliseconds as its frames. A picture
+    is a second of standing still."""
+    duration_ms = 1000 * float(clip.row["duration_seconds"] or 1.0)
     centres = [round(duration_ms * (i + 0.5) / num_frames) for i in range(num_frames)]
     return {"total_num_frames": round(duration_ms), "fps": 1000.0, "frames_indices": centres}
 

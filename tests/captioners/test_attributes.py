@@ -23,7 +23,7 @@ def test_says_what_was_measured():
         motion=0.4,
         camera="pan_left",
         brightness=181.0,
-        dominant_colors="blue, white",
+        dominant_colors=["blue", "white"],
         text="EXIT",
     ) == (
         "A 5.2-second clip with slow motion, the camera panning left; bright, mainly blue and white; "
@@ -35,7 +35,7 @@ def test_leaves_out_what_was_not_measured():
     assert _text(duration_seconds=8.0, motion=None, camera=None, brightness=float("nan"), text=None) == (
         "An 8.0-second clip."
     )
-    assert _text(dominant_colors="grey") == "A clip; mainly grey."
+    assert _text(dominant_colors=["grey"]) == "A clip; mainly grey."
     assert _text() == "A clip."
 
 
@@ -64,3 +64,7 @@ def test_long_text_is_cut_at_a_word():
     assert len(caption) < 130
     assert "breaking news..." in caption or "breaking..." in caption
     assert _text(text="   \n\t") == "A clip."
+
+
+def test_manifests_of_before_have_colours_in_one_text():
+    assert _text(dominant_colors="blue, white") == _text(dominant_colors=["blue", "white"])

@@ -46,3 +46,13 @@ def test_frames_are_jpegs_in_order_and_small():
 def test_no_frames_are_made_for_those_that_need_none():
     view = view_of(moving(texture(100, 200), (60, 90), lambda t: (3 * t, 0, 1), seconds=1.0))
     assert AttributesCaptioner().look(view) == ()
+
+
+def test_halves_of_characters_do_not_reach_the_table():
+    class Half(AttributesCaptioner):
+        def caption(self, clips):
+            return [Caption(text="a \ud83d b", outcome="ok") for _ in clips]
+
+    captioner = Half()
+    (scores,) = captioner.scores([None], [{"clip_id": "a"}])
+    assert captioner.filled(scores)["caption"] == "a ? b"

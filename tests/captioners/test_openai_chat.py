@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("openai")
 
 from captioners.base import CaptionServerError, ClipToDescribe
+from captioners.chat.conversation import messages
 from captioners.chat.wait import backoff_seconds, told_seconds
 from captioners.openai_chat import OpenAIChatCaptioner
 from tests.answering_server import LONG, SHORT, AnsweringServer, Reply, completion, describe, error, name_of
@@ -298,6 +299,7 @@ def test_a_server_killed_and_restarted_loses_nothing_and_answers_nothing_twice(c
         (completion("I'm sorry, but I can't assist with that."), "refused"),
         (completion(None, refusal="I cannot describe people."), "refused"),
         (completion("A man", "content_filter"), "refused"),
+        (error(400, "our policy", code="content_filter"), "refused"),
         (completion("  \n"), "empty"),
         (completion(None), "empty"),
         (completion("<think>They want a caption, so let me", "length"), "empty"),
@@ -396,6 +398,25 @@ def test_without_a_key_none_is_sent(captioner_of, monkeypatch):
     assert server.keys == {"Bearer none"}
 
 
+def test_a_key_in_a_file_goes_before_the_variable(captioner_of, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    (tmp_path / "key").write_text(f"  {KEY}\n")
+    with AnsweringServer() as server:
+        captioner_of(server, key_file=str(tmp_path / "key")).caption([clip(1)])
+    assert server.keys == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"k" * 5000, b"\xff\xfe", b"sk-secret\nsecond"])
+def test_a_file_without_a_key_is_refused_unseen(captioner_of, tmp_path, content):
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with AnsweringServer() as server, pytest.raises(ValueError, match=str(path)) as caught:
+        captioner_of(server, key_file=str(path)).check()
+    assert "secret" not in str(caught.value)
+    assert server.keys == set()
+
+
 def test_a_key_that_fits_no_header_is_refused_unseen(captioner_of, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\nsecond line")
     with AnsweringServer() as server, pytest.raises(ValueError, match="OPENAI_API_KEY") as caught:
@@ -441,6 +462,31 @@ def test_check_names_what_is_missing(captioner_of):
             captioner_of(server, model="").check()
         with pytest.raises(ValueError, match="detailed_v1"):
             captioner_of(server, model="some", prompt="detialed_v1").check()
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+@pytest.mark.parametrize("models", [("tiny-vlm",), error(401)])
+def test_an_address_without_v1_is_recognised(end, models):
+    with AnsweringServer(models=models) as server:
+        short = server.url.removesuffix("/v1") + end
+        for model in ("", "tiny-vlm"):
+            with pytest.raises(CaptionServerError, match=rf"did you mean `--set captioner.base_url={server.url}`"):
+                OpenAIChatCaptioner(base_url=short, model=model).check()
+
+
+def test_many_failures_in_a_row_are_a_streak_and_few_are_none(captioner_of):
+    replies = [error(400), completion(""), error(400), error(400), describe(first_request()), error(400), error(400)]
+    with AnsweringServer(replies) as server:
+        captioner = captioner_of(server, short_prompt=None, concurrency=1, failures_in_a_row=3)
+        assert [c.outcome for c in captioner.caption([clip(n) for n in range(7)])].count("ok") == 1
+        server.script = [error(400, "closed")]
+        with pytest.raises(CaptionServerError, match=r"3 clips in a row.*HTTP 400: closed"):
+            captioner.caption([clip(n) for n in range(9)])
+        assert len(server.requests) == 8
+
+
+def first_request():
+    return {"messages": messages(clip(0).frames, ["What is it?"])}
 
 
 def test_prompt_id_names_the_prompts_in_use():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from captioners.attributes import AttributesCaptioner
+from captioners.attributes import CAMERAS, AttributesCaptioner
 from captioners.base import ClipToDescribe
 from captioners.judge.checks import clean, issues, outcome, repeated_share
 
@@ -224,6 +224,14 @@ def test_nothing_is_said_of_text_that_was_not_looked_for_or_not_kept():
     assert issues(sign, {"text": "breaking news / " * 31, "text_area": 0.3}) == []
 
 
+def test_nothing_is_said_of_text_that_could_not_be_read():
+    sign = 'A shop sign reads "BAKERY".'
+    assert issues(sign, {"text": None, "text_scripts": "unknown", "text_area": 0.02}) == []
+    assert issues(sign, {"text": "EXIT", "text_scripts": "Latin, unknown", "text_area": 0.02}) == []
+    assert issues(sign, {"text": None, "text_area": 0.02}) == []
+    assert issues(sign, {"text": "EXIT", "text_scripts": "Latin", "text_area": 0.02}) == ["quotes_unseen_text"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -262,7 +270,7 @@ def test_a_video_may_show_an_image(text):
 
 
 def test_sentences_made_from_the_measures_agree_with_them():
-    for camera in ("static", "pan_left", "pan_right", "tilt_up", "tilt_down", "zoom_in", "zoom_out", "shaky"):
+    for camera in CAMERAS:
         for motion in (0.05, 0.5, 2.5, 9.0):
             row = {"camera": camera, "motion": motion, "text": "SALE 50% off", "text_area": 0.1}
             [caption] = AttributesCaptioner().caption([ClipToDescribe(row=row)])
