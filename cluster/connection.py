@@ -6,14 +6,30 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import ray
 
+from cluster import ray_insides
+from cluster.found import meant_by_auto, refuse_strangers
+
 ANSWER_SECONDS = 5.0
 """How long a cluster may take to say that it is there. Ray's own client waits 40 s, also where nobody listens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A cluster to join, or where `address` is None one to start, with a core for each of `workers` at least."""
+
+    address: str | None
+    working_dir: str
+    workers: int
+    folder: str | None = None
+    """For the sockets and logs of one that is started."""
+    object_store_bytes: int | None = None
 
 
 def send_along(modules: Iterable[ModuleType]) -> None:
@@ -22,43 +38,82 @@ def send_along(modules: Iterable[ModuleType]) -> None:
         ray.cloudpickle.register_pickle_by_value(module)
 
 
-def connect(*, address: str | None, working_dir: str, workers: int, object_store_bytes: int | None = None) -> bool:
-    """Join the cluster at `address` ("auto" for the one that runs on this machine or that this job belongs to), or
-    start one where it is None, with a core for each of `workers` at least. True where this call did either.
+def located(address: str | None) -> str | None:
+    """A cluster's address, with "auto" spelt out, which answers there.
+
+    Where it is the user's own cluster, this process sends the user's token from here on, if there is one.
 
     Raises:
-        ValueError: no cluster answers at `address`, or it wants a token that Ray will not send.
+        ValueError: no cluster answers at `address`, it wants a token that is not sent, or is another user's who must
+            not have it.
+    """
+    if address != "auto":
+        meant = address
+    else:
+        found = meant_by_auto()
+        if found is None:
+            raise ValueError("no Ray cluster of yours runs on this machine, and RAY_ADDRESS names none")
+        meant = found.address
+        if not found.named and "RAY_AUTH_MODE" not in os.environ and _has_token():
+            ray_insides.send_token()
+    if meant is None or "://" in meant:  # another protocol, whose own wait is bounded
+        return meant
+    refuse_strangers(meant)
+    status = ray_insides.answer(meant, ANSWER_SECONDS)
+    if status == "UNAUTHENTICATED":
+        raise ValueError(f"{meant}: the Ray cluster there wants a token; RAY_AUTH_MODE=token sends ~/.ray/auth_token")
+    if status != "OK":
+        raise ValueError(f"{meant}: no Ray cluster answers there within {ANSWER_SECONDS:g} s ({status})")
+    return meant
+
+
+def connect(place: Place) -> bool:
+    """Join the cluster, or start one. True where this call did either.
+
+    Raises:
+        ValueError: as `located`.
     """
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    address = located(place.address)
     if address is None:
-        # Ray's coming default: workers that book no GPU keep their environment; else it warns at every start
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         ray.init(
             address="local",
-            num_cpus=max(workers, os.cpu_count() or 1),
+            num_cpus=max(place.workers, os.cpu_count() or 1),
             include_dashboard=False,
-            object_store_memory=object_store_bytes,
+            object_store_memory=place.object_store_bytes,
+            _temp_dir=place.folder,
             **quiet,
         )
     else:
         # a submitted job has its working directory already; from anywhere else the code must travel
         in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-        runtime_env = {} if in_job else {"working_dir": working_dir, "excludes": _all_but_code(working_dir)}
-        _require_answer(address)
+        excludes = _all_but_code(place.working_dir)
+        runtime_env = {} if in_job else {"working_dir": place.working_dir, "excludes": excludes}
         ray.init(address=address, runtime_env=runtime_env, **quiet)
     return True
 
 
 def cluster_is_running() -> bool:
-    """Whether RAY_ADDRESS names a cluster (as in a submitted job), or one with a node on this machine answers."""
-    if os.environ.get("RAY_ADDRESS", "auto") not in ("", "auto"):
-        return True
-    from ray._private.services import find_gcs_addresses
+    """Whether RAY_ADDRESS names a cluster (as in a submitted job), or one that this user started answers."""
+    found = meant_by_auto()
+    if found is None or found.named:
+        return found is not None
+    return ray_insides.answer(found.address, ANSWER_SECONDS) in ("OK", "UNAUTHENTICATED")
 
-    meant = _meant_by_auto()
-    return meant is not None and bool(find_gcs_addresses()) and _status(meant) in ("OK", "UNAUTHENTICATED")
+
+def cluster_answers(address: str) -> bool:
+    """Whether the head of the cluster at an address, or "auto", that was joined before is still there."""
+    try:
+        return located(address) is not None
+    except ValueError:
+        return False
+
+
+def _has_token() -> bool:
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(named) or Path("~/.ray/auth_token").expanduser().exists()
 
 
 def _all_but_code(folder: str) -> list[str]:
@@ -69,49 +124,3 @@ def _all_but_code(folder: str) -> list[str]:
         if entry.suffix != ".py" and next(entry.glob("*.py"), None) is None
     )
     return [f"/{re.escape(entry.name)}" for entry in others]
-
-
-def _require_answer(address: str) -> None:
-    """Refuse what Ray would wait for."""
-    meant = _meant_by_auto() if address == "auto" else address
-    if meant is None:
-        raise ValueError("no Ray cluster runs on this machine, and RAY_ADDRESS names none")
-    if "://" in meant:  # another protocol, whose own wait is bounded
-        return
-    status = _status(meant)
-    if status == "UNAUTHENTICATED" and address != "auto":
-        raise ValueError(f"{meant}: the Ray cluster there wants a token; RAY_AUTH_MODE=token sends ~/.ray/auth_token")
-    if status not in ("OK", "UNAUTHENTICATED"):  # to "auto" Ray brings the token by itself
-        raise ValueError(f"{meant}: no Ray cluster answers there within {ANSWER_SECONDS:g} s ({status})")
-
-
-def _meant_by_auto() -> str | None:
-    """The address that `ray.init("auto")` takes, from processes and a file; its cluster may be gone."""
-    from ray._private import services
-
-    getattr(services.find_gcs_addresses, "cache_clear", lambda: None)()  # newer Ray keeps what it found once
-    try:
-        address: str = services.get_ray_address_from_environment("auto", None)
-    except ConnectionError:
-        return None
-    return address
-
-
-def _status(address: str) -> str:
-    """What becomes of a call to a cluster's head, by gRPC's names for it, such as OK or UNAVAILABLE.
-
-    An open port would not say: it may be another program's, or of a head that hangs.
-    """
-    import grpc
-    from ray._private.grpc_utils import init_grpc_channel
-    from ray.core.generated.gcs_service_pb2 import GetClusterIdRequest
-    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
-
-    channel = init_grpc_channel(address, [("grpc.enable_http_proxy", 0)])  # as Ray's own client does
-    try:
-        NodeInfoGcsServiceStub(channel).GetClusterId(GetClusterIdRequest(), timeout=ANSWER_SECONDS)
-    except grpc.RpcError as error:
-        return str(error.code().name)
-    finally:
-        channel.close()
-    return "OK"

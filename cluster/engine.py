@@ -1,13 +1,13 @@
-"""The reference engine: the stages, in this process, one item after the other."""
+"""Where stages run: in this process, which is the reference, in a child of it, or on a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
 from cluster.stage import Chain, Stage
 
-ENGINES = ("auto", "local", "ray")
+ENGINES = ("auto", "local", "ray", "in-process")
 """What a command line may ask for; `auto` is a running cluster, or else one of this machine's cores."""
 
 
@@ -17,17 +17,17 @@ class Engine(Protocol):
     replaces_workers: bool
     """Whether a worker that died is replaced, and the next one given the same item again."""
 
-    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
+    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Generator[Any, None, None]:
         """Start the work; closing the iterator stops it."""
         ...
 
 
-class LocalEngine:
-    """No workers, no copies, plain tracebacks."""
+class InProcess:
+    """No workers, no copies, plain tracebacks, and a debugger sees it all. What crashes the process ends the run."""
 
     replaces_workers = False
 
-    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
+    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Generator[Any, None, None]:
         """Process items in order."""
         chain = Chain(stages)
         chain.setup()

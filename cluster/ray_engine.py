@@ -1,32 +1,41 @@
-"""The same stages as actor pools under Ray Data's streaming executor: back-pressure, scaling and restarts are Ray's."""
+"""Runs stages on a Ray cluster, which is driven by a process of its own: this one outlives whatever becomes of it."""
 
 from __future__ import annotations
 
-import logging
+import math
 import pickle
-import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
-import ray
-import ray.data
-from ray.data import ActorPoolStrategy
+import ray.cloudpickle
 
-from cluster.connection import connect
+from cluster import private
+from cluster.connection import Place, cluster_answers
+from cluster.lost import ClusterLostError
+from cluster.pools import Failure, PackedPool
 from cluster.scaling import Pool, plan_pools
 from cluster.stage import Stage
+from cluster.supervised import EndedError, Supervised
 
 LOCAL_OBJECT_STORE_BYTES = 256 << 20
 """Only work orders and rows pass through it; Ray would take 30 % of the machine's memory."""
+
+WINDOW_ITEMS = 10_000
+WINDOW_ITEMS_PER_WORKER = 100
+"""Ray is handed so many items at a time: it has an object for each, and a million would take gigabytes. Between two
+windows the workers wait for the last of them, and load their models again, which is little beside a hundred units."""
+
+START_SECONDS = 180.0
+"""How long starting or joining a cluster may take. Ray waits without end where the first worker is killed while it
+starts (seen with Ray 2.60); a busy machine needs a quarter of a minute, slow disks more."""
 
 
 class RayEngine:
     """Runs stages on a Ray cluster.
 
-    `address` is a cluster's address, "auto" for the one that runs on this machine or that this job belongs to, or None
-    to start a local one with this machine's cores for the time of the run.
+    `address` is a cluster's address, "auto" for the one that RAY_ADDRESS names or that this user started with `ray
+    start`, or None to start a private one with this machine's cores for the time of the run.
     """
 
     replaces_workers = True
@@ -36,87 +45,83 @@ class RayEngine:
         self._working_dir = working_dir
         self._workers = workers
 
-    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Iterator[Any]:
+    def run(self, stages: Sequence[Stage], items: Sequence[Any]) -> Generator[Any, None, None]:
         """Yield results as units end, in any order.
 
         Raises:
             ValueError: no cluster answers at `address`, or the plan needs more than it has.
+            ClusterLostError: the cluster ended in between.
         """
-        started_here = connect(
-            address=self._address,
-            working_dir=self._working_dir,
-            workers=self._workers or 1,
-            object_store_bytes=LOCAL_OBJECT_STORE_BYTES,
-        )
-        try:
-            pools = self._plan(stages, len(items))
-        except ValueError:
-            if started_here:
-                ray.shutdown()
-            raise
-        # After an error or an early end Ray Data's threads still run, and a thread that meets a cluster that is shut
-        # down ends the whole process without a word. The interpreter's own exit takes the cluster down then.
-        yield from _stream(pools, items)
-        if started_here:
-            ray.shutdown()
-
-    def _plan(self, stages: Sequence[Stage], items: int) -> list[Pool]:
-        there = ray.cluster_resources()
-        cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
-        return plan_pools(stages, cpus=cpus, gpus=gpus, items=items, workers=self._workers)
-
-
-def _stream(pools: Sequence[Pool], items: Sequence[Any]) -> Iterator[Any]:
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    rows = [{"item": ray.cloudpickle.dumps(item)} for item in items]
-    dataset = ray.data.from_items(rows, override_num_blocks=max(1, len(rows)))
-    for pool in pools:
-        dataset = dataset.map_batches(
-            _Worker,
-            fn_constructor_args=(ray.cloudpickle.dumps(pool.stage),),
-            batch_size=pool.stage.batch_items,
-            # Two units in flight hide the hand-over; a third would only sit behind a long one.
-            compute=ActorPoolStrategy(size=pool.workers, max_tasks_in_flight_per_actor=2),
-            num_cpus=pool.cpus,  # Ray sets OMP_NUM_THREADS to it before numpy is loaded: no threads for small products
-            num_gpus=pool.gpus,
-        )
-    for row in dataset.iter_rows():
-        result = pickle.loads(row["item"])  # noqa: S301 - written by our own workers
-        if isinstance(result, _Failure):
-            raise result.error
-        yield result
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """An exception on its way to the driver, where Ray would hand over a text that wraps it twice."""
-
-    error: Exception
-
-
-class _Worker:
-    """A stage inside an actor.
-
-    Ray replaces an actor that died (out of memory, a crash in a decoder) and gives it the same item again, without end;
-    a stage that may meet deadly items counts its own attempts.
-    """
-
-    def __init__(self, stage: bytes) -> None:
-        self._stage: Stage = pickle.loads(stage)  # noqa: S301
-        self._stage.setup()
-
-    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[bytes]]:
-        items = [pickle.loads(packed) for packed in batch["item"]]  # noqa: S301
-        failures = [item for item in items if isinstance(item, _Failure)]
-        if failures:
-            results: list[Any] = failures
-        else:
+        own = self._address is None
+        with ExitStack() as stack:
+            place = Place(
+                address=self._address,
+                working_dir=self._working_dir,
+                workers=self._workers or 1,
+                folder=stack.enter_context(private.folder()) if own else None,
+                object_store_bytes=LOCAL_OBJECT_STORE_BYTES,
+            )
+            environment = private.environment() if own else {}
+            driver = stack.enter_context(
+                Supervised("cluster.driver", root=self._working_dir, environment=environment, own_cluster=own)
+            )
             try:
-                results = list(self._stage.process(items))
-            except Exception as error:  # a bug: it goes to the driver whole, which stops the run
-                error.add_note(traceback.format_exc())
-                results = [_Failure(error)]
-        return {"item": [ray.cloudpickle.dumps(result) for result in results]}
+                driver.send(place)
+                there = self._told(driver, START_SECONDS)
+                pools = self._plan(stages, there, len(items))
+                window = max(WINDOW_ITEMS, WINDOW_ITEMS_PER_WORKER * max(pool.workers for pool in pools))
+                for first in range(0, len(items), window):
+                    some = [ray.cloudpickle.dumps(item) for item in items[first : first + window]]
+                    driver.send((pools, some))
+                    while (packed := self._told(driver)) is not None:
+                        result = pickle.loads(packed)  # noqa: S301 - written by our own workers
+                        if isinstance(result, Failure):
+                            raise result.error
+                        yield result
+                driver.send(None)
+            except EndedError as ended:
+                which = "that this run had started" if own else f"at {self._address}"
+                raise ClusterLostError(
+                    f"the Ray cluster {which} was lost ({ended}); what is done stays done, run the same command again "
+                    "to resume",
+                    own=own,
+                ) from None
+
+    def _plan(self, stages: Sequence[Stage], there: dict[str, float], items: int) -> list[PackedPool]:
+        pools = plan_pools(
+            stages,
+            cpus=there.get("CPU", 0.0),
+            gpus=there.get("GPU", 0.0),
+            items=items,
+            workers=self._workers,
+            grows=self._address is not None,
+        )
+        return [self._packed(pool) for pool in pools]
+
+    def _packed(self, pool: Pool) -> PackedPool:
+        return PackedPool(
+            stage=ray.cloudpickle.dumps(pool.stage),
+            batch_items=pool.stage.batch_items,
+            workers=pool.workers,
+            most=pool.most,
+            cpus=pool.cpus,
+            gpus=pool.gpus,
+        )
+
+    def _told(self, driver: Supervised, seconds: float = math.inf) -> Any:
+        """What the driver says next.
+
+        Raises:
+            ValueError: that it was refused.
+            RuntimeError: that Ray failed, on a cluster which is still there.
+            EndedError: nothing.
+        """
+        word, what = driver.receive(seconds)
+        if word == "refused":
+            raise ValueError(what)
+        if word == "failed":
+            driver.look()
+            if self._address is not None and not cluster_answers(self._address):
+                raise EndedError("no answer from its head")
+            raise RuntimeError(what)
+        return what

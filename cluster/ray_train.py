@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
@@ -17,7 +17,8 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.connection import connect
+from cluster import private
+from cluster.connection import Place, connect
 
 CPUS_BOOKED = 0.9
 """Of each worker's core: who books every CPU starves what else the cluster must start."""
@@ -36,8 +37,10 @@ def run_on_workers(
 ) -> None:
     """Call a function that pickles once in each of `workers` processes, where torch.distributed is set up.
 
-    `address` is a cluster's, "auto" for the one that runs on this machine or that this job belongs to, or None to start
-    a local one for the time of the call. `storage` is an absolute folder, which all nodes see, for Ray's own notes.
+    `address` is a cluster's, "auto" for the one that RAY_ADDRESS names or that this user started with `ray start`, or
+    None to start a private one for the time of the call; torch's own meeting point listens beyond it, on all addresses.
+    `storage` is an absolute folder, which all nodes see, for Ray's own notes.
+
     After a worker was lost all are started again, up to `restarts` times: the function goes on from its checkpoints.
 
     `on_signal` is called in each worker, beside the function, with the number of a signal that this process heard:
@@ -52,30 +55,47 @@ def run_on_workers(
         raise ValueError(f"{workers} workers asked for, at least 1 is needed")
     # The API that newer Ray has anyway; must be there before the first trainer is made.
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    started_here = connect(address=address, working_dir=working_dir, workers=workers)
-    try:
-        _require(workers * CPUS_BOOKED, workers * gpus_per_worker)
-        resources = {"CPU": CPUS_BOOKED} | ({"GPU": gpus_per_worker} if gpus_per_worker else {})
-        desk = _desk_here()
-        trainer = TorchTrainer(
-            _Call(function, desk, on_signal),
-            scaling_config=ScalingConfig(
-                num_workers=workers, use_gpu=gpus_per_worker > 0, resources_per_worker=resources
-            ),
-            # Checkpoints talk on the host while steps do on the device, so there are both.
-            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpus_per_worker else "gloo"),
-            run_config=RunConfig(storage_path=storage, failure_config=FailureConfig(max_failures=restarts)),
-        )
-        with _forwarded_signals(desk):
-            failure = _fit(trainer)
-        left_with = ray.get(desk.left_with.remote())
-        if isinstance(left_with, SystemExit):
-            raise left_with
-        if failure is not None:
-            raise left_with or failure
-    finally:
-        if started_here:
-            ray.shutdown()
+    own = address is None and not ray.is_initialized()
+    with private.here() if own else nullcontext() as folder:
+        started_here = connect(Place(address=address, working_dir=working_dir, workers=workers, folder=folder))
+        try:
+            _train(function, workers, gpus_per_worker, storage, restarts, on_signal)
+        finally:
+            if started_here:
+                ray.shutdown()
+
+
+def _train(
+    function: Callable[[], None],
+    workers: int,
+    gpus_per_worker: float,
+    storage: str,
+    restarts: int,
+    on_signal: Callable[[int], None] | None,
+) -> None:
+    _require(workers * CPUS_BOOKED, workers * gpus_per_worker)
+    resources = {"CPU": CPUS_BOOKED} | ({"GPU": gpus_per_worker} if gpus_per_worker else {})
+    desk = _desk_here()
+    trainer = TorchTrainer(
+        _Call(function, desk, on_signal),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus_per_worker > 0, resources_per_worker=resources),
+        # Checkpoints talk on the host while steps do on the device, so there are both.
+        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpus_per_worker else "gloo"),
+        run_config=RunConfig(storage_path=storage, failure_config=FailureConfig(max_failures=restarts)),
+    )
+    with _forwarded_signals(desk):
+        failure = _fit(trainer)
+    left_with = ray.get(desk.left_with.remote())
+    if left_with is not None:
+        raise left_with
+    if failure is not None:
+        raise _mistake(failure) or failure
+
+
+def _mistake(failure: BaseException) -> ValueError | None:
+    """The user's mistake behind a failure, if it was one. What workers raise while Ray ends them is not in there."""
+    errors = failure.worker_failures.values() if isinstance(failure, ray.train.WorkerGroupError) else ()
+    return next((ValueError(str(error)) for error in errors if isinstance(error, ValueError)), None)
 
 
 def _fit(trainer: TorchTrainer) -> BaseException | None:
@@ -114,12 +134,12 @@ def _forwarded_signals(desk: Any) -> Iterator[None]:
 
 
 class _Desk:
-    """An actor between this process and its workers: a signal goes one way, the error they ended with the other."""
+    """An actor between this process and its workers: a signal goes one way, the exit they ended with the other."""
 
     def __init__(self) -> None:
         self._signal: int | None = None
         self._told = asyncio.Event()
-        self._left_with: BaseException | None = None
+        self._left_with: SystemExit | None = None
 
     async def tell(self, number: int) -> None:
         self._signal = number
@@ -130,11 +150,11 @@ class _Desk:
         await self._told.wait()
         return self._signal
 
-    async def leave(self, error: BaseException) -> None:
-        """Keep the first error that a worker ended with."""
-        self._left_with = self._left_with or error
+    async def leave(self, left_with: SystemExit) -> None:
+        """Keep the first exit that a worker ended with."""
+        self._left_with = self._left_with or left_with
 
-    async def left_with(self) -> BaseException | None:
+    async def left_with(self) -> SystemExit | None:
         return self._left_with
 
 
@@ -159,9 +179,6 @@ class _Call:
             self._function()
         except SystemExit as error:  # to Ray it would be a failure
             ray.get(self._desk.leave.remote(SystemExit(error.code)))
-        except ValueError as error:
-            ray.get(self._desk.leave.remote(ValueError(str(error))))
-            raise
 
     def _listen(self, on_signal: Callable[[int], None]) -> None:
         with suppress(ray.exceptions.RayError):  # the run ended meanwhile

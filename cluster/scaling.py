@@ -16,10 +16,11 @@ the run hangs for ever (seen with Ray 2.60 on 2 CPUs)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """`workers` copies of one stage, each booking `cpus` and `gpus`."""
+    """`workers` copies of one stage, each booking `cpus` and `gpus`; up to `most` where nodes join later."""
 
     stage: Stage
     workers: int
+    most: int
     cpus: float
     gpus: float
 
@@ -34,9 +35,11 @@ def fuse(stages: Sequence[Stage], *, on_gpu: bool) -> list[Stage]:
 
 
 def plan_pools(
-    stages: Sequence[Stage], *, cpus: float, gpus: float, items: int, workers: int | None = None
+    stages: Sequence[Stage], *, cpus: float, gpus: float, items: int, workers: int | None = None, grows: bool = False
 ) -> list[Pool]:
     """Fuse the stages and size a pool for each: one worker each, and what is left to the first that decodes.
+
+    Where the cluster `grows`, pools on CPUs take the cores of nodes that join in the middle, too.
 
     Where there is no GPU at all, stages that ask for one run on CPUs, fused with their neighbours.
 
@@ -57,14 +60,19 @@ def plan_pools(
             f"and there are {cpus:g} CPUs and {gpus:g} GPUs"
         )
     counts = _counts(steps, shares, cpus - cpus_needed, gpus)
+    at_most = [
+        1 if stage.apart else min(count, max(1, items), workers or count)
+        for stage, count in zip(steps, counts, strict=True)
+    ]
     return [
         Pool(
             stage=stage,
-            workers=1 if stage.apart else min(count, max(1, items), workers or count),
+            workers=number,
+            most=number if stage.apart or share > 0 or not grows else max(number, min(items, workers or items)),
             cpus=stage.cpus * (1 - RESERVED_SHARE),
             gpus=share,
         )
-        for stage, share, count in zip(steps, shares, counts, strict=True)
+        for stage, share, number in zip(steps, shares, at_most, strict=True)
     ]
 
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """So much more of something, for the metrics of whoever runs the stages."""
+
+    name: str
+    meaning: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stage(ABC):
@@ -26,6 +38,16 @@ class Stage(ABC):
     def process(self, items: Sequence[Any]) -> Iterable[Any]:
         """Turn up to `batch_items` items into any number of items. An exception stops the run: a bug, not bad data."""
 
+    def timed(self, items: Sequence[Any]) -> tuple[list[Any], Mapping[str, float]]:
+        """What `process` makes of the items, and the seconds it took, by the name of the stage."""
+        began = time.monotonic()
+        results = list(self.process(items))
+        return results, {self.name: time.monotonic() - began}
+
+    def counts(self, results: Sequence[Any]) -> Iterable[Count]:
+        """What these results of `process` amount to."""
+        return ()
+
     def close(self) -> None:  # noqa: B027
         """Give back what `setup` took."""
 
@@ -46,9 +68,20 @@ class Chain(Stage):
 
     def process(self, items: Sequence[Any]) -> Iterable[Any]:
         """Pass items through all stages."""
+        return self.timed(items)[0]
+
+    def timed(self, items: Sequence[Any]) -> tuple[list[Any], Mapping[str, float]]:
+        """Each stage apart."""
+        seconds: dict[str, float] = {}
         for stage in self.stages:
-            items = list(stage.process(items))
-        return items
+            items, taken = stage.timed(items)
+            for name, value in taken.items():
+                seconds[name] = seconds.get(name, 0.0) + value
+        return list(items), seconds
+
+    def counts(self, results: Sequence[Any]) -> Iterable[Count]:
+        """Those of the last stage."""
+        return self.stages[-1].counts(results)
 
     def close(self) -> None:
         """Close in the opposite order."""

@@ -44,6 +44,10 @@ def _names(process: psutil.Process, port: int) -> bool:
     return any(word.startswith("--") and word.endswith(str(port)) for word in process.info["cmdline"] or ())
 
 
+def place(address: str, folder: Path = Path()) -> connection.Place:
+    return connection.Place(address=address, working_dir=os.fspath(folder), workers=1)
+
+
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_a_cluster_is_joined_while_it_answers(
@@ -55,7 +59,7 @@ def test_a_cluster_is_joined_while_it_answers(
     (tmp_path / "runs [1]" / "weights.bin").write_bytes(bytes(1000))
     monkeypatch.setattr(connection, "ANSWER_SECONDS", 60.0)
     assert connection.cluster_is_running()
-    assert connection.connect(address="auto", working_dir=str(tmp_path), workers=1)
+    assert connection.connect(place("auto", tmp_path))
     assert ray.get(ray.remote(num_cpus=0)(lambda: os.listdir()).remote()) == ["package"]
     ray.shutdown()
 
@@ -69,7 +73,7 @@ def test_a_cluster_is_joined_while_it_answers(
     head["gcs_server"].wait()
     assert not connection.cluster_is_running()
     with pytest.raises(ValueError, match=r":\d+: no Ray cluster answers there within 60 s \(UNAVAILABLE\)"):
-        connection.connect(address="auto", working_dir=str(tmp_path), workers=1)
+        connection.connect(place("auto", tmp_path))
 
 
 def test_an_address_where_no_cluster_is_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,12 +81,12 @@ def test_an_address_where_no_cluster_is_is_named(monkeypatch: pytest.MonkeyPatch
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ValueError, match=f"{address}: no Ray cluster answers"):
-            connection.connect(address=address, working_dir=".", workers=1)
+            connection.connect(place(address))
         monkeypatch.setenv("RAY_ADDRESS", address)
         assert connection.cluster_is_running()  # what was asked for is not silently replaced
         with pytest.raises(ValueError, match=f"{address}: no Ray cluster answers"):
-            connection.connect(address="auto", working_dir=".", workers=1)
+            connection.connect(place("auto"))
         monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.5)
         taken.listen()  # takes calls and never answers
         with pytest.raises(ValueError, match=rf"{address}: .* within 0\.5 s"):
-            connection.connect(address=address, working_dir=".", workers=1)
+            connection.connect(place(address))

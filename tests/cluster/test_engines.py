@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine import LocalEngine
+from cluster import ray_engine
+from cluster.engine import Engine, InProcess
+from cluster.local_engine import LocalEngine
 from cluster.ray_engine import RayEngine
 from cluster.scaling import fuse, plan_pools
 from cluster.stage import Chain, Stage
@@ -90,8 +92,10 @@ class Broken(Stage):
         raise KeyError(f"item {items[0]}")
 
 
-def test_local_runs_stages_in_order() -> None:
-    assert list(LocalEngine().run([Double(), AddTen()], [1, 5])) == [11, 12, 15, 20]
+@pytest.mark.parametrize("engine", [InProcess(), LocalEngine()])
+def test_local_runs_stages_in_order(engine: Engine) -> None:
+    assert list(engine.run([Double(), AddTen()], [1, 5])) == [11, 12, 15, 20]
+    assert list(engine.run([Double(), AddTen()], [])) == []
 
 
 def test_neighbours_without_gpu_are_fused() -> None:
@@ -158,11 +162,13 @@ def test_plan_that_cannot_run_is_refused_in_one_sentence() -> None:
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_ray_matches_local_and_survives_a_killed_worker(tmp_path: Path) -> None:
+def test_ray_matches_local_and_survives_a_killed_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "WINDOW_ITEMS", 13)  # the items go there in two lots
+    monkeypatch.setattr(ray_engine, "WINDOW_ITEMS_PER_WORKER", 1)
     stages = [Double(), DieOnce(tmp_path / "died"), AddTen()]
     on_ray = list(RayEngine(address=None, working_dir=ROOT, workers=2).run(stages, range(20)))
     assert (tmp_path / "died").exists()
-    assert sorted(on_ray) == sorted(LocalEngine().run(stages, range(20)))
+    assert sorted(on_ray) == sorted(InProcess().run(stages, range(20)))
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def cluster() -> Iterator[None]:
 
 def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path: Path) -> None:
     with pytest.raises(ray.train.TrainingFailedError, match="on purpose"):
-        call(partial(fail_once, str(tmp_path)), tmp_path)
+        call(partial(fail_once, str(tmp_path), outlives=True), tmp_path)
     (tmp_path / "failed").unlink()
     call(partial(fail_once, str(tmp_path)), tmp_path, restarts=1)
     assert {path.name: path.read_text() for path in tmp_path.glob("rank*")} == {"rank0": "1", "rank1": "1"}
@@ -66,15 +66,20 @@ def call(
     )
 
 
-def fail_once(folder: str) -> None:
-    """Write the sum of all ranks, but not at the first time."""
+def fail_once(folder: str, *, outlives: bool = False) -> None:
+    """Write the sum of all ranks, but not at the first time: rank 0 fails. Where rank 1 `outlives` that, it meets a
+    group that is gone, which is no reason."""
     import torch
     import torch.distributed as dist
 
     mark = Path(folder, "failed")
-    if os.environ["RANK"] == "0" and not mark.exists():
+    first = not mark.exists()
+    dist.barrier()
+    if first and os.environ["RANK"] == "0":
         mark.touch()
         raise ArithmeticError("on purpose")
+    while first and outlives and dist.is_initialized():
+        time.sleep(0.05)
     ranks = torch.tensor(dist.get_rank())
     dist.all_reduce(ranks)
     Path(folder, f"rank{os.environ['RANK']}").write_text(str(int(ranks)))
