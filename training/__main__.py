@@ -15,6 +15,7 @@ from pathlib import Path
 
 from preprocess.io.config_files import as_toml, read_config
 from preprocess.io.names import elsewhere, imported, recipe_in, recipe_named
+from preprocess.io.roots import Roots
 from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
@@ -75,6 +76,8 @@ def _config(options: argparse.Namespace, *, out: str) -> TrainConfig:
         config = replace(read_config(options.config, TrainConfig), out=out)
         if "data.manifest" in dump(config):
             config = override(config, [f"data.manifest={options.manifest}"])
+    if getattr(options, "roots", ()):
+        config = override(config, [f"data.roots={Roots.of(options.roots)}"])
     return located(override(config, options.set))
 
 
@@ -195,6 +198,8 @@ def _add_recipe(command: argparse.ArgumentParser, default: str | None) -> None:
     either.add_argument("--recipe", metavar="NAME", default=default, help=where)
     either.add_argument("--config", metavar="FILE", type=Path, help="TOML, as show-config prints it, or YAML")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+    what = "videos that MANIFEST names below A lie below B now; may be given several times"
+    command.add_argument("--root", dest="roots", action="append", default=[], metavar="A=B", help=what)
 
 
 def _add_sample(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -40,7 +40,7 @@ def clip_row(path: Path, start_frame: int = 0, end_frame: int | None = None, **c
         height=info.height,
     )
     return {
-        **clip.row(codec=info.codec, has_audio=info.has_audio, damaged=False),
+        **clip.row(codec=info.codec, has_audio=info.has_audio, damaged=False, is_picture=info.is_picture),
         "caption": f"a long text on frames {start_frame} to {end_frame}",
         "caption_short": f"frames {start_frame}",
         **columns,

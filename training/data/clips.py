@@ -9,7 +9,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Literal
 
+from preprocess.io.at_hand import refuse_missing
 from preprocess.io.bounds import check, within
+from preprocess.io.roots import Roots
 from preprocess.io.settings import OPERATIONAL
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.encode import cache_requests, encode_clips
@@ -37,6 +39,10 @@ class ClipData(Data):
 
     manifest: str = field(metadata=LOCATION)
     """Folder or bucket that `python -m pipelines curate` wrote."""
+    source: str = field(default="", metadata=LOCATION)
+    """Where its videos may be opened that are neither on its disk nor in a bucket; "" for nowhere else."""
+    roots: str = field(default="", metadata=OPERATIONAL)
+    """Moves such as `/data=/mnt/data`, one a line: where the videos are that the manifest names in another place."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     reading: DatasetConfig = field(default_factory=DatasetConfig)
     held_out_share: float = field(default=0.02, metadata=within("[0, 1)"))
@@ -82,6 +88,8 @@ class ClipData(Data):
             text = CachedText(Store(self.text_cache)) if self.text_cache else None
             source = cached = CachedClips(clips, Store(self.cache), text)
             told.append(check_share(cached, planned, config.trainer.steps))
+        elif rank == 0:
+            self._look_for(table)
         if rank == 0:
             for line in filter(None, told):
                 logger.warning("%s", line)
@@ -118,11 +126,21 @@ class ClipData(Data):
         Raises:
             ValueError: there is no manifest, or no kept clip in it.
         """
-        table = read_table(self.manifest, self.sampler)
+        table = read_table(self.manifest, self.sampler, source=self.source, roots=Roots.of(self.roots.splitlines()))
         assert table.clips is not None
         column = {"film": "source_id", "caption": "caption"}[self.held_out_by]
         texts = [text or "" for text in table.clips[column].to_pylist()]
         return table.take((draw_unit(keys_of_texts(texts), "held_out") < self.held_out_share) == held_out)
+
+    def _look_for(self, table: ClipTable) -> None:
+        """See that there are videos, and say which are not where they should be.
+
+        Raises:
+            ValueError: none is.
+        """
+        assert table.clips is not None
+        uris = table.clips["source_uri"].unique().to_pylist()
+        refuse_missing(uris, home=self.manifest, told=bool(self.roots))
 
     def _check_model(self, config: TrainConfig) -> None:
         vae, made_by = config.objective.latents_of(), Store(self.cache).model

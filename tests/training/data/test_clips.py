@@ -8,17 +8,21 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from preprocess.io.settings import override
-from preprocess.manifest import CLIP_FIELDS, Manifest, clip_schema
+from preprocess.io.settings import fingerprint, override
+from preprocess.manifest import Manifest
+from preprocess.schema import CLIP_FIELDS, clip_schema
 from training import recipes
 from training.run.config import TrainConfig
 
 
 def config_of_rows(folder: Path, rows: list[dict[str, Any]]) -> TrainConfig:
+    film = folder / "films" / "film.mp4"
+    film.parent.mkdir(exist_ok=True)
+    film.touch()
     plain = dict.fromkeys(name for name, _ in CLIP_FIELDS)
     same = {"duration_seconds": 4.0, "fps": 24.0, "num_frames": 96, "width": 64, "height": 64, "status": "kept"}
     full = [
-        plain | same | {"clip_id": f"{index:032x}", "source_id": f"{index:032x}", "source_uri": f"/{index}.mp4"} | row
+        plain | same | {"clip_id": f"{index:032x}", "source_id": f"{index:032x}", "source_uri": str(film)} | row
         for index, row in enumerate(rows)
     ]
     Manifest(str(folder)).replace_clips(pa.Table.from_pylist(full, schema=clip_schema({})), {})
@@ -52,3 +56,13 @@ def test_a_manifest_of_which_all_is_held_out_is_refused(tmp_path: Path) -> None:
     config = override(config_of_rows(tmp_path, [{}] * 9), ["data.held_out_by=caption", "data.held_out_share=0.9999999"])
     with pytest.raises(ValueError, match=r"all clips .* are held out, by caption"):
         config.data.batches(config, rank=0, world_size=1)
+
+
+def test_films_that_have_moved_are_asked_for_and_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = config_of_rows(tmp_path, [{}] * 400)
+    (tmp_path / "films").rename(tmp_path / "there")
+    with pytest.raises(ValueError, match=rf"1 of the 1 files .*--root {tmp_path}/films=PLACE"):
+        config.data.batches(config, rank=0, world_size=1)
+    moved = override(config, [f"data.roots={tmp_path}/films={tmp_path}/there"])
+    assert not told(moved, caplog)
+    assert fingerprint(moved) == fingerprint(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preprocess.io.places import refuse_elsewhere
+from preprocess.io.roots import Roots
+from preprocess.io.tables import with_moved
 from preprocess.manifest import Manifest
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import Keys, keys_of
@@ -68,11 +71,12 @@ class ClipTable:
         return ClipTable(**{name: column[kept] for name, column in self.columns().items()}, clips=clips)
 
 
-def read_table(manifest: str, sampler: SamplerConfig) -> ClipTable:
-    """The kept clips of the manifest at a folder or bucket.
+def read_table(manifest: str, sampler: SamplerConfig, *, source: str = "", roots: Roots | None = None) -> ClipTable:
+    """The kept clips of the manifest at a folder or bucket. Videos are on its disk, in a bucket, or below `source`, and
+    where `roots` has them now.
 
     Raises:
-        ValueError: there is no manifest, or it has no kept clip.
+        ValueError: there is no manifest, it has no kept clip, or its videos are elsewhere.
     """
     clips = Manifest(manifest).parted_clips()
     if clips.schema is None:
@@ -81,7 +85,13 @@ def read_table(manifest: str, sampler: SamplerConfig) -> ClipTable:
     kept = pa.concat_tables([clips.schema.empty_table(), *batches])
     if not kept.num_rows:
         raise ValueError(f"{manifest!r}: none of its {clips.num_rows} clips is kept")
-    return table_of(kept, sampler)
+    roots = roots or Roots()
+    moved = with_moved(kept, "source_uri", roots)
+    named = [source] * bool(source) + [*roots.targets]
+    uris = moved["source_uri"].unique().to_pylist()
+    refuse_elsewhere(uris, home=manifest, named=named, option="--set data.source=")
+    # weights of sources are by the names that the manifest has
+    return replace(table_of(kept, sampler), clips=moved)
 
 
 def table_of(clips: pa.Table, sampler: SamplerConfig) -> ClipTable:

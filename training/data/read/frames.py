@@ -8,7 +8,7 @@ pass: `preprocess.decode.Video`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import cache
@@ -16,14 +16,10 @@ from importlib.util import find_spec
 from typing import Literal
 
 from preprocess.clip import Clip
-from preprocess.errors import MediaError
+from preprocess.picking import EARLY_SECONDS, on_screen
 from training.data.read.frames_pyav import Backend, Rgb, Shown, pyav_frames
 
 BackendName = Literal["pyav", "decord"]
-
-EARLY_SECONDS = Fraction(1, 200)
-"""A frame counts as on screen already if it is due this soon: Matroska rounds times to milliseconds and phones jitter
-by a few, and without slack one frame would come twice and the next one not at all."""
 
 
 def clip_frames(
@@ -48,38 +44,6 @@ def clip_frames(
             if frame is not previous:
                 pixels, previous = frame.rgb(), frame
             yield pixels
-
-
-def on_screen(
-    frames: Iterable[Shown], *, first: Fraction, step: Fraction, early: Fraction, count: int
-) -> Iterator[Shown]:
-    """For each of `count` times, `step` ticks apart, the last frame that has begun by then or is due within `early`.
-
-    The grid of times begins where the first frame found does: at equal rates each frame then comes exactly once.
-
-    Raises:
-        MediaError: frames end, or have a hole at the start, where some are needed.
-    """
-    wanted, given = first, 0
-    current: Shown | None = None
-    for following in frames:
-        while current is not None and following.pts > wanted + early:
-            if given == 0 and 0 <= wanted - current.pts < step:
-                wanted = Fraction(current.pts)
-            yield current
-            wanted, given = wanted + step, given + 1
-            if given == count:
-                return
-        if current is None and following.pts > first + step:
-            raise MediaError("frames_missing", f"the first is {float((following.pts - first) / step):.1f} frames late")
-        current = following
-    if current is None:
-        raise MediaError("frames_missing", "none in the clip")
-    while given < count:
-        if wanted >= current.end_pts + step:
-            raise MediaError("frames_missing", f"{given} of {count} frames, then the file ends")
-        yield current
-        wanted, given = wanted + step, given + 1
 
 
 def _backend(name: str) -> Backend:

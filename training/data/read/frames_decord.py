@@ -2,8 +2,9 @@
 
 decord gives pixels by frame number; times come from the container by PyAV, since decord's own are float32, start at
 zero, and are wrong for AVI. Where it does not give the same frames, PyAV is used instead: transport streams (it seeks
-to wrong frames), several video streams (it takes another), files without a duration (it refuses), more than 8 bits and
-odd sizes (its old FFmpeg makes other colours of them, by up to 180 of 255 beside an edge).
+to wrong frames), edit lists that leave frames out (it counts them), several video streams (it takes another), files
+without a duration (it refuses), more than 8 bits and odd sizes (its old FFmpeg makes other colours of them, by up to
+180 of 255 beside an edge), HD without a tag, which it takes for BT.601, and HDR.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ import av.container
 import av.video
 
 from preprocess.clip import Clip
+from preprocess.clocks import FILE
 from preprocess.errors import MediaError
 from preprocess.io.storage import is_remote, local_path
+from preprocess.light import light_by_tags
 from preprocess.probe import open_container, open_source, video_stream
 from training.data.read.frames_pyav import Rgb, Shown, pyav_frames
 
@@ -35,7 +38,7 @@ _PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv44
 
 def decord_frames(clip: Clip, first: Fraction) -> Generator[Shown, None, None]:
     """`Backend` by decord, with decoder threads left to the other workers."""
-    times = _frame_times(clip)
+    times = _frame_times(clip) if clip.clock == FILE else None
     reader = None if times is None else _opened(clip)
     if times is None or reader is None or len(reader) != len(times) - 1:
         yield from pyav_frames(clip, first)
@@ -50,28 +53,31 @@ def decord_frames(clip: Clip, first: Fraction) -> Generator[Shown, None, None]:
 
 def _frame_times(clip: Clip) -> list[int] | None:
     """When each frame begins and, at the end, when the last one ends, in ticks; None where PyAV is to read the file."""
-    with open_source(clip.source) as file, open_container(file) as container:
+    with open_source(clip.source) as file, open_container(file, uri=clip.source_uri) as container:
         stream = video_stream(container)
         if not _gives_the_same(container, stream) or stream.time_base != clip.time_base:
             return None
         try:
-            packets = [(packet.pts, packet.duration) for packet in container.demux(stream) if packet.size]
+            read = [packet for packet in container.demux(stream) if packet.size]
         except av.error.FFmpegError:
             return None  # PyAV meets it again, and says whose fault it is
-    if not packets or any(pts is None for pts, _ in packets):
+    if not read or any(packet.pts is None or packet.is_discard for packet in read):
         return None
-    ordered = sorted((pts, duration or 0) for pts, duration in packets if pts is not None)
+    ordered = sorted((packet.pts, packet.duration or 0) for packet in read if packet.pts is not None)
     times = [*(pts for pts, _ in ordered), sum(ordered[-1])]
     return times if all(a < b for a, b in itertools.pairwise(times)) else None
 
 
 def _gives_the_same(container: av.container.InputContainer, stream: av.video.VideoStream) -> bool:
     coded = stream.codec_context
+    tags = (coded.colorspace, coded.color_range, coded.color_trc, coded.color_primaries)
+    light = light_by_tags(coded.pix_fmt or "", coded.width, coded.height, *tags)
     return (
         container.format.name.split(",")[0] in _CONTAINERS
         and len(container.streams.video) == 1
         and bool(container.duration)
         and coded.pix_fmt in _PIXEL_FORMATS
+        and (light.plain == "bt601" or (light.plain is not None and light.tagged))
         and ("444" in coded.pix_fmt or (coded.width % 2 == 0 and coded.height % 2 == 0))
     )
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from preprocess.clip import Clip
 from preprocess.decode import Frame, Video
 from preprocess.errors import MediaError
+from preprocess.rgb import rgb_of
 
 Rgb = npt.NDArray[np.uint8]
 """(h, w, 3) 8-bit RGB, upright; pixels as coded, so that they may not be square."""
@@ -42,7 +43,7 @@ def pyav_frames(clip: Clip, first: Fraction) -> Generator[Shown, None, None]:
     near = max(clip.start_pts, int(first - NEAR_SECONDS / clip.time_base))
     for from_pts in (near, clip.start_pts):
         # the file's content id is not checked, since that would read up to 32 MiB a sample
-        with Video(clip.source, source_id=clip.source_id) as video:
+        with Video(clip.source, source_id=clip.source_id, clock=clip.clock) as video:
             if video.info.time_base != clip.time_base:
                 raise MediaError("source_changed", f"time base {video.info.time_base}, not {clip.time_base}")
             with closing(_decoded(video, clip, from_pts)) as frames:
@@ -56,13 +57,11 @@ def pyav_frames(clip: Clip, first: Fraction) -> Generator[Shown, None, None]:
 
 def _decoded(video: Video, clip: Clip, from_pts: int) -> Generator[Shown, None, None]:
     """Frames of the clip from a tick on; a picture that was not decoded cleanly is no training data."""
-    errors: int | None = None
     try:
         for frame in video.frames(float((from_pts - Fraction(1, 2)) * clip.time_base)):
             if frame.pts >= clip.end_pts:
                 return
-            errors = video.damage.decode_errors if errors is None else errors
-            if frame.raw.is_corrupt or video.damage.decode_errors > errors:
+            if frame.is_damaged or video.damage.touches(clip.start_pts, frame.end_pts):
                 raise MediaError("decode_errors", f"at {float(frame.pts * clip.time_base):.2f} s")
             yield Shown(pts=frame.pts, end_pts=frame.end_pts, rgb=_Converted(frame))
     except (av.error.InvalidDataError, av.error.EOFError, av.error.PermissionError) as error:
@@ -77,5 +76,5 @@ class _Converted:
     frame: Frame
 
     def __call__(self) -> Rgb:
-        turned: Rgb = np.rot90(self.frame.raw.to_ndarray(format="rgb24"), -(self.frame.info.rotation // 90))
+        turned: Rgb = np.rot90(rgb_of(self.frame.raw), -(self.frame.info.rotation // 90))
         return turned

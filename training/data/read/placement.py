@@ -93,7 +93,7 @@ def placed_clip(table: ClipTable, row: int) -> PlacedClip:
         ValueError: the table was made without the manifest's columns.
     """
     clips = _manifest(table)
-    clip = Clip.of({name: _value(clips, name, row) for name in CLIP_KEYS})
+    clip = Clip.of({name: _value(clips, name, row) for name in CLIP_KEYS if name in clips.column_names})
     return PlacedClip(clip=clip, content=_content(clips, row, clip.height, clip.width))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from preprocess.manifest import CLIP_FIELDS, Manifest, clip_schema
+from preprocess.manifest import Manifest
+from preprocess.schema import CLIP_FIELDS, clip_schema
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import keys_of, keys_of_texts
 from training.data.plan.plan import plan_epoch
@@ -121,6 +122,13 @@ def test_a_folder_without_clips_is_said(tmp_path: Path) -> None:
         read_table(str(tmp_path), SamplerConfig())
     with pytest.raises(ValueError, match="none of its 1 clips is kept"):
         read_table(written(tmp_path, [row(0, status="rejected")]), SamplerConfig())
+
+
+def test_a_manifest_leads_nowhere_else_by_itself(tmp_path: Path) -> None:
+    manifest = written(tmp_path, [row(0, source_uri="https://films/a.mp4")])
+    with pytest.raises(ValueError, match=r"--set data\.source=https://films"):
+        read_table(manifest, SamplerConfig())
+    assert len(read_table(manifest, SamplerConfig(), source="https://films")) == 1
 
 
 @pytest.mark.parametrize(

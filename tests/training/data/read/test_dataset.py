@@ -18,7 +18,7 @@ import torch
 
 from tests import videos
 from tests.training.clip_tables import RECIPE, clip_row, counter_clips, table_of_rows
-from tests.videos import counter_video, read_counter, write_video
+from tests.videos import counter_video, picture_file, read_counter, write_video
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
 from training.data.read.crop import Box, choose_crop, cropped
@@ -59,6 +59,18 @@ def counters(video: torch.Tensor) -> list[int]:
 def taken(source: Any, count: int, num_workers: int, seed: int = 3, rank: int = 0, world_size: int = 1) -> list[Batch]:
     planned = PlannedBatches(source.table, RECIPE, seed=seed, rank=rank, world_size=world_size)
     return list(itertools.islice(batches(planned, source, num_workers), count))
+
+
+def test_a_picture_is_an_image_of_one_frame(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    picture = clip_row(picture_file(tmp_path / "p.png"))
+    dataset = dataset_of([*rows, picture])
+    for backend in ("pyav", "decord"):  # the latter leaves it to the former
+        video, _ = shown(
+            dataset_of([*rows, picture], DatasetConfig(backend=backend)), request(len(rows), Shape(1, 48, 80))
+        )
+        assert counters(video) == [1]
+    shown_in = [batch for batch in taken(dataset, 40, 0) if picture["clip_id"] in batch.clip_ids]
+    assert {batch.video.shape[2] for batch in shown_in} == {1}
 
 
 def assert_same(one: Sequence[Batch], other: Sequence[Batch]) -> None:

@@ -16,12 +16,16 @@ import fsspec
 import numpy as np
 import pytest
 
-from preprocess.clip import Clip, Source
+from preprocess.clip import Clip, Source, Window
 from preprocess.decode import Video
 from preprocess.errors import MediaError
+from preprocess.observe import ClipLengths, observe
+from preprocess.picking import EARLY_SECONDS
+from preprocess.shots.detector import ShotConfig
 from tests import videos
+from tests.fault_films import FAULT_FILMS
 from tests.videos import VARIABLE_SECONDS, counter_video, read_counter
-from training.data.read.frames import EARLY_SECONDS, BackendName, clip_frames
+from training.data.read.frames import BackendName, clip_frames
 from training.data.read.frames_pyav import Rgb
 
 BACKENDS: tuple[BackendName, ...] = ("pyav", "decord")
@@ -230,3 +234,19 @@ assert "decord" not in sys.modules
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "decord is not installed: PyAV reads the same frames instead\n"
+
+
+@both
+@pytest.mark.parametrize("name", ["aspect.ts", "grows.ts", "hour.mkv"])
+def test_clips_on_both_sides_of_a_change_give_their_own_frames(tmp_path: Path, name: str, backend: BackendName) -> None:
+    path = tmp_path / name
+    FAULT_FILMS[name].build(path)
+    with Video(Source(uri=os.fspath(path), size_bytes=0, modified_ns=0)) as video:
+        seen = [one for one in observe(video, ShotConfig(), ClipLengths(), Window()) if one.clip.duration_seconds > 2]
+    assert len(seen) >= 2
+    for one in seen:
+        assert one.view is not None
+        frames = frames_at(one.clip, 24, 8, Fraction(1, 2), backend)
+        assert {frame.shape[0] for frame in frames} == {one.clip.height}
+        colour = one.view.samples[1].picture.bgr().mean(axis=(0, 1))[::-1]
+        assert np.abs(frames[0].mean(axis=(0, 1)) - colour).max() < 6
