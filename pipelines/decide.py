@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,29 +10,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from captioners.base import COLUMNS
+from captioners.kept import after_asking
 from pipelines.clips.decisions import passing, reasons_against
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.config import recipe as recipe_of
 from pipelines.recipe.plugins import with_captioner
 from pipelines.recipe.recorded import load, recorded_config, run_of, with_added
-from pipelines.report.write import write_report
-from preprocess.io import storage
+from pipelines.recipe.trust import refuse_strange_sources
+from pipelines.report.write import offer_report
+from preprocess.io.hold import exclusive
+from preprocess.io.roots import Roots
 from preprocess.io.settings import difference, override
-from preprocess.io.tables import rows_of, with_rows
-from preprocess.manifest import CAPTION_FIELDS, Manifest
+from preprocess.io.tables import rows_of, with_moved, with_rows
+from preprocess.manifest import Manifest
 from preprocess.measurement import Step
+from preprocess.schema import CAPTION_FIELDS, FINGERPRINT
 
 
-def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
+def decide(
+    out: str, *, recipe: str | None, assignments: list[str], sources: Sequence[str] = (), roots: Sequence[str] = ()
+) -> Manifest:
     """Decide every clip of the manifest at `out` anew, by its own recipe or another one's rules, changed by `--set`.
 
+    A captioner that reads files beside the videos does so elsewhere than at the manifest below `sources` only; where
+    the videos are now, `roots` say, such as `/data=/mnt/data`.
+
     Raises:
-        ValueError: no manifest, a misspelt setting, or a setting that needs new measurements.
+        ValueError: no manifest, a misspelt setting, a setting that needs new measurements, or files elsewhere.
     """
     manifest = Manifest(out)
-    with storage.exclusive(manifest.location):
-        run = load(manifest)
-        own = recorded_config(run)
+    with exclusive(manifest.location) as hold:
+        run, own = to_be_changed(manifest)
+        moved = Roots.of(roots)
         config = own
         if recipe is not None:
             config = with_captioner(with_added(recipe_of(recipe), run), type(own.captioner))
@@ -41,8 +50,26 @@ def decide(out: str, *, recipe: str | None, assignments: list[str]) -> Manifest:
         if measured:
             listing = "\n  ".join(measured)
             raise ValueError(f"these settings change measurements; curate into a new OUT for them:\n  {listing}")
-        rewrite(manifest, run, config)
+        if config.captioner.reads_files:
+            refuse_strange_sources(manifest, config, sources, moved)
+        hold.confirm()
+        rewrite(manifest, run, config, roots=moved)
     return manifest
+
+
+def to_be_changed(manifest: Manifest) -> tuple[dict[str, Any], CurateConfig]:
+    """run.json of a manifest, which is held, and its recipe.
+
+    What a run that was killed has finished is in the tables first: there a change reaches it.
+
+    Raises:
+        ValueError: there is no manifest, or its recipe is not understood.
+    """
+    manifest.mend()
+    run = load(manifest)
+    config = recorded_config(run)
+    manifest.compact_known(config.columns, {FINGERPRINT: run["fingerprint"]})
+    return run, config
 
 
 def rewrite(
@@ -50,26 +77,29 @@ def rewrite(
     run: dict[str, Any],
     config: CurateConfig,
     change: Callable[[pa.Table], pa.Table] | None = None,
+    *,
+    spent: Sequence[str] = (),
+    roots: Roots,
 ) -> None:
     """Replace status, reasons and captions by what `config` decides from the columns; then run.json and the report.
 
-    `change` gives some rows of the table new values in other columns, before they are decided.
+    `change` gives some rows of the table new values in other columns, before they are decided; folders of `columns/`
+    whose content it has are `spent`.
     """
     run = run | run_of(config)
 
     def changed(clips: pa.Table) -> pa.Table:
-        return decided(config, clips if change is None else change(clips), measured=change is not None)
+        return decided(config, clips if change is None else change(clips), measured=change is not None, roots=roots)
 
-    manifest.rewrite_clips(changed, {"clipmill_fingerprint": run["fingerprint"]})
-    manifest.write_run(run)
-    write_report(manifest)
+    manifest.rewrite_clips(changed, run, spent=[location.rpartition("/")[2] for location in spent])
+    offer_report(manifest)
 
 
-def decided(config: CurateConfig, clips: pa.Table, *, measured: bool) -> pa.Table:
+def decided(config: CurateConfig, clips: pa.Table, *, measured: bool, roots: Roots | None = None) -> pa.Table:
     """The rows with the `status`, `reasons` and captions that follow from their other columns, some of which were
     `measured` anew."""
     if not config.captioner.needs_frames:
-        clips = _described(config, clips, anew=measured)
+        clips = _described(config, clips, roots or Roots(), anew=measured)
     reasons = reasons_against(config, clips)
     status = pc.if_else(pc.equal(pc.list_value_length(reasons), 0), "kept", "rejected")
     for column, values in (("status", status), ("reasons", reasons)):
@@ -77,7 +107,7 @@ def decided(config: CurateConfig, clips: pa.Table, *, measured: bool) -> pa.Tabl
     return clips
 
 
-def _described(config: CurateConfig, clips: pa.Table, *, anew: bool) -> pa.Table:
+def _described(config: CurateConfig, clips: pa.Table, roots: Roots, *, anew: bool) -> pa.Table:
     """Captions made from rows follow the rows. A model's captions are dear: they stay, also on clips rejected now."""
     captioner = config.captioner
     nobody = pc.is_null(clips["captioner"]).to_numpy()
@@ -85,7 +115,8 @@ def _described(config: CurateConfig, clips: pa.Table, *, anew: bool) -> pa.Table
     stale = anew | nobody | pc.equal(clips["caption_outcome"], "error").fill_null(False).to_numpy()
     shown = passing(config, clips, before=Step.CAPTIONED)
     asked, dropped = np.flatnonzero(own & shown & stale), np.flatnonzero(own & ~shown & ~nobody)
-    rows = rows_of(clips.take(asked))
-    captions = [dict(captioner.filled(columns)) for columns in captioner.scores([()] * len(rows), rows)]
+    rows = rows_of(with_moved(clips.take(asked), "source_uri", roots))
+    said = zip(rows, captioner.scores([()] * len(rows), rows), strict=True)
+    captions = [after_asking(row, captioner.filled(columns)) for row, columns in said]
     captions += [dict.fromkeys(COLUMNS)] * len(dropped)
     return with_rows(clips, np.concatenate([asked, dropped]), pa.Table.from_pylist(captions, pa.schema(CAPTION_FIELDS)))

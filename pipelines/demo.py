@@ -8,13 +8,13 @@ from pathlib import Path
 
 from examples.demo_films.videos import make_demo_videos
 from pipelines.curate import curate
+from pipelines.outcomes import Finished
 from pipelines.recipe import recipes
-from preprocess.manifest import Manifest
 
 _log = logging.getLogger("clipmill")
 
 
-def demo(folder: str, *, videos: str | None, engine: str, workers: int | None) -> Manifest:
+def demo(folder: str, *, videos: str | None, engine: str, workers: int | None) -> Finished:
     """Curate `videos`, or synthetic ones made in `folder`/videos, into `folder`. A second call resumes.
 
     Raises:

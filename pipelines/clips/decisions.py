@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters.rules import Mask, Range, listed
 from pipelines.recipe.config import CurateConfig
+from preprocess.kinds import PICTURE
 from preprocess.manifest import Row
 from preprocess.measurement import Step
 
@@ -28,12 +30,19 @@ def _rules_by_step(config: CurateConfig) -> list[tuple[Range, ...]]:
 
 def reasons_against(config: CurateConfig, table: pa.Table, *, before: int = len(Step)) -> pa.ListArray:
     """The reasons against each of N clips; an empty list keeps it. Of the steps `before`, the first one that speaks
-    against a clip decides, since later ones have not looked at it. Of the columns, those of `ruled_columns` count."""
+    against a clip decides, since later ones have not looked at it. Of the columns, those of `ruled_columns` count.
+
+    A picture is passed over by rules on what only a video has: it has no motion that somebody could have measured."""
     rules = _rules_by_step(config)
+    timed, videos = config.timed_columns, ~_pictures(table)
     found: list[tuple[str, Mask]] = []
     passing = np.ones(table.num_rows, np.bool_)
     for step in range(before):
-        masks = [mask for rule in rules[step] for mask in rule.broken(table)]
+        masks = [
+            (reason, mask & videos if rule.column in timed else mask)
+            for rule in rules[step]
+            for reason, mask in rule.broken(table)
+        ]
         if step == Step.FRAMES:
             masks.insert(0, ("damaged", table["damaged"].fill_null(False).to_numpy()))
         masks = [(reason, mask & passing) for reason, mask in masks if mask.any()]
@@ -49,9 +58,16 @@ def passing(config: CurateConfig, table: pa.Table, *, before: int = len(Step)) -
     return np.asarray(reasons.value_lengths().to_numpy() == 0)
 
 
+def _pictures(table: pa.Table) -> Mask:
+    """Which rows are of pictures; none in manifests of before, nor where the column holds something else."""
+    if "kind" not in table.column_names or not pa.types.is_string(table.schema.field("kind").type):
+        return np.zeros(table.num_rows, np.bool_)
+    return np.asarray(pc.equal(table["kind"], PICTURE).fill_null(False).to_numpy())
+
+
 def ruled_columns(config: CurateConfig) -> list[str]:
     """The columns that decide."""
-    return ["damaged", *dict.fromkeys(rule.column for rule in config.rules)]
+    return ["damaged", "kind", *dict.fromkeys(rule.column for rule in config.rules)]
 
 
 def broken_rules(config: CurateConfig, row: Mapping[str, Any], *, before: int = len(Step)) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from filters.towers.reading import readings
 from pipelines.clips.decisions import broken_rules
 from pipelines.recipe.config import CurateConfig
+from preprocess.manifest import Row
 from preprocess.measurement import Measurement, Step
 
 
@@ -22,6 +23,8 @@ class Task:
     captions: bool
     gated: bool
     """Whether a clip that a rule speaks against goes no further; clips that were chosen before all go to the end."""
+    answers: Mapping[str, Row] = field(default_factory=dict)
+    """Caption columns, by clip id, of clips that the captioner has described in a run that had to stop."""
 
     @cached_property
     def at_once(self) -> list[Measurement]:
@@ -36,11 +39,17 @@ class Task:
         together = readings(self.config.towers, self.measurements)
         return sorted([*captioner, *alone, *together], key=lambda measurement: measurement.step)
 
+    @property
+    def listens(self) -> bool:
+        """Whether any of them hears the clips."""
+        return any(measurement.listens for measurement in self.measurements)
+
     def passes(self, row: Mapping[str, Any], step: Step) -> bool:
         """Whether a clip is shown to what runs in `step`."""
-        return not self.gated or not broken_rules(self.config, row, before=step)
+        no_rule_counts = step == Step.FRAMES or not self.gated
+        return no_rule_counts or not broken_rules(self.config, row, before=step)
 
 
-def whole(config: CurateConfig) -> Task:
+def whole(config: CurateConfig, answers: Mapping[str, Row]) -> Task:
     """All that a recipe measures and says."""
-    return Task(config=config, measurements=config.scorers, captions=True, gated=True)
+    return Task(config=config, measurements=config.scorers, captions=True, gated=True, answers=answers)

@@ -9,11 +9,13 @@ from captioners.base import Captioner
 from filters.base import Measurement
 from filters.rules import Range
 from filters.towers.tower import Tower
+from preprocess.clip import CLIP_COLUMNS, TIMED_COLUMNS, Column
+from preprocess.file_bounds import FileBounds
 from preprocess.io.bounds import at_least, check
 from preprocess.io.names import recipe_named
-from preprocess.io.settings import keyed_by
-from preprocess.manifest import CLIP_FIELDS, Columns
+from preprocess.io.settings import OPERATIONAL, keyed_by
 from preprocess.observe import ClipLengths
+from preprocess.schema import described
 from preprocess.shots.detector import ShotConfig
 
 
@@ -29,8 +31,17 @@ class CurateConfig:
     captioner: Captioner
     towers: tuple[Tower, ...] = ()
     """The models that embed frames, which embedding scorers name."""
+    pictures: bool = field(default=False, metadata=OPERATIONAL)
+    """Take pictures, too, each as a clip of one frame. Like SOURCE, it says what is taken and not what comes of it."""
     span_seconds: float = field(default=300.0, metadata=at_least(60))
     """A longer video is divided into spans of about this length, which workers take one by one. Its clips end there."""
+    failures_in_a_row: int = field(default=50, metadata=OPERATIONAL | at_least(1))
+    """So many files, one after the other, that machine or storage failed to read stop the run."""
+    internal_errors_in_a_row: int = field(default=20, metadata=OPERATIONAL | at_least(1))
+    """So many files or clips that our own code failed on, and none between them that it did not, stop the run."""
+
+    bounds: FileBounds = field(default_factory=FileBounds)
+    """What one file may take; part of no fingerprint, so that a file beyond may be tried again with others."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -47,15 +58,22 @@ class CurateConfig:
             _check_column(rule.column, self.rule_columns)
 
     @property
-    def columns(self) -> Columns:
+    def columns(self) -> dict[str, Column]:
         """The scorers' manifest columns, in the recipe's order."""
-        return {column: kind for scorer in self.scorers for column, kind in scorer.columns.items()}
+        return {
+            name: column for scorer in self.scorers for name, column in described(scorer.columns, scorer.about).items()
+        }
+
+    @property
+    def timed_columns(self) -> frozenset[str]:
+        """Columns that are null for a picture."""
+        return TIMED_COLUMNS.union(*(scorer.timed for scorer in self.scorers))
 
     @property
     def rule_columns(self) -> list[str]:
         """Columns that hold a number, so that a rule can be put on them."""
-        structural = [name for name, kind in CLIP_FIELDS if str(kind) in ("double", "int32", "int64")]
-        return structural + [name for name, kind in self.columns.items() if kind in (float, int)]
+        structural = [column.name for column in CLIP_COLUMNS if column.is_number]
+        return structural + [name for name, column in self.columns.items() if column.is_number]
 
 
 def recipe(text: str) -> CurateConfig:

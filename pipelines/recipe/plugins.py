@@ -43,12 +43,15 @@ def with_scorer(config: CurateConfig, kind: type[Measurement]) -> CurateConfig:
     """The recipe with such a filter, and the tower that it reads, in it: the recipe's own, or one with defaults.
 
     It takes the place of a filter that fills the same columns.
+
+    Raises:
+        ValueError: it reads a tower of which there are no defaults, and which the recipe has not.
     """
     if any(type(scorer) is kind for scorer in config.scorers):
         return config
     scorer = kind()
     towers = config.towers
-    if scorer.tower is not None and scorer.tower not in [tower.name for tower in towers]:
+    if scorer.tower in DEFAULTS and scorer.tower not in [tower.name for tower in towers]:
         towers = (*towers, DEFAULTS[scorer.tower])
     others = tuple(other for other in config.scorers if not other.columns.keys() & scorer.columns.keys())
     return replace(config, scorers=(*others, scorer), towers=towers)

@@ -35,13 +35,15 @@ def recorded_config(run: Mapping[str, Any]) -> CurateConfig:
     """
     try:
         return trees.load(run["config"], CurateConfig) if "config" in run else _config_by_name(run)
-    except ValueError as error:
-        raise ValueError(f"the recipe in run.json: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        # a class may be given anything: values of the right types that its own arithmetic cannot take
+        what = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"the recipe in run.json: {what}") from error
 
 
 def with_added(config: CurateConfig, run: Mapping[str, Any]) -> CurateConfig:
     """`config` with the filters that `filter` added to the manifest, set as they were then: new clips get them too."""
-    names = {name for name in run.get("added", ()) if all(scorer.name != name for scorer in config.scorers)}
+    names = {str(name) for name in run.get("added", ()) if all(scorer.name != name for scorer in config.scorers)}
     if not names:
         return config
     recorded = recorded_config(run)

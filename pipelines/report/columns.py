@@ -12,12 +12,14 @@ import pandas as pd
 import pyarrow as pa
 
 from preprocess.clip import CLIP_COLUMNS
-from preprocess.manifest import CAPTION_COLUMNS, DECISION_COLUMNS
+from preprocess.kinds import PICTURE
+from preprocess.schema import CAPTION_COLUMNS, DECISION_COLUMNS
 
 STRUCTURAL = frozenset(
     (
         *(column.name for column in CLIP_COLUMNS if column.name != "duration_seconds"),
         *("crop_left", "crop_top", "crop_right", "crop_bottom"),
+        *("logo_left", "logo_top", "logo_right", "logo_bottom"),
         *(column.name for column in (*CAPTION_COLUMNS, *DECISION_COLUMNS)),
     )
 )
@@ -26,6 +28,8 @@ NO_REASON = "no_reason_given"
 """Stands for the reason of a clip that is not kept and says nothing, so that every such clip has a first reason."""
 REASON_CHARACTERS = 200
 """A decoder's message can run to pages; a label cannot."""
+LONGEST_SECONDS = 1e12
+"""What claims to be longer, some thirty thousand years, counts as so long."""
 
 
 def texts(frame: pd.DataFrame, name: str) -> list[str | None]:
@@ -53,17 +57,25 @@ def numbers_of(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
 
 
 def durations(clips: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Seconds each clip plays, (N,): its own column, else the span's length, else 0."""
-    span = numbers(clips, "end_seconds") - numbers(clips, "start_seconds")
+    """Seconds each clip plays, (N,): its own column, else the span's length, else 0; a picture, none."""
+    with np.errstate(over="ignore", invalid="ignore"):  # Infinities, which are no lengths.
+        span = numbers(clips, "end_seconds") - numbers(clips, "start_seconds")
     own = numbers(clips, "duration_seconds")
-    return np.nan_to_num(np.where(np.isfinite(own), own, span), nan=0.0, posinf=0.0, neginf=0.0)
+    if "kind" in clips:
+        span[[kind == PICTURE for kind in texts(clips, "kind")]] = 0
+    return lengths(np.where(np.isfinite(own), own, span))
+
+
+def lengths(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The seconds (N,), 0 where they are no length of time, and never so many that their sum were infinite."""
+    return np.clip(np.where(np.isfinite(seconds), seconds, 0.0), -LONGEST_SECONDS, LONGEST_SECONDS)
 
 
 def statuses(clips: pd.DataFrame) -> npt.NDArray[np.str_]:
     """`kept`, `failed` or `rejected` a clip, (N,); a status nobody knows does not count as kept."""
     shown_statuses = ("kept", "failed")
     return np.array(
-        [value if value in shown_statuses else "rejected" for value in values(clips, "status")], dtype=np.str_
+        [value if value in shown_statuses else "rejected" for value in texts(clips, "status")], dtype=np.str_
     )
 
 
@@ -72,7 +84,8 @@ def reason_lists(clips: pd.DataFrame) -> list[list[str]]:
     reasons = []
     for status, raw in zip(statuses(clips), values(clips, "reasons"), strict=True):
         listed = [raw] if isinstance(raw, str) else raw if isinstance(raw, Iterable) else []
-        distinct = list(dict.fromkeys(str(reason)[:REASON_CHARACTERS] for reason in listed if reason))
+        given = [str(reason)[:REASON_CHARACTERS] for reason in listed if reason is not None]
+        distinct = list(dict.fromkeys(filter(None, given)))
         reasons.append([] if status == "kept" else distinct or [NO_REASON])
     return reasons
 
@@ -89,6 +102,17 @@ def bounds(run: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None
         highs = [end for end in (high, finite(rule.get("max"))) if end is not None]
         ends[column] = (max(lows, default=None), min(highs, default=None))
     return ends
+
+
+def text_column(table: pa.Table, name: str) -> pa.Array:
+    """The column as strings (N,), null where it is null or absent; what has no text of its own has Python's."""
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, pa.string())
+    column = table[name].combine_chunks()
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # bytes that are no UTF-8, a list
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
 
 
 def score_columns(schema: pa.Schema, ruled: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.report.columns import bounds, finite, numbers, shorten
+from pipelines.report.columns import REASON_CHARACTERS, bounds, finite, numbers, shorten
 from pipelines.report.gallery import TEXT_CHARACTERS, gallery
 from pipelines.report.histograms import Histogram
 from pipelines.report.sources import SourceTally
@@ -36,7 +36,9 @@ def report_data(
         "histograms": _histograms(clips, tally, ruled),
         "clips": gallery(tally.gallery_rows(), previews(tally.gallery_ids()), tally.scores),
         "sources": of_sources.troubled(),
+        "licenses": of_sources.licenses(),
         "codecs": of_sources.codecs.most_common(8),
+        "failures": [[shorten(why, REASON_CHARACTERS), n] for why, n in of_sources.failures.most_common(8)],
     }
 
 

@@ -20,6 +20,7 @@ from pipelines.report.columns import (
     texts,
     values,
 )
+from preprocess.kinds import PICTURE
 
 TEXT_CHARACTERS = 1200
 """A caption is at most a paragraph or two; a file name of the longest kind (255 bytes, in folders) fits whole."""
@@ -41,12 +42,12 @@ def gallery(shown: pd.DataFrame, previews: Mapping[str, bytes], scored: Iterable
         for width, height in zip(numbers(shown, "width"), numbers(shown, "height"), strict=True)
     ]
     starts, lengths, status = numbers(shown, "start_seconds"), durations(shown), statuses(shown)
-    uris, captions = texts(shown, "source_uri"), texts(shown, "caption")
+    kinds, uris, captions = (texts(shown, name) for name in ("kind", "source_uri", "caption"))
     return [
         {
             "id": clip_id,
             "uri": shorten(uris[i], TEXT_CHARACTERS),
-            "start": finite(starts[i]),
+            "start": None if kinds[i] == PICTURE else finite(starts[i]),
             "seconds": finite(lengths[i]),
             "status": str(status[i]),
             "reasons": reasons[i][:20],

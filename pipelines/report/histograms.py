@@ -16,6 +16,11 @@ BINS = 36
 TAIL_PERCENT = 1.0
 """Scores such as sharpness have tails of many times their median; the last percent of each end shares its end bin."""
 
+_LEAST_WIDTH = 1e-300
+"""Below, numbers lose their digits."""
+_FARTHEST = 1e150
+"""Bins lie within: differences and sums of such numbers have no end of range near them."""
+
 
 class Spread:
     """How the values of a column lie, gathered a few rows at a time."""
@@ -24,7 +29,7 @@ class Spread:
         self.measured = 0
         """Values that are not NaN."""
         self.low, self.high = math.inf, -math.inf
-        """Of the finite ones."""
+        """Of the finite ones, none beyond `_FARTHEST`."""
         self.whole = True
         self._sample: list[npt.NDArray[np.float64]] = []
         self._sample_kept: list[npt.NDArray[np.float64]] = []
@@ -32,7 +37,9 @@ class Spread:
     def add(self, column: pd.Series[Any], kept: npt.NDArray[np.bool_], sampled: npt.NDArray[np.int64]) -> None:
         """More values (N,), whether each is of a kept clip (N,), and which of them, by number, stand for all."""
         values = numbers_of(column)
-        finite_values = values[np.isfinite(values)]
+        is_finite = np.isfinite(values)
+        values = np.where(is_finite, np.clip(values, -_FARTHEST, _FARTHEST), values)
+        finite_values = values[is_finite]
         self.measured += int((~np.isnan(values)).sum())
         if len(finite_values):
             self.low = min(self.low, float(finite_values.min()))
@@ -72,8 +79,7 @@ class Histogram:
         self._not_kept = np.zeros(self._bins, np.int64)
         self._missing = 0
         self._open_low = self._open_high = False
-        self._median = finite(np.median(sample)) if len(sample) else None
-        self._median_kept = finite(np.median(sample_kept)) if len(sample_kept) else None
+        self._median, self._median_kept = _median(sample), _median(sample_kept)
 
     def add(self, values: npt.NDArray[np.float64], kept: npt.NDArray[np.bool_]) -> None:
         """Count values (N,), split by `kept` (N,)."""
@@ -81,7 +87,9 @@ class Histogram:
         measured, measured_kept = values[known], kept[known]
         # Edges are multiples of the step: the nudge keeps 0.3 / 0.1 = 2.999... in the bin that starts at 0.3.
         nudge = np.where(measured == self._bound[1], -1e-9, 1e-9)
-        place = np.clip(np.floor((measured - self._start) / self._step + nudge), 0, self._bins - 1).astype(np.int64)
+        with np.errstate(over="ignore"):  # What is so far away is at the end.
+            place = np.floor((measured - self._start) / self._step + nudge)
+        place = np.clip(place, 0, self._bins - 1).astype(np.int64)
         self._kept += np.bincount(place[measured_kept], minlength=self._bins)
         self._not_kept += np.bincount(place[~measured_kept], minlength=self._bins)
         self._missing += len(values) - len(measured)
@@ -109,11 +117,11 @@ class Histogram:
 
 def _bins(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[float, float, int, bool]:
     """(start, step, number of bins, whether each holds one whole number) of a picture of what `_extent` says."""
-    low, high = _extent(spread, bound)
+    low, high = _extent(spread, [end for end in bound if end is not None and abs(end) <= _FARTHEST])
     inside = [end for end in bound if end is not None and low <= end <= high]
     # Values closer than this are one value with rounding errors.
-    is_wide = high - low > 1e-9 * max(abs(low), abs(high))
-    step = _round_step(high - low, inside) if is_wide else abs(low) / 10
+    is_wide = high - low > max(1e-9 * max(abs(low), abs(high)), _LEAST_WIDTH)
+    step = _round_step(high - low, inside) if is_wide else max(abs(low) / 10, _LEAST_WIDTH)
     # Two whole numbers side by side may be a fraction's 0 and 1; three are counts.
     if step <= 1 < spread.high - spread.low and spread.whole:
         first = math.floor(low)
@@ -124,9 +132,14 @@ def _bins(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[flo
     return first * step, step, max(1, end - first), False
 
 
-def _extent(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[float, float]:
-    """(low, high) of the bulk of the values and, where they are near enough, of its tails and the rule's bounds."""
-    ends = [end for end in bound if end is not None]
+def _median(sample: npt.NDArray[np.float64]) -> float | None:
+    """None where it is no number, as between the two infinities."""
+    with np.errstate(invalid="ignore"):
+        return finite(np.median(sample)) if len(sample) else None
+
+
+def _extent(spread: Spread, ends: list[float]) -> tuple[float, float]:
+    """(low, high) of the bulk of the values and, where they are near enough, of its tails and the bounds `ends`."""
     if spread.low >= spread.high:
         # One value has no width of its own: show it against the bounds, or against zero.
         points = [*ends, *([spread.low] if spread.low == spread.high else [])]
@@ -136,7 +149,8 @@ def _extent(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[f
     bulk = np.percentile(sample, [TAIL_PERCENT, 100 - TAIL_PERCENT]) if len(sample) else (spread.low, spread.high)
     low, high = (float(end) for end in bulk)
     # A tail no longer than half the bulk costs little room: show it whole.
-    slack = (high - low) / 2
+    # Where all but a few have one and the same value, these few are what there is to see.
+    slack = (high - low) / 2 if high > low else math.inf
     if spread.low >= low - slack:
         low = spread.low
     if spread.high <= high + slack:

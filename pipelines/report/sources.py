@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.columns import finite, numbers, shorten, texts
+from pipelines.report.columns import finite, lengths, numbers, shorten, text_column, texts
 from pipelines.report.gallery import TEXT_CHARACTERS
 from pipelines.report.tally import Rows
 
 MOST_SOURCES = 300
 """Rows of the table of sources that gave nothing."""
+MOST_LICENSES = 30
+LICENSE_CHARACTERS = 200
 _SHOWN = ("uri", "status", "reason", "container", "codec")
 
 
@@ -24,12 +25,22 @@ class SourceTally:
     def __init__(self, sources: Rows) -> None:
         self.statuses: Counter[str] = Counter()
         self.codecs: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        """How many failed for which reason, without its detail."""
+        self._licenses: Counter[str] = Counter()
+        """Of the sources that clips may come from; "" where none is said."""
         self.seconds = 0.0
         """Of video, in sources of status `ok`."""
         self.num_rows = 0
         self._troubled: pa.Table | None = None
-        for batch in sources.batches([*_SHOWN, "size_bytes", "duration_seconds"]):
+        for batch in sources.batches([*_SHOWN, "size_bytes", "duration_seconds", "license"]):
             self._add(batch)
+
+    def licenses(self) -> dict[str, Any]:
+        """The most common ones with how many sources have them, "" where none is said; and how many have others."""
+        common = [(name, count) for name, count in self._licenses.most_common(MOST_LICENSES) if count]
+        others = self._licenses.total() - sum(count for _, count in common)
+        return {"common": [list(each) for each in common], "others": others}
 
     def troubled(self) -> list[dict[str, Any]]:
         """The sources that gave no clips of their own, failed ones first, at most `MOST_SOURCES`."""
@@ -50,25 +61,30 @@ class SourceTally:
         if "status" not in sources.column_names:
             return
         self.statuses += _counts(sources, "status")
-        used = pc.fill_null(pc.equal(sources["status"].cast(pa.string()), "ok"), False)
+        good = pc.is_in(text_column(sources, "status"), value_set=pa.array(["ok", "damaged"]))
+        said = pc.utf8_slice_codeunits(text_column(sources.filter(good), "license"), 0, LICENSE_CHARACTERS)
+        self._licenses += _counts(pa.table({"license": said}), "license")
+        self._licenses[""] += said.null_count
+        used = pc.fill_null(pc.equal(text_column(sources, "status"), "ok"), False)
         if "duration_seconds" in sources.column_names:
             frame = sources.select(["duration_seconds"]).filter(used).to_pandas(ignore_metadata=True)
-            lengths = numbers(frame, "duration_seconds")
-            self.seconds += float(lengths[np.isfinite(lengths)].sum())
+            self.seconds += float(lengths(numbers(frame, "duration_seconds")).sum())
+        if "reason" in sources.column_names:
+            failed = sources.filter(pc.fill_null(pc.equal(text_column(sources, "status"), "failed"), False))
+            slugs = pc.replace_substring_regex(text_column(failed, "reason"), "(?s):.*", "")
+            self.failures += _counts(pa.table({"reason": slugs}), "reason")
         others = sources.filter(pc.invert(used))
         if others.num_rows:
             self._troubled = _worst(others if self._troubled is None else pa.concat_tables([self._troubled, others]))
 
 
 def _worst(sources: pa.Table) -> pa.Table:
-    copies = pc.fill_null(pc.equal(sources["status"].cast(pa.string()), "duplicate"), False)
-    order = pa.table({"copy": copies.cast(pa.int8()), "uri": pc.fill_null(sources["uri"].cast(pa.string()), "")})
+    copies = pc.fill_null(pc.equal(text_column(sources, "status"), "duplicate"), False)
+    order = pa.table({"copy": copies.cast(pa.int8()), "uri": pc.fill_null(text_column(sources, "uri"), "")})
     return sources.take(pc.sort_indices(order, [("copy", "ascending"), ("uri", "ascending")])[:MOST_SOURCES])
 
 
 def _counts(table: pa.Table, name: str) -> Counter[str]:
     """How often each text is there, the first one first."""
-    if name not in table.column_names:
-        return Counter()
-    counts = pc.value_counts(table[name].cast(pa.string())).to_pylist()
+    counts = pc.value_counts(text_column(table, name)).to_pylist()
     return Counter({row["values"]: row["counts"] for row in counts if row["values"]})

@@ -6,7 +6,7 @@ import math
 from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.columns import NO_REASON, REASON_CHARACTERS, durations, score_columns
+from pipelines.report.columns import NO_REASON, REASON_CHARACTERS, durations, score_columns, text_column
 from pipelines.report.histograms import Spread
+from preprocess.schema import is_vector
 
 KEPT_CLIPS = 120
 REASON_CLIPS = 30
@@ -24,7 +25,7 @@ REASONS_CLIPS = 240
 SAMPLE_ROWS = 200_000
 """Medians and the width of a histogram are those of this many rows, spread evenly; all counts are exact."""
 STATUSES = ("kept", "failed", "rejected")
-_LENGTHS = ("duration_seconds", "start_seconds", "end_seconds")
+_LENGTHS = ("kind", "duration_seconds", "start_seconds", "end_seconds")
 _SEPARATOR = "\x1e"
 
 Group = tuple[str, tuple[str, ...]]
@@ -47,7 +48,7 @@ class Tally:
 
     def __init__(self, clips: Rows, ruled: Sequence[str]) -> None:
         schema = clips.schema if clips.schema is not None else pa.schema([])
-        self.columns = [field.name for field in schema if not _is_vector(field.type)]
+        self.columns = [field.name for field in schema if not is_vector(field.type)]
         self.clips: Counter[Group] = Counter()
         self.seconds: Counter[Group] = Counter()
         self.kept_seconds: list[npt.NDArray[np.float64]] = []
@@ -149,8 +150,8 @@ class Tally:
 
 def kept_of(clips: pa.Table) -> npt.NDArray[np.bool_]:
     """Which clips (N,) are kept."""
-    statuses = _column(clips, "status", pa.string()).cast(pa.string())
-    return np.asarray(pc.fill_null(pc.equal(statuses, "kept"), False).to_numpy(zero_copy_only=False), np.bool_)
+    is_kept = pc.fill_null(pc.equal(text_column(clips, "status"), "kept"), False)
+    return np.asarray(is_kept.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _insert(best: list[str], most: int, clip_id: str) -> bool:
@@ -162,23 +163,13 @@ def _insert(best: list[str], most: int, clip_id: str) -> bool:
 
 
 def _ids(clips: pa.Table) -> pa.Array:
-    if "clip_id" not in clips.column_names:
-        return pa.array(["None"] * clips.num_rows, pa.string())
-    return pc.fill_null(clips["clip_id"].cast(pa.string()), "None").combine_chunks()
+    return pc.fill_null(text_column(clips, "clip_id"), "None")
 
 
 def _groups(clips: pa.Table) -> tuple[list[Group], npt.NDArray[np.int64]]:
     """The groups that there are, and the number of each row's (N,)."""
-    statuses = _column(clips, "status", pa.string())
-    reasons = _column(clips, "reasons", pa.list_(pa.string()))
-    if not pa.types.is_list(reasons.type):
-        joined = reasons
-    elif reasons.flatten().null_count:
-        joined = pa.array([_SEPARATOR.join(filter(None, listed or ())) for listed in reasons.to_pylist()], pa.string())
-    else:
-        joined = pc.binary_join(reasons.cast(pa.list_(pa.string())), _SEPARATOR)
     whole = pc.binary_join_element_wise(
-        pc.fill_null(statuses.cast(pa.string()), ""), pc.fill_null(joined.cast(pa.string()), ""), _SEPARATOR
+        pc.fill_null(text_column(clips, "status"), ""), pc.fill_null(_joined_reasons(clips), ""), _SEPARATOR
     )
     coded = whole.dictionary_encode()
     groups = [_group(*text.split(_SEPARATOR)) for text in coded.dictionary.to_pylist()]
@@ -193,12 +184,13 @@ def _group(status: str, *reasons: str) -> Group:
     return (status if status in STATUSES else "rejected"), distinct or (NO_REASON,)
 
 
-def _column(clips: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
-    if name not in clips.column_names or pa.types.is_null(clips.schema.field(name).type):
-        return pa.nulls(clips.num_rows, kind)
-    column: Any = clips[name].combine_chunks()
-    return column
-
-
-def _is_vector(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) and pa.types.is_floating(kind.value_type))
+def _joined_reasons(clips: pa.Table) -> pa.Array:
+    """The reasons of each row (N,) in one string."""
+    place = clips.schema.get_field_index("reasons")
+    if place < 0 or not pa.types.is_list(clips.schema.field(place).type):
+        return text_column(clips, "reasons")
+    reasons = clips.column(place).combine_chunks()
+    if pa.types.is_string(reasons.type.value_type) and not reasons.flatten().null_count:
+        return pc.binary_join(reasons, _SEPARATOR)
+    given = ([str(reason) for reason in listed or () if reason] for listed in reasons.to_pylist())
+    return pa.array([_SEPARATOR.join(listed) for listed in given], pa.string())

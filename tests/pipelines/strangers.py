@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import signal
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,3 +140,50 @@ class WordsMeasurement(Measurement):
     def scores(self, looks, rows):
         words = [(row["caption"] or "").split() for row in rows]
         return [{"words": len(each), "longest_word": max(each, key=len, default=None)} for each in words]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubledScorer(Scorer):
+    """Does to its process what a file says, for each name of a source that the file has: `bug`, or `bug after 20` s."""
+
+    name: ClassVar[str] = "troubled"
+    columns: ClassVar[Mapping[str, ColumnType]] = {"troubled": int}
+    troubles: str = ""
+    """A JSON file: kind by name. Where it is gone, all is well."""
+
+    def score(self, view: FrameView) -> Mapping[str, Score]:
+        file = Path(self.troubles)
+        troubles = json.loads(file.read_text()) if file.exists() else {}
+        kind, _, after = troubles.get(Path(view.clip.source_uri).name, "none").partition(" after ")
+        if view.clip.start_seconds >= float(after or 0):
+            TROUBLES[kind]()
+        return {"troubled": len(view.signals.seconds)}
+
+
+def _bug() -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def _outage() -> None:
+    raise OSError("503 Slow Down")
+
+
+def _memory() -> None:
+    taken = []
+    while True:
+        taken.append(bytearray(b"x" * (64 << 20)))
+        time.sleep(0.05)
+
+
+TROUBLES = {
+    "none": lambda: None,
+    "bug": _bug,
+    "outage": _outage,
+    "out of memory": lambda: bytearray(1 << 60),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda: sys.exit(3),
+    "segfault": lambda: ctypes.string_at(0),
+    "hang": lambda: ctypes.PyDLL(None).sleep(3600),  # it holds the interpreter
+    "sleep": lambda: time.sleep(3600),
+    "memory": _memory,
+}

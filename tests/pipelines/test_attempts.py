@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clips.attempts import ATTEMPTS, Attempts
+from pipelines.clips.attempts import ATTEMPTS, KILLER, Attempts, Verdict
+from pipelines.clips.faults import Faults
 from pipelines.clips.stages import Measured, WriteStage
 from preprocess.units import WorkUnit
 
 
 class Death(BaseException):
     """As sudden as a signal, but that a test survives it."""
+
+
+def given_up(letters: str, verdict: Verdict) -> str:
+    assert verdict.reason == KILLER
+    return letters.upper()
 
 
 def survived(attempts: Attempts, work: str, deadly: str, deaths: int = 0) -> tuple[list[str], int]:
@@ -25,7 +31,7 @@ def survived(attempts: Attempts, work: str, deadly: str, deaths: int = 0) -> tup
 
     while deaths < 50:
         try:
-            return attempts.run(work, name=str, pieces=list, do=do, give_up=str.upper), deaths
+            return attempts.run(work, name=str, pieces=list, do=do, give_up=given_up), deaths
         except Death:
             deaths += 1
     raise AssertionError("it never ends")
@@ -53,7 +59,7 @@ def test_nothing_is_counted_where_nobody_replaces_workers() -> None:
     attempts = Attempts(None)
     for _ in range(2 * ATTEMPTS):
         with pytest.raises(Death):
-            attempts.run("a", name=str, pieces=list, do=_die, give_up=str.upper)
+            attempts.run("a", name=str, pieces=list, do=_die, give_up=given_up)
 
 
 def _die(work: str) -> str:
@@ -76,12 +82,12 @@ class FailingSink:
 
 def test_a_result_is_stored_once_storage_answers_again() -> None:
     sink, measured = FailingSink(ATTEMPTS - 1), Measured(unit=WorkUnit(spans=()), spans=[])
-    [summary] = WriteStage(sink).process([measured])
+    [summary] = WriteStage(sink, Faults(out=None)).process([measured])
     assert sink.written == [measured.unit.unit_id] == [summary.unit_id]
 
 
 def test_storage_that_stays_away_stops_the_run() -> None:
     sink = FailingSink(ATTEMPTS)
     with pytest.raises(OSError, match="503"):
-        list(WriteStage(sink).process([Measured(unit=WorkUnit(spans=()), spans=[])]))
+        list(WriteStage(sink, Faults(out=None)).process([Measured(unit=WorkUnit(spans=()), spans=[])]))
     assert not sink.written

@@ -134,9 +134,11 @@ def test_run_that_is_killed_goes_on_with_the_captions_it_has(manifest: Path, ser
 def test_captions_that_are_there_are_not_asked_for_again(manifest: Path, server: VlmServer) -> None:
     run_caption(os.fspath(manifest), captioner="openai_chat", assignments=asking(server), engine="local")
     before = server.num_answers()
-    run_caption(os.fspath(manifest), assignments=["captioner.concurrency=1"], engine="local")
+    again = [*asking(server), "captioner.concurrency=1"]
+    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=again, engine="local")
     assert server.num_answers() == before
-    run_caption(os.fspath(manifest), assignments=["captioner.num_frames=1"], engine="local")
+    again += ["captioner.num_frames=1"]
+    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=again, engine="local")
     assert server.num_answers() - before == REQUESTS_A_CLIP * assert_all_described(manifest)
 
 

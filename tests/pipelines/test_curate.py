@@ -25,7 +25,7 @@ from pipelines.recipe import recipes
 from pipelines.recipe.config import CurateConfig
 from preprocess.frames import FrameView
 from preprocess.io.settings import override
-from preprocess.manifest import CLIP_FIELDS, SOURCE_SCHEMA
+from preprocess.schema import CLIP_FIELDS, SOURCE_COLUMNS
 from tests import videos
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,9 @@ def test_manifest_has_the_promised_columns(undisturbed: Path) -> None:
     clips, sources = pd.read_parquet(undisturbed / "clips"), pd.read_parquet(undisturbed / "sources")
     promised = {name for name, _ in CLIP_FIELDS} | set(recipes.default().columns)
     assert promised | {"caption", "captioner", "caption_outcome", "status", "reasons"} <= set(clips.columns)
-    assert set(SOURCE_SCHEMA.names) == set(sources.columns)
+    assert [column.name for column in SOURCE_COLUMNS] == list(sources.columns)
+    modified = [os.stat(uri).st_mtime_ns for uri in sources["uri"]]
+    assert sources["modified"].astype("int64").tolist() == modified
     assert clips["clip_id"].is_unique
     assert len(sources) == 5
     assert set(sources["status"]) == {"ok"}
@@ -203,7 +205,7 @@ def test_stopping_says_how_to_resume(bucket: Path, tmp_path: Path, number: int) 
         process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             _, said = process.communicate(timeout=2)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "run the same command again to resume" in said
     assert "Traceback" not in said
 
@@ -215,7 +217,7 @@ def test_broken_files_get_a_row_with_a_reason(tmp_path: Path) -> None:
         videos.empty_file(folder / "1 empty.mp4"): "empty_file",
         videos.without_index(folder / "2 no index.mp4"): "not_a_video",
         videos.text_file(folder / "3 prose.mp4"): "not_a_video",
-        videos.picture_file(folder / "4 picture.png"): "not_a_video",
+        videos.picture_file(folder / "4 picture.mp4"): "not_a_video",
         videos.single_frame(folder / "5 one.mp4"): "single_frame",
         videos.sound_only(tmp_path / "6 sound.mp4").rename(folder / "6 sound.mp4"): "no_video_stream",
         videos.cut_short(tmp_path / "7 cut.mp4").rename(folder / "7 cut.mp4"): "truncated",
@@ -240,14 +242,19 @@ def test_copies_are_recognised(bucket: Path, tmp_path: Path) -> None:
     assert pd.read_parquet(tmp_path / "out" / "clips")["clip_id"].is_unique
 
 
-def test_provenance_comes_from_the_sidecar(bucket: Path, tmp_path: Path) -> None:
+def test_provenance_comes_from_the_sidecar_before_the_containers_tags(bucket: Path, tmp_path: Path) -> None:
     first = next(path for path in sorted(bucket.iterdir()))
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.mp4").write_bytes(first.read_bytes())
+    videos.tagged(first, tmp_path / "in" / "a.mp4", {"artist": "by its tags", "copyright": "not this"})
     (tmp_path / "in" / "a.json").write_text(json.dumps({"license": "CC0", "url": "<b>", "cuts": [1], "title": None}))
     curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "out"), small(), engine="local")
     (row,) = pd.read_parquet(tmp_path / "out" / "sources").to_dict("records")
     assert (row["license"], row["url"], pd.isna(row["title"])) == ("CC0", "<b>", True)
+    clips = pd.read_parquet(tmp_path / "out" / "clips")
+    assert len(clips) > 0
+    assert set(clips["license"]) == {"CC0"}
+    assert set(clips["url"]) == {"<b>"}
+    assert set(clips["author"]) == {"by its tags"}
 
 
 def test_another_recipe_is_refused_with_the_difference(bucket: Path, undisturbed: Path) -> None:
@@ -371,7 +378,7 @@ class BuggyScorer(Scorer):
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_video_that_kills_its_worker_is_settled_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
+def test_video_that_kills_its_worker_has_a_row_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
     config = replace(small(), scorers=(*small().scorers, KillerScorer(victim="-film2.mp4")))
     curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="ray", workers=2)
     sources = pd.read_parquet(tmp_path / "sources").set_index("uri")
@@ -380,7 +387,7 @@ def test_video_that_kills_its_worker_is_settled_and_the_rest_survives(bucket: Pa
     assert not (tmp_path / "attempts").exists()
 
 
-def test_video_that_storage_never_gives_is_settled_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
+def test_video_that_storage_never_gives_has_a_row_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
     config = replace(small(), scorers=(*small().scorers, OutOfReachScorer()))
     curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
     sources = pd.read_parquet(tmp_path / "sources").set_index("uri")
@@ -388,10 +395,10 @@ def test_video_that_storage_never_gives_is_settled_and_the_rest_survives(bucket:
     assert sources.loc[os.fspath(bucket / "-film2.mp4"), "status"] == "failed"
 
 
-def test_bug_stops_the_run_and_names_the_unit(bucket: Path, tmp_path: Path) -> None:
+def test_bug_stops_a_strict_run_and_names_the_unit(bucket: Path, tmp_path: Path) -> None:
     config = replace(small(), scorers=(*small().scorers, BuggyScorer()))
     with pytest.raises(RuntimeError, match=r"unit [0-9a-f]{24}: .*-film0\.mp4.*ZeroDivisionError: a bug"):
-        curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
+        curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local", strict=True)
 
 
 def test_long_video_in_spans_equals_itself_at_any_worker_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipelines.__main__ import parser
 from tests import videos
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,13 +43,15 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     start = ["ray", "start", "--head", "--block", "--num-cpus=2", f"--port={free_port()}", f"--dashboard-port={port}"]
     # the job agent has a fixed port, which a local cluster in this very process may hold
     start += [f"--dashboard-agent-listen-port={free_port()}", f"--dashboard-agent-grpc-port={free_port()}"]
+    metrics = free_port()
+    start += [f"--metrics-export-port={metrics}"]
     with (tmp_path / "ray.log").open("w") as log:
         head = subprocess.Popen(
             [*start, "--disable-usage-stats"], env=env, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/api/version", head)
-        yield env | {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
+        yield env | {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}", "METRICS_PORT": str(metrics)}
     finally:
         os.killpg(head.pid, signal.SIGTERM)
         try:
@@ -68,13 +73,32 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def submit(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["ray", "job", "submit", "--working-dir", ".", "--", "python", "-m", "pipelines", *arguments]
+def written_lines() -> list[str]:
+    """What docs/cluster.md says to type, one command a line."""
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8").replace("\\\n", "")
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("ray job submit")]
+
+
+def submit(env: dict[str, str], line: str) -> subprocess.CompletedProcess[str]:
     while True:
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(line, shell=True, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         if "No available agent" not in done.stdout + done.stderr:  # the head answers before its job agent is up
             return done
         time.sleep(2)
+
+
+def metrics(env: dict[str, str]) -> dict[str, float]:
+    """Our series as Prometheus would get them, summed over the workers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{env['METRICS_PORT']}/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    sums: dict[str, float] = {}
+    for line in lines:
+        if match := re.fullmatch(r"ray_clipmill_(\w+)_total\{(.*)\} (\S+)", line):
+            name, labels, value = match.groups()
+            own = re.findall(r'(?:^|,)((?:stage|status|reason)="[^"]*")', labels)
+            key = ", ".join([name, *own]).replace('"', "")
+            sums[key] = sums.get(key, 0.0) + float(value)
+    return sums
 
 
 @pytest.mark.slow
@@ -83,16 +107,45 @@ def test_submitted_job_writes_the_manifest(cluster: dict[str, str], tmp_path: Pa
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     videos.shots_video(source / "film.mp4", seconds=(4, 5), openings=("cut", "cut"))
-    place = (os.fspath(source), os.fspath(out))
-    done = submit(cluster, "curate", *place, "--set", "rules.short_side.min=none")
+    (source / "broken.mp4").write_bytes(b"no film")
+    curate, status = [line for line in written_lines() if "/data/out" in line and "--runtime-env" not in line]
+    curate, status = (
+        line.replace("/data/films", shlex.quote(os.fspath(source))).replace("/data/out", shlex.quote(os.fspath(out)))
+        for line in (curate, status)
+    )
+    done = submit(cluster, f"{curate} --set rules.short_side.min=none")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "succeeded" in done.stdout
     assert "clips kept" in done.stdout
     assert (pd.read_parquet(out / "clips")["status"] == "kept").sum() == 2
 
-    refused = submit(cluster, "curate", "in", os.fspath(out))
-    assert refused.returncode != 0
+    while (said := metrics(cluster)).get("units") != 2:  # workers tell every few seconds
+        time.sleep(1)
+    assert said.pop("stage_seconds, stage=measure") > 0
+    assert {name: value for name, value in said.items() if "stage" not in name} == {
+        "units": 2,
+        "video_seconds": 9,
+        "clips, status=kept": 2,
+        "failed_sources, reason=not_a_video": 1,
+    }
+
+    asked = submit(cluster, status)
+    assert "curate: finished at" in asked.stdout, asked.stdout + asked.stderr
+
+    refused = submit(cluster, curate.replace(os.fspath(out), "out"))
+    assert refused.returncode == 1
     assert "absolute path or a URI" in refused.stdout
+    assert "exit code 1" in refused.stdout
 
     without_token = {name: value for name, value in cluster.items() if name != "RAY_AUTH_MODE"} | {"HOME": "/nowhere"}
-    assert submit(without_token, "plan", place[0]).returncode != 0
+    assert submit(without_token, status).returncode != 0
+
+
+def test_every_line_that_is_written_is_a_command_of_ours() -> None:
+    lines = written_lines()
+    assert len(lines) >= 5
+    for line in lines:
+        submission, _, command = line.partition(" -- python -m pipelines ")
+        parser().parse_args(shlex.split(command))
+        files = [word for word in shlex.split(submission) if "/" in word]
+        assert all((ROOT / file).exists() for file in files), line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -113,7 +114,7 @@ def test_four_scorers_share_one_forward_pass(
     for config in (single, every):
         watched = watch_towers(monkeypatch)
         out = tmp_path / str(len(config.scorers))
-        curate(os.fspath(bucket), os.fspath(out), config, engine="local")
+        curate(os.fspath(bucket), os.fspath(out), config, engine="in-process")
         counts.append([images for passes in watched for images in passes])
         monkeypatch.undo()
     assert counts[0] == counts[1]
@@ -128,7 +129,7 @@ def test_rejected_clips_are_not_embedded(
 ) -> None:
     watched = watch_towers(monkeypatch)
     config = override(with_models(models), ["rules.brightness.min=255"])
-    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="in-process")
     assert not any(watched)
 
 
@@ -164,8 +165,11 @@ def test_filters_alone_give_the_columns_of_a_whole_run(bucket: Path, models: Pat
     decide(os.fspath(tmp_path), recipe=None, assignments=["rules.aesthetic.min=none"])
     # the added filters belong to the manifest now: new videos get their columns too
     videos.shots_video(bucket / "new.mp4", seconds=(4,), openings=("cut",))
+    again = functools.partial(curate, os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]))
     try:
-        curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="local")
+        with pytest.raises(ValueError, match=r"run\.json alone.*scorers\.aesthetic\.head=.*towers\.clip\.weights="):
+            again(engine="local")
+        again(engine="local", assignments=weights(models))
     finally:
         (bucket / "new.mp4").unlink()
     clips = pd.read_parquet(tmp_path / "clips")

@@ -63,7 +63,7 @@ def broken_neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("broken_neighbour")
 def test_broken_neighbour_disturbs_no_command(manifest: Path) -> None:
-    run_filter("redness", os.fspath(manifest), engine="local")
+    run_filter("redness", os.fspath(manifest), engine="in-process")  # no child looks into that other folder
     assert set(pd.read_parquet(manifest / "clips")["redness"]) == {1.0}
     decide(os.fspath(manifest), recipe=None, assignments=["rules.redness.min=2"])
     assert set(pd.read_parquet(manifest / "clips")["status"]) == {"rejected"}

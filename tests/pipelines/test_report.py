@@ -154,6 +154,10 @@ def test_clips_without_or_with_endless_reasons_are_accounted_for() -> None:
         [None, 2.0, None, float("nan")],
         [None, None],
         [1e300, -1e300],
+        [*[0.0] * 500, 0.9],
+        [*[0.0] * 500, -1e9, float("inf")],
+        [*[7.0] * 500, 7.5],
+        [*[0.0] * 500, 5e-324],
     ],
 )
 def test_histogram_counts_every_measured_value_once(values: list[float | None]) -> None:

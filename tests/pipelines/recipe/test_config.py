@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
+from filters.embedding import EmbeddingColumnScorer
 from pipelines.recipe import recipes
 from pipelines.recipe.config import recipe
 from pipelines.recipe.plugins import scorer_named, with_scorer
@@ -98,6 +100,16 @@ def test_a_run_json_without_a_tree_still_gives_its_recipe(name: str) -> None:
     del run["config"]
     assert recorded_config(run) == config
     assert fingerprint(recorded_config(run)) == run["fingerprint"]
+
+
+def test_a_filter_that_reads_an_unknown_tower_is_refused_with_those_there_are() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Strange(EmbeddingColumnScorer):
+        name: ClassVar[str] = "strange"
+        tower: str = "resnet"
+
+    with pytest.raises(ValueError, match=r"strange reads tower 'resnet', there are \[\]"):
+        with_scorer(recipes.default(), Strange)
 
 
 def test_added_filters_go_with_a_manifest_as_they_were_set() -> None:
