@@ -23,6 +23,7 @@ import cv2
 from cluster.stage import Chain
 from pipelines.clips.attempts import Attempts
 from pipelines.clips.decisions import rules_of
+from pipelines.clips.faults import Faults
 from pipelines.clips.model_stages import model_stages
 from pipelines.clips.stages import MeasureStage
 from pipelines.clips.task import whole
@@ -42,22 +43,16 @@ def main(source: str, rounds: int) -> None:
         ValueError: there is no readable video.
     """
     cv2.setNumThreads(1)
-    full = recipes.default()
-    cheap = dataclasses.replace(
-        full,
-        scorers=tuple(scorer for scorer in full.scorers if scorer.step == Step.FRAMES),
-        rules=rules_of(full, Step.FRAMES),
-    )
-    without_ocr, everything = _stages(cheap), _stages(full)
-    units = [_whole(one) for one in list_sources(source).sources if _is_video(one)]
+    without_ocr, everything = stages(cheap()), stages(recipes.default())
+    units = [whole_unit(one) for one in list_sources(source).sources if _is_video(one)]
     if not units:
         raise ValueError(f"{source!r}: no readable video")
     ratios, ocr_ratios, speeds = [], [], []
     for number in range(rounds):
-        decode = _cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
-        without = _cpu_seconds(lambda: [without_ocr.process([unit]) for unit in units])
+        decode = cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
+        without = cpu_seconds(lambda: [without_ocr.process([unit]) for unit in units])
         began = time.monotonic()
-        whole = _cpu_seconds(lambda: [everything.process([unit]) for unit in units])
+        whole = cpu_seconds(lambda: [everything.process([unit]) for unit in units])
         wall = time.monotonic() - began
         ratios.append(without / decode)
         ocr_ratios.append((whole - without) / decode)
@@ -74,14 +69,23 @@ def main(source: str, rounds: int) -> None:
     print(json.dumps(figures))
 
 
-def _stages(config: CurateConfig) -> Chain:
-    task, uncounted = whole(config), Attempts(None)
-    chain = Chain([MeasureStage(task, uncounted), *model_stages(task, uncounted)])
+def cheap() -> CurateConfig:
+    """The default recipe without OCR."""
+    full = recipes.default()
+    scorers = tuple(scorer for scorer in full.scorers if scorer.step == Step.FRAMES)
+    return dataclasses.replace(full, scorers=scorers, rules=rules_of(full, Step.FRAMES))
+
+
+def stages(config: CurateConfig) -> Chain:
+    """Decoding and measuring, set up, in this process; nothing is stored."""
+    task, uncounted, strict = whole(config, {}), Attempts(None), Faults(out=None, strict=True)
+    chain = Chain([MeasureStage(task, uncounted, strict), *model_stages(task, uncounted, strict)])
     chain.setup()
     return chain
 
 
-def _whole(source: Source) -> WorkUnit:
+def whole_unit(source: Source) -> WorkUnit:
+    """All of one file."""
     return WorkUnit(spans=(SourceSpan(source=source),))
 
 
@@ -116,7 +120,8 @@ def _video_seconds(units: list[WorkUnit]) -> float:
     return total
 
 
-def _cpu_seconds(work: Callable[[], object]) -> float:
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of all threads of this process."""
     began = time.process_time()
     work()
     return time.process_time() - began

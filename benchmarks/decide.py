@@ -29,10 +29,12 @@ from pipelines.recipe import recipes
 from pipelines.recipe.recorded import run_of
 from preprocess.io import storage
 from preprocess.io.tables import write_parts, write_table
-from preprocess.manifest import PREVIEW_GROUP_ROWS, PREVIEW_ROWS, SOURCE_SCHEMA, Manifest, clip_schema
+from preprocess.manifest import PREVIEW_GROUP_ROWS, PREVIEW_ROWS, Manifest
+from preprocess.schema import SOURCE_SCHEMA, clip_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 MOVED = ("rules.motion.min=0.7", "rules.text_area.max=0.06")
+COLORS = (["blue", "white"], ["grey"], ["green", "brown", "black"])
 BATCH_ROWS = 20_000
 CLIPS_OF_SOURCE = 20
 DISTINCT_BATCHES = 5
@@ -109,7 +111,7 @@ def _batch(schema: pa.Schema, draw: np.random.Generator, vectors: int) -> pa.Tab
         "black_fraction": np.where(draw.random(size) < 0.9, 0.0, draw.random(size)),
         "freeze_fraction": np.where(draw.random(size) < 0.8, 0.0, draw.random(size)),
         "text_area": np.where(draw.random(size) < 0.7, 0.0, draw.exponential(0.03, size)),
-        "dominant_colors": draw.choice(np.array(["blue, white", "grey", "green, brown, black"], object), size),
+        "dominant_colors": [COLORS[number] for number in draw.integers(len(COLORS), size=size)],
         "text": draw.choice(np.array(["EXIT", "News at ten", None], object), size, p=[0.1, 0.1, 0.8]),
         "codec": np.full(size, "h264", object),
         "has_audio": np.ones(size, bool),

@@ -1,120 +1,89 @@
-"""How well cuts and fades are found, and how clean the clips are, on any folder of reels with truth files.
+"""How well joins of shots are found, and how clean the clips are, on any folder of reels with truth files.
 
-    python -m benchmarks.shots FOLDER
+    python -m benchmarks.shots FOLDER [--detector-only] [--frames-cache DIR]
 
-Beside each video lies a JSON file of the same stem: `fps`, `cuts` (first frame of each later shot, hard cuts only) and
-`fades` ([start, end) frame ranges). Clips are those that the default recipe keeps. The last line is JSON.
+Beside each video lies a JSON file of the same stem, which counts frames at its `fps`: `cuts` (first frame of each later
+shot, hard cuts only) and `fades` ([start, end)); or `joins` and `distractors` too, each with `kind`, `start`, `end`, a
+join with `sub` as well. Clips are those that the default recipe keeps, or, with `--detector-only`, all of 3 s and more
+that the detector leaves; that needs small frames alone, which a cache folder keeps for the next round. `recall` is
+given by kind and by `kind:sub`, `false_alarms` by the kind of distractor, `usable_kept_pure` is the share, kept in pure
+clips, of the stretches of 3.2 s and more without any event. The last line is JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 import tempfile
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.joins.detect import clips_of, detect, small_frames
+from benchmarks.joins.tally import Tally, count_clips, count_transitions
+from benchmarks.joins.truth import read_truth
 from pipelines.curate import curate
 from pipelines.recipe import recipes
-from preprocess.clip import Source
-from preprocess.decode import Video
-from preprocess.shots.detector import ShotDetector, Transition
-
-TOLERANCE_FRAMES = 1
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts over all reels."""
-
-    matched: int = 0
-    true_cuts: int = 0
-    found_cuts: int = 0
-    fades: int = 0
-    fades_found: int = 0
-    kept_clips: int = 0
-    impure_clips: int = 0
-
-    def figures(self) -> dict[str, float]:
-        """What the last line says."""
-        precision = self.matched / max(1, self.found_cuts)
-        recall = self.matched / max(1, self.true_cuts)
-        return {
-            "cuts_f1": round(2 * precision * recall / max(1e-9, precision + recall), 4),
-            "cuts_precision": round(precision, 4),
-            "cuts_recall": round(recall, 4),
-            "fades": self.fades,
-            "fades_found": self.fades_found,
-            "kept_clips": self.kept_clips,
-            "impure_clips": self.impure_clips,
-        }
-
-
-def main(folder: str) -> None:
+def main(folder: Path, *, detector_only: bool = False, cache: Path | None = None) -> Tally:
     """Evaluate every reel of a folder and print the figures.
 
     Raises:
         ValueError: there is no video with a truth file.
     """
-    reels = [path for path in sorted(Path(folder).glob("*.json")) if path.with_suffix(".mp4").exists()]
-    if not reels:
-        raise ValueError(f"{folder!r}: no video.mp4 with a video.json beside it")
     tally = Tally()
-    with tempfile.TemporaryDirectory() as out:
-        manifest = curate(folder, out, recipes.default(), engine="local")
-        clips = manifest.clips()
-        assert clips is not None
-        for truth_file in reels:
-            truth = json.loads(truth_file.read_text())
-            uri = os.fspath(truth_file.with_suffix(".mp4").resolve())
-            kept = clips.filter(pc.and_(pc.equal(clips["source_uri"], uri), pc.equal(clips["status"], "kept")))
-            spans = zip(kept["start_seconds"].to_pylist(), kept["end_seconds"].to_pylist(), strict=True)
-            frames = [(round(start * truth["fps"]), round(end * truth["fps"])) for start, end in spans]
-            count_transitions(tally, transitions(uri), truth["cuts"], truth["fades"])
-            count_clips(tally, frames, truth["cuts"], truth["fades"])
-            print(truth_file.stem, json.dumps(tally.figures()))
+    for truth_file, reel in tallies(folder, detector_only=detector_only, cache=cache):
+        tally.include(reel)
+        print(truth_file.stem, json.dumps(tally.figures()), flush=True)
     print(json.dumps(tally.figures()))
+    return tally
 
 
-def transitions(uri: str) -> list[Transition]:
-    """What the default recipe's detector finds in one video."""
-    with Video(Source(uri=uri, size_bytes=0, modified_ns=0)) as video:
-        detector = ShotDetector(recipes.default().shots, video.info.fps)
-        for frame in video.frames():
-            detector.push(frame.shrink().shot_frame())
-        detector.finish()
-    return detector.transitions
+def tallies(folder: Path, *, detector_only: bool = False, cache: Path | None = None) -> Iterator[tuple[Path, Tally]]:
+    """The truth file and the counts of each reel, whose misses are printed.
+
+    Raises:
+        ValueError: there is no video with a truth file.
+    """
+    reels = [path for path in sorted(folder.glob("*.json")) if path.with_suffix(".mp4").exists()]
+    if not reels:
+        raise ValueError(f"{os.fspath(folder)!r}: no video.mp4 with a video.json beside it")
+    recipe = recipes.default()
+    kept = None if detector_only else _kept_clips(folder)
+    for truth_file in reels:
+        tally, video = Tally(), truth_file.with_suffix(".mp4")
+        frames, times = small_frames(video, cache)
+        truth = read_truth(truth_file, times)
+        transitions, shots = detect(frames, times, recipe.shots)
+        clips = clips_of(shots, times, recipe.clips) if kept is None else _clips_in(kept, video, times)
+        for line in count_transitions(tally, transitions, truth) + count_clips(tally, clips, truth, times):
+            print(f"{truth_file.stem}: {line}")
+        yield truth_file, tally
 
 
-def count_transitions(tally: Tally, found: list[Transition], cuts: list[int], fades: list[list[int]]) -> None:
-    """Match cuts one to one; a gradual transition where there is none counts as a false cut."""
-    gradual = [one for one in found if one.kind != "cut"]
-    unmatched = [one.start for one in found if one.kind == "cut"]
-    tally.found_cuts += len(unmatched)
-    tally.found_cuts += sum(not any(one.start < end and start < one.end for start, end in fades) for one in gradual)
-    tally.true_cuts += len(cuts)
-    for cut in cuts:
-        near = [at for at in unmatched if abs(at - cut) <= TOLERANCE_FRAMES]
-        if near:
-            unmatched.remove(min(near, key=lambda at: abs(at - cut)))
-            tally.matched += 1
-    tally.fades += len(fades)
-    tally.fades_found += sum(any(one.start < end and start < one.end for one in gradual) for start, end in fades)
+def _kept_clips(folder: Path) -> pa.Table:
+    with tempfile.TemporaryDirectory() as out:
+        clips = curate(os.fspath(folder), out, recipes.default(), engine="local").clips()
+    assert clips is not None
+    return clips.filter(pc.equal(clips["status"], "kept"))
 
 
-def count_clips(tally: Tally, clips: list[tuple[int, int]], cuts: list[int], fades: list[list[int]]) -> None:
-    """A clip is impure if it holds frames of two shots, or one frame of a fade."""
-    for start, end in clips:
-        crosses = any(start < cut < end for cut in cuts)
-        fades_into = any(start < fade_end and fade_start < end for fade_start, fade_end in fades)
-        tally.kept_clips += 1
-        tally.impure_clips += crosses or fades_into
+def _clips_in(kept: pa.Table, video: Path, times: list[float]) -> list[tuple[int, int]]:
+    """The frames [start, end) of the kept clips of one video whose frames begin at `times`."""
+    mine = kept.filter(pc.equal(kept["source_uri"], os.fspath(video.resolve())))
+    spans = zip(mine["start_seconds"].to_pylist(), mine["end_seconds"].to_pylist(), strict=True)
+    return [(bisect_left(times, start - 1e-6), bisect_left(times, end - 1e-6)) for start, end in spans]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m benchmarks.shots FOLDER")
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.shots")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--detector-only", action="store_true")
+    parser.add_argument("--frames-cache", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.folder, detector_only=arguments.detector_only, cache=arguments.frames_cache)
