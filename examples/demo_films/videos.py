@@ -186,7 +186,7 @@ def _films() -> tuple[Film, ...]:
             expected="motion:below",
         ),
         Film(name="frantic.mp4", shots=(Shot(scene=whip_pan, seconds=5),), expected="motion:above"),
-        Film(name="dark.mp4", shots=(Shot(scene=city, seconds=5),), effect=_dimmed, expected="visual_quality:below"),
+        Film(name="small.mp4", shots=(Shot(scene=city, seconds=5),), effect=_enlarged, expected="visual_quality:below"),
         Film(name="blur.mp4", shots=(Shot(scene=flowers, seconds=5),), effect=_soft, expected="visual_quality:below"),
         Film(name="bars.mp4", shots=(Shot(scene=dunes, seconds=4), Shot(scene=city, seconds=4)), effect=_letterboxed),
         Film(
@@ -255,8 +255,12 @@ def _with_noise(picture: Image, seconds: float) -> Image:
     return grainy
 
 
-def _dimmed(picture: Image, seconds: float) -> Image:
-    return _toward(picture, 0, 0.72)
+def _enlarged(picture: Image, seconds: float) -> Image:
+    """Ten times, from what is as small as a thumbnail."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (width // 10, height // 10), interpolation=cv2.INTER_AREA)
+    large: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return large
 
 
 def _soft(picture: Image, seconds: float) -> Image:
