@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 VIDEOS ?=
 
-.PHONY: setup setup-all demo train-demo test check bench clean
+.PHONY: setup setup-all demo train-demo test test-alone test-cluster attack check bench clean
 
 setup: .venv/core
 setup-all: .venv/all
@@ -16,7 +16,7 @@ setup-all: .venv/all
 	touch $@
 
 .venv/all: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,models,train]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,models,train]'
 	touch .venv/core $@
 
 # make demo VIDEOS=folder curates your own videos.
@@ -32,8 +32,19 @@ check: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Tests with a cluster wait a lot and take turns: one process has them, while two share the others.
 test: check
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(MAKE) --no-print-directory --jobs 2 test-alone test-cluster
+
+test-alone: .venv/all
+	$(BIN)/pytest -m "not attack and not cluster" -n 2 --dist loadfile
+
+test-cluster: .venv/all
+	$(BIN)/pytest -m "cluster and not attack" --no-header
+
+# The long tries to break what the README promises: kills at random moments, damaged files, servers that fail.
+attack: .venv/all
+	$(BIN)/pytest -m attack
 
 bench: .venv/core
 	$(BIN)/python -m benchmarks.curate $(or $(VIDEOS),demo/videos)

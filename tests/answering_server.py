@@ -137,7 +137,7 @@ class AnsweringServer:
 
             def do_GET(self):
                 server.keys.add(self.headers.get("authorization"))
-                listed = server.models
+                listed = server.models if self.path.startswith("/v1/") else error(404)
                 if isinstance(listed, tuple):
                     listed = Reply(body=json.dumps({"data": [{"id": name} for name in listed]}).encode())
                 self._send(listed)

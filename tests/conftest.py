@@ -8,14 +8,17 @@ from collections.abc import Iterator
 import pytest
 from filelock import FileLock
 
-# Two processes share the tests; threads of their own would only fight over the cores. Children inherit it.
+from cluster.private import GCS_SECONDS, GCS_WAIT
+
+# Some processes share the tests; threads of their own would only fight over the cores. Children inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault(GCS_WAIT, GCS_SECONDS)
 
 
 @pytest.fixture(autouse=True)
 def one_cluster_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """`--engine auto` joins any cluster on the machine, so tests that start one take turns."""
-    if request.node.get_closest_marker("cluster") is None:
+    if not _with_cluster(request.node):
         yield
         return
     with FileLock(tmp_path_factory.getbasetemp().parent / "cluster.lock"):
@@ -25,5 +28,9 @@ def one_cluster_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pyte
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that waits for its turn is not late."""
     for item in items:
-        if item.get_closest_marker("cluster") is not None:
+        if _with_cluster(item):
             item.add_marker(pytest.mark.timeout(3600))
+
+
+def _with_cluster(item: pytest.Item) -> bool:
+    return item.get_closest_marker("cluster") is not None

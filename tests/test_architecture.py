@@ -6,6 +6,7 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,8 @@ def test_no_module_asks_what_kind_of_thing_another_folder_gave_it() -> None:
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_run_one_way(package: str) -> None:
     for file in (ROOT / package).rglob("*.py"):
+        if file.parent == ROOT / "examples" / "python":  # as users write them
+            continue
         ours = imported_packages(file) & (MAY_IMPORT.keys() | {"tests", "benchmarks"})
         assert ours <= MAY_IMPORT[package] | {package}, file
 
@@ -137,6 +140,7 @@ def test_default_recipe_imports_no_torch() -> None:
     ("code", "unwanted"),
     [
         ("import preprocess.manifest", {"av", "cv2", "scenedetect"}),
+        ("import pipelines", {"av", "cv2", "numpy", "pyarrow"}),
         ("import pipelines.report.write, pipelines.progress", {"av", "cv2", "scenedetect"}),
         # what __main__ says of threads is read when numpy is loaded
         ("from pipelines.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass", {"numpy", "pyarrow"}),
@@ -146,3 +150,14 @@ def test_what_reads_tables_or_helps_loads_no_more(code: str, unwanted: set[str])
     code = f"import sys\n{code}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert not unwanted & set(done.stdout.split())
+
+
+def test_every_package_is_listed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {
+        module_name(file)
+        for package in MAY_IMPORT
+        for file in (ROOT / package).rglob("__init__.py")
+        if package != "examples" or file.parent.name == "demo_films"
+    }
+    assert sorted(listed) == sorted(there)

@@ -171,6 +171,18 @@ def with_cover(path: Path) -> Path:
     return _remuxed([counter_video(path.with_suffix(".film.mp4"))], path, cover=np.full((64, 64, 3), 200, np.uint8))
 
 
+def tagged(video: Path, path: Path, tags: Mapping[str, str]) -> Path:
+    """The pictures of a video in another container, which says of them what `tags` say."""
+    with av.open(str(video)) as source, av.open(str(path), "w") as out:
+        out.metadata.update(tags)
+        copy = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+    return path
+
+
 def sound_only(path: Path) -> Path:
     """An MP4 file with an AAC track and no video stream."""
     return _remuxed([with_sound(path.with_suffix(".both.mp4"))], path, kind="audio")
