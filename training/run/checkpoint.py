@@ -52,7 +52,7 @@ class Checkpoints:
         folder = self._folder / f"step_{step:08d}"
         unfinished = folder.with_name(folder.name + UNFINISHED)
         writer = HuggingFaceStorageWriter(str(unfinished), save_distributed=True)
-        options = {"storage_writer": writer, "process_group": self._world.host_group}
+        options = {"storage_writer": writer, "process_group": self._world.checkpoint_group}
         written: Future[Any] = Future()
         if self._asynchronous:
             under_way = dcp.async_save(dict(tensors), **options)

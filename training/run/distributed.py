@@ -20,7 +20,9 @@ class World:
     size: int
     device: torch.device
     host_group: Any
-    """Of gloo, apart from the training's own: an asynchronous checkpoint talks on it while steps go on."""
+    """Of gloo, for what is no tensor."""
+    checkpoint_group: Any
+    """Of gloo, and of nobody else: an asynchronous checkpoint talks on it while steps go on."""
 
     @property
     def first(self) -> bool:
@@ -84,8 +86,13 @@ def world() -> Iterator[World]:
         else:
             dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     try:
-        host_group = dist.new_group(backend="gloo")
-        yield World(rank=dist.get_rank(), size=dist.get_world_size(), device=device, host_group=host_group)
+        yield World(
+            rank=dist.get_rank(),
+            size=dist.get_world_size(),
+            device=device,
+            host_group=dist.new_group(backend="gloo"),
+            checkpoint_group=dist.new_group(backend="gloo"),
+        )
     finally:
         if ours:
             dist.destroy_process_group()

@@ -45,6 +45,13 @@ def test_two_ranks_train_as_one(one_rank: Path, tmp_path: Path, settings: tuple[
     assert len(read_state(checkpoint)["files"]) == 2
 
 
+def test_figures_are_exchanged_while_a_checkpoint_is_written(one_rank: Path, tmp_path: Path) -> None:
+    settings = (JUDGED, "trainer.strategy=fsdp2", "trainer.async_checkpoints=true")
+    run_ranks(2, tmp_path, *settings, script="tests.training.slow_disk_run")
+    assert losses(tmp_path) == pytest.approx(losses(one_rank), abs=1e-5)
+    torch.testing.assert_close(weights(tmp_path, True), weights(one_rank, True), rtol=0, atol=1e-5)
+
+
 def test_two_ranks_go_on_where_one_stopped(one_rank: Path, tmp_path: Path) -> None:
     stop = ("objective.dies_at_step=6", "objective.dies_of=15")
     assert run_ranks(1, tmp_path, JUDGED, *stop, check=False).returncode == 143

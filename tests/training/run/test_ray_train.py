@@ -51,7 +51,7 @@ def own(manifest: str, out: str) -> TrainConfig:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 @pytest.mark.cluster
 def test_an_objective_in_ones_own_file_travels_to_workers(tmp_path: Path) -> None:
     """They have no such file, and keep the run's config all the same."""
