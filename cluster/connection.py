@@ -19,6 +19,9 @@ from cluster.found import meant_by_auto, refuse_strangers
 ANSWER_SECONDS = 5.0
 """How long a cluster may take to say that it is there. Ray's own client waits 40 s, also where nobody listens."""
 
+STARTS = 3
+"""Ray gives the first processes of a cluster 30 s to find each other, in no variable, and a busy machine takes more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -28,7 +31,7 @@ class Place:
     working_dir: str
     workers: int
     folder: str | None = None
-    """For the sockets and logs of one that is started."""
+    """For the sockets and logs of one that is started, and of no other."""
     object_store_bytes: int | None = None
 
 
@@ -78,8 +81,7 @@ def connect(place: Place) -> bool:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = located(place.address)
     if address is None:
-        ray.init(
-            address="local",
+        _start(
             num_cpus=max(place.workers, os.cpu_count() or 1),
             include_dashboard=False,
             object_store_memory=place.object_store_bytes,
@@ -93,6 +95,19 @@ def connect(place: Place) -> bool:
         runtime_env = {} if in_job else {"working_dir": place.working_dir, "excludes": excludes}
         ray.init(address=address, runtime_env=runtime_env, **quiet)
     return True
+
+
+def _start(**options: Any) -> None:
+    """Start a cluster: on a machine that was too busy for it, once more."""
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(address="local", **options)
+        except Exception as error:
+            if not (left and ray_insides.was_too_slow(error)):
+                raise
+            ray_insides.kill_cluster_in(options["_temp_dir"])
+        else:
+            return
 
 
 def cluster_is_running() -> bool:

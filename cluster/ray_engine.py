@@ -26,7 +26,7 @@ WINDOW_ITEMS_PER_WORKER = 100
 """Ray is handed so many items at a time: it has an object for each, and a million would take gigabytes. Between two
 windows the workers wait for the last of them, and load their models again, which is little beside a hundred units."""
 
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 """How long starting or joining a cluster may take. Ray waits without end where the first worker is killed while it
 starts (seen with Ray 2.60); a busy machine needs a quarter of a minute, slow disks more."""
 
@@ -68,6 +68,7 @@ class RayEngine:
             try:
                 driver.send(place)
                 there = self._told(driver, START_SECONDS)
+                driver.starts = False
                 pools = self._plan(stages, there, len(items))
                 window = max(WINDOW_ITEMS, WINDOW_ITEMS_PER_WORKER * max(pool.workers for pool in pools))
                 for first in range(0, len(items), window):

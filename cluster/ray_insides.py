@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,22 @@ def answer(address: str, seconds: float) -> str:
     finally:
         channel.close()
     return "OK"
+
+
+def was_too_slow(error: Exception) -> bool:
+    """Whether a cluster did not come up in the time that Ray gives it."""
+    return "timed out during startup" in str(error)
+
+
+def kill_cluster_in(folder: str | None) -> None:
+    """End what this process has started of a cluster whose files are in a folder: Ray leaves it when it gives up."""
+    killed = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if folder is not None and any(folder in word for word in process.cmdline()):
+                process.kill()
+                killed.append(process)
+    psutil.wait_procs(killed, timeout=5)
 
 
 def send_token() -> None:

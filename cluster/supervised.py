@@ -39,6 +39,8 @@ class Supervised:
 
     def __init__(self, module: str, *, root: str, environment: Mapping[str, str], own_cluster: bool) -> None:
         self._own_cluster = own_cluster
+        self.starts = own_cluster
+        """Until it is set to False the child may end processes of a head and start others."""
         self._head: dict[str, psutil.Process] = {}
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115
         here, there = socket.socketpair()
@@ -106,7 +108,7 @@ class Supervised:
         Raises:
             EndedError: a process of its head ended.
         """
-        if not self._own_cluster:
+        if not self._own_cluster or self.starts:
             return
         with suppress(psutil.Error):
             for process in psutil.Process(self._child.pid).children():

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ import psutil
 import pytest
 import ray
 
-from cluster import connection
+from cluster import connection, private, ray_insides
 
 RAY = str(Path(sys.executable).with_name("ray"))
 
@@ -74,6 +76,27 @@ def test_a_cluster_is_joined_while_it_answers(
     assert not connection.cluster_is_running()
     with pytest.raises(ValueError, match=r":\d+: no Ray cluster answers there within 60 s \(UNAVAILABLE\)"):
         connection.connect(place("auto", tmp_path))
+
+
+@pytest.mark.attack
+@pytest.mark.cluster
+def test_one_that_does_not_come_up_is_started_once_more() -> None:
+    before = set(psutil.Process().children(recursive=True))
+    with private.here() as folder:
+        threading.Thread(target=stop_the_first, args=(folder,)).start()
+        assert connection.connect(connection.Place(address=None, working_dir=str(Path.cwd()), workers=1, folder=folder))
+        assert ray.get(ray.remote(num_cpus=1)(lambda: os.getpid()).remote()) != os.getpid()
+        raylets = [node.process for node in ray_insides.nodes() if node.process in psutil.Process().children()]
+        assert len(raylets) == 1
+        ray.shutdown()
+    assert not psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, timeout=60)[1]
+
+
+def stop_the_first(folder: str) -> None:
+    """Hold a raylet from its first breath."""
+    while not (found := [node for node in ray_insides.nodes() if folder in str(node.current_cluster)]):
+        time.sleep(0.01)
+    found[0].process.suspend()
 
 
 def test_an_address_where_no_cluster_is_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

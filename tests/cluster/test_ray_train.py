@@ -13,18 +13,22 @@ from pathlib import Path
 import pytest
 import ray
 
+from cluster import private
+from cluster.connection import Place, connect
 from cluster.ray_train import run_on_workers
 
-pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
 def cluster() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with private.here() as folder:
+        connect(Place(address=None, working_dir=str(Path.cwd()), workers=2, folder=folder))
+        yield
+        ray.shutdown()
 
 
+@pytest.mark.slow
 def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path: Path) -> None:
     with pytest.raises(ray.train.TrainingFailedError, match="on purpose"):
         call(partial(fail_once, str(tmp_path), outlives=True), tmp_path)
@@ -32,6 +36,14 @@ def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path:
     call(partial(fail_once, str(tmp_path)), tmp_path, restarts=1)
     assert {path.name: path.read_text() for path in tmp_path.glob("rank*")} == {"rank0": "1", "rank1": "1"}
 
+    with pytest.raises(ValueError, match=r"need 2\.7 CPUs and 0 GPUs, and there are 2 CPUs"):
+        call(fail_once, tmp_path, workers=3)
+    with pytest.raises(ValueError, match="0 workers"):
+        call(fail_once, tmp_path, workers=0)
+
+
+@pytest.mark.attack
+def test_what_workers_refuse_is_said_and_signals_reach_them(cluster: None, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"rank \d cannot read this"):
         call(refuse, tmp_path)
 
@@ -40,11 +52,6 @@ def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path:
         call(partial(wait_to_be_told, str(tmp_path)), tmp_path, on_signal=hear)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL  # Ray's own is back
-
-    with pytest.raises(ValueError, match=r"need 2\.7 CPUs and 0 GPUs, and there are 2 CPUs"):
-        call(fail_once, tmp_path, workers=3)
-    with pytest.raises(ValueError, match="0 workers"):
-        call(fail_once, tmp_path, workers=0)
 
 
 def call(
