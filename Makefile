@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 VIDEOS ?=
 
-.PHONY: setup setup-all demo train-demo test test-alone test-cluster attack check bench clean
+.PHONY: setup setup-all demo train-demo test attack check bench clean
 
 setup: .venv/core
 setup-all: .venv/all
@@ -32,15 +32,10 @@ check: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Tests with a cluster wait a lot and take turns: one process has them, while two share the others.
+# Two processes share the tests, but for those with a cluster: these take turns, with the machine to themselves.
 test: check
-	$(MAKE) --no-print-directory --jobs 2 test-alone test-cluster
-
-test-alone: .venv/all
 	$(BIN)/pytest -m "not attack and not cluster" -n 2 --dist loadfile
-
-test-cluster: .venv/all
-	$(BIN)/pytest -m "cluster and not attack" --no-header
+	$(BIN)/pytest -m "cluster and not attack"
 
 # The long tries to break what the README promises: kills at random moments, damaged files, servers that fail.
 attack: .venv/all

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -20,12 +21,14 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """The address of a server with no buckets."""
+    """The address of a server with no buckets: all that one process starts share theirs, so they are emptied first."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
     try:
-        yield f"http://{host}:{port}"
+        urlopen(Request(f"{address}/moto-api/reset", method="POST"), timeout=60).close()
+        yield address
     finally:
         server.stop()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -13,9 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from pipelines.__main__ import parser
@@ -53,11 +54,13 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
         wait_for(f"http://127.0.0.1:{port}/api/version", head)
         yield env | {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}", "METRICS_PORT": str(metrics)}
     finally:
-        os.killpg(head.pid, signal.SIGTERM)
-        try:
-            head.wait(120)
-        except subprocess.TimeoutExpired:
-            os.killpg(head.pid, signal.SIGKILL)
+        family = psutil.Process(head.pid).children(recursive=True)
+        head.kill()  # told to end, it takes half a minute
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        head.wait()
+        psutil.wait_procs(family, timeout=60)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("huggingface_hub")
 
+from huggingface_hub import close_session
 from huggingface_hub import constants as hub_constants
 
 from filters.motion import MotionScorer
@@ -54,6 +55,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         monkeypatch.setattr(hub_constants, "HF_HUB_DISABLE_XET", True)  # another protocol for large files
         monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
+        close_session()  # one of another test's may go by a proxy
         yield server
 
 
