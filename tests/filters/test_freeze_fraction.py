@@ -107,3 +107,47 @@ def test_a_picture_that_is_shown_once_for_long_stands_as_one_that_is_repeated():
 
 def test_one_picture_a_second_that_is_always_another_is_the_pace_of_the_clip():
     assert _timed([9.0] * 8, list(range(9)), 9) == 0
+
+
+def _mended(picture, count, rng):
+    for _ in range(count):
+        yield picture
+        picture = np.where(rng.random(picture.shape) < 0.08, picture ^ 1, picture)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_picture_that_is_mended_while_it_is_held_stands_still_beside_movement(moving_frames, order):
+    held = list(_mended(moving_frames[-1], 36, np.random.default_rng(0)))
+    assert _fraction([*moving_frames, *held][::order]) == pytest.approx(36 / 84, abs=0.03)
+
+
+def test_what_comes_to_rest_by_degrees_is_not_held():
+    slower = moving(texture(200, 400), (120, 200), lambda t: (40 * (t - t * t / 4), 0, 1), seconds=2.0)
+    frames = list(slower)
+    assert _fraction([*frames, *_mended(frames[-1], 36, np.random.default_rng(0))]) == 0
+
+
+def test_a_dot_that_moves_while_all_else_is_mended_is_no_freeze(moving_frames):
+    held = _mended(moving_frames[-1], 36, np.random.default_rng(0))
+    dotted = [cv2.circle(frame.copy(), (20 + 4 * n, 60), 2, 255, -1) for n, frame in enumerate(held)]
+    assert _fraction([*moving_frames, *dotted]) == 0
+
+
+def _coded_anew(still, times, rng):
+    """Blocks of it by other levels, too few to count in the mean."""
+    for _ in range(times):
+        picture = still.astype(np.int16)
+        for top, left in zip(rng.integers(0, 110, 8), rng.integers(0, 190, 8), strict=True):
+            picture[top : top + 8, left : left + 8] += 12
+        yield from [np.clip(picture, 0, 255).astype(np.uint8)] * 12
+
+
+def test_a_still_stays_one_where_each_half_second_is_coded_anew():
+    still, rng = texture(120, 200) // 4 + 96, np.random.default_rng(0)
+    assert _fraction(_coded_anew(still, 6, rng)) > 0.9
+
+
+def test_a_dot_that_moves_in_a_still_that_is_coded_anew_is_no_freeze():
+    still, rng = texture(120, 200) // 4 + 96, np.random.default_rng(0)
+    frames = enumerate(_coded_anew(still, 6, rng))
+    assert _fraction([cv2.circle(frame.copy(), (20 + 2 * n, 60), 3, 255, -1) for n, frame in frames]) < 0.2
