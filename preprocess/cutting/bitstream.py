@@ -34,8 +34,8 @@ class Bitstream(ABC):
         """
 
     @abstractmethod
-    def options(self) -> Mapping[str, str]:
-        """The encoder's, for frames without visible loss that nothing else refers to.
+    def options(self, bits: int) -> Mapping[str, str]:
+        """The encoder's, for frames without visible loss that nothing else refers to. `bits`: of a sample.
 
         Raises:
             CannotCopy: the source has what encoded frames would lack.

@@ -78,7 +78,7 @@ class H265(Bitstream):
             done.append(nal.annex_b(units))
         return done
 
-    def options(self) -> Mapping[str, str]:
+    def options(self, bits: int) -> Mapping[str, str]:
         """Without B frames: the order of decoding is that of display, on both sides of a joint."""
         if self._has_dolby_vision:
             raise CannotCopy("Dolby Vision's layer would be missing from what is encoded")

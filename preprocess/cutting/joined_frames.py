@@ -77,7 +77,7 @@ def _encoder(bitstream: Bitstream, frame: av.VideoFrame) -> VideoCodecContext:
     context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
     # One worker process runs on each core already.
     context.thread_count = 1
-    context.options = dict(bitstream.options())
+    context.options = dict(bitstream.options(max(each.bits for each in frame.format.components)))
     return context
 
 

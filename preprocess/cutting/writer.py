@@ -14,6 +14,7 @@ import av.audio
 import av.container
 import av.video
 
+from preprocess.cutting import h264
 from preprocess.cutting.format import CutFormat
 from preprocess.cutting.picture import Pictures
 from preprocess.cutting.result import CutFile
@@ -51,9 +52,8 @@ _QUALITIES = {
     "ffv1": _Quality(crf=None, options={"level": "3", "slicecrc": "1"}),
 }
 
-_KEPT = _Quality(fields=True, crf=14, options={"preset": "veryfast", "bf": "0"})
-"""Of clips that stay as they are and cannot be copied, as of the heads of those that can: larger files, nearer to the
-source, for a third of the time."""
+_KEPT = _Quality(fields=True, crf=h264.CRF, options={"preset": h264.PRESET, "bf": "0", "x264-params": h264.PARAMS})
+"""Of clips that stay as they are and cannot be copied, as of the heads of those that can."""
 
 
 class Writer:
