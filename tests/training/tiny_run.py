@@ -91,6 +91,8 @@ class TinyModule(TrainModule):
             wrong = wrong + self.networks["judge"].middle(mixed)
         if objective.broken_clip in batch.clip_ids and step == objective.broken_step:
             wrong = wrong * math.nan
+        if network == "main" and 0 <= objective.main_broken_from <= step:
+            wrong = wrong * math.nan
         total = wrong.sum()
         self.calls_made += 1
         bins = {f"loss/t_{int(t * 4)}": (float(w.detach()), 12.0) for t, w in zip(times, wrong, strict=True)}
@@ -124,6 +126,7 @@ class TinyObjective(Objective):
     judged: bool = False
     broken_clip: str = ""
     broken_step: int = -1
+    main_broken_from: int = -1
     dies_at_step: int = -1
     dies_of: int = int(signal.SIGKILL)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
-from preprocess.io.storage import absolute
+from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
 from training.models.text import TextEncoder
 from training.models.vae import VideoVae

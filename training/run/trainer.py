@@ -43,7 +43,7 @@ class Trainer:
         self._held_out = held_out
         self._world = world
         self._turns = {name: NetworkTurn(config, module, name, world) for name in module.networks}
-        self._skips_in_a_row = 0
+        self._skips_in_a_row = dict.fromkeys(self._turns, 0)
         trainer = config.trainer
         self._checkpoints = Checkpoints(
             config.out, world, keep=trainer.keep_checkpoints, asynchronous=trainer.async_checkpoints
@@ -121,7 +121,7 @@ class Trainer:
         """Count a turn's figures, or decide what becomes of a turn that was left out; alike on all ranks."""
         trainer = self._config.trainer
         if not told["skipped"]:
-            self._skips_in_a_row = 0
+            self._skips_in_a_row[name] = 0
             for batch, loss in zip(batches, losses, strict=True):
                 flops = self._module.flops(name, batch) if loss.flops is None else loss.flops
                 self._tally.took(name, batch, loss, flops)
@@ -130,8 +130,8 @@ class Trainer:
         bad = [clip_id for batch in broken for clip_id in batch.clip_ids]
         where = "; ".join(f"rank {rank}: {', '.join(ids)}" for rank, ids in enumerate(self._world.gathered(bad)) if ids)
         message = f"step {self.step}: {name}'s loss or gradient is no number ({where or 'in the gradient only'})"
-        self._skips_in_a_row += 1
-        if trainer.non_finite == "stop" or self._skips_in_a_row > trainer.skips_in_a_row:
+        self._skips_in_a_row[name] += 1
+        if trainer.non_finite == "stop" or self._skips_in_a_row[name] > trainer.skips_in_a_row:
             raise NonFiniteError(f"{message}; the optimizer has not stepped")
         self._say(f"{message}; left out")
 
@@ -186,7 +186,9 @@ class Trainer:
             raise ValueError(f"{checkpoint}: of seed {state['seed']}, the recipe's is {self._config.trainer.seed}")
         tensors = {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
         read_tensors(checkpoint, tensors, group=self._world.host_group)
-        self.step, self._skips_in_a_row = state["step"], state["skips_in_a_row"]
+        self.step, skips = state["step"], state["skips_in_a_row"]
+        # one number of all networks together, as checkpoints had it until December 2026
+        self._skips_in_a_row |= skips if isinstance(skips, dict) else dict.fromkeys(self._turns, skips)
         self._batches.load_state_dict(state["data"])
         self._module.load_extra_state(state["extra"])
         changed = [f"changed since then: {line}" for line in difference(state["settings"], self._config)]

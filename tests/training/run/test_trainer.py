@@ -115,6 +115,15 @@ def test_skipping_has_an_end(tmp_path: Path) -> None:
         train(config)
 
 
+def test_a_network_that_is_never_a_number_ends_the_run_whatever_its_judge_does(tmp_path: Path) -> None:
+    broken = ("objective.judged=true", "objective.main_broken_from=4", "trainer.non_finite=skip")
+    settings = (*broken, "trainer.skips_in_a_row=3", "optimizer.schedule=constant")
+    train(tiny_config(tmp_path, *settings, "trainer.steps=6"))
+    with pytest.raises(NonFiniteError, match="step 7: main's loss"):
+        train(tiny_config(tmp_path, *settings))
+    assert 7 in losses(tmp_path, "judge")
+
+
 def test_accumulation_is_a_larger_batch(tmp_path: Path) -> None:
     train(tiny_config(tmp_path / "whole"))
     train(tiny_config(tmp_path / "parts", "trainer.accumulation=4"))
