@@ -23,7 +23,7 @@ from training.evaluate import evaluate
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.run.checkpoint import latest, read_state
-from training.run.config import TrainConfig, located
+from training.run.config import TrainConfig, located, refuse_remote
 from training.run.launch import train
 from training.run.signals import Interrupted, tell
 from training.run.turn import NonFiniteError
@@ -123,6 +123,7 @@ def _cache(options: argparse.Namespace) -> None:
 def _sample(options: argparse.Namespace) -> None:
     shape = None if options.shape is None else _shape(options.shape)
     config = GenerateConfig(num_steps=options.steps, guidance=options.guidance, shift=options.shift)
+    refuse_remote(options.out)
     out = Path(options.out)
     image = None if options.image is None else Path(options.image)
     for path in sample(

@@ -138,7 +138,7 @@ class TrainerConfig:
     non_finite: Literal["stop", "skip"] = "stop"
     """What a loss or gradient that is no number does: end the run, or leave the step out."""
     skips_in_a_row: int = field(default=10, metadata=at_least(1))
-    """With `skip`, how many steps in a row may be left out before the run ends."""
+    """With `skip`, how many turns of a network may be left out in a row before the run ends."""
     precision: Literal["fp32", "bf16"] = field(default="fp32", metadata=OPERATIONAL)
     """Of computation; weights, gradients' sums, optimizer and average are float32 in either."""
     strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
@@ -173,6 +173,22 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     other_optimizers: Mapping[str, OptimizerConfig] = field(default_factory=dict)
     """By network, where it is not `optimizer`."""
+
+    def __post_init__(self) -> None:
+        refuse_remote(self.out)
+
+
+def refuse_remote(out: str) -> None:
+    """See that what is to be written lies on a disk: a URI taken for a path would become a folder `s3:` here.
+
+    Raises:
+        ValueError: it is a URI.
+    """
+    if is_remote(out):
+        raise ValueError(
+            f"--out {out}: runs and samples are written to folders, not to buckets; name one on a disk that all "
+            "processes see, such as a network file system, or copy it there afterwards"
+        )
 
 
 def located(record: _Record) -> _Record:

@@ -32,6 +32,17 @@ def test_locations_do_not_depend_on_the_working_directory(tmp_path: Path, monkey
     assert dump(located(config)) == kept
 
 
+@pytest.mark.parametrize("command", [["vae", "OUT"], ["sample", "RUN", "--prompt", "a"]])
+@pytest.mark.parametrize("place", ["s3://bucket/run", "gs://bucket/a.mp4"])
+def test_what_is_made_goes_to_no_bucket_and_to_no_folder_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command_line.main([*command, "--out", place]) == 1
+    assert f"--out {place}: runs and samples are written to folders" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("in_thread", [False, True])
 def test_a_run_that_is_told_to_stop_goes_on_as_if_it_had_not_been(tmp_path: Path, in_thread: bool) -> None:
     tell(15)  # before it began: the next step is its last for now
