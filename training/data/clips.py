@@ -16,7 +16,8 @@ from preprocess.io.settings import OPERATIONAL
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.encode import cache_requests, encode_clips
 from training.data.cache.store import Store
-from training.data.plan.config import SamplerConfig
+from training.data.plan.choice import SLOW_FPS, frames_at_rate, too_slow
+from training.data.plan.config import GridSampler, SamplerConfig
 from training.data.plan.hashing import draw_unit, keys_of_texts
 from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable, read_table
@@ -28,7 +29,7 @@ from training.run.config import LOCATION, Data, TrainConfig
 from training.run.module import Batch
 
 _FEW_LOST = 0.005
-"""Share of the clips that no epoch shows before it is told."""
+"""Share of the clips that no epoch shows, or not as videos, before it is told."""
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class ClipData(Data):
             accumulation=config.trainer.accumulation,
         )
         clips = ClipDataset(table, self.sampler, self.reading)
-        told = [_lost(planned)]
+        told = [_lost(planned), _stilled(table, planned.sampler)]
         source: StepSource = clips
         if self.cache:
             self._check_model(config)
@@ -163,6 +164,23 @@ def _lost(planned: PlannedBatches) -> str | None:
     return (
         f"{unfit + dropped} of {len(plan.table)} clips are in no step of the first epoch: {unfit} too small for the "
         f"sampler's shapes, {dropped} too few for a step, or of an aspect or length that none of them has"
+    )
+
+
+def _stilled(table: ClipTable, sampler: GridSampler) -> str | None:
+    """What to say where many videos are too short, or of too few frames, to be shown as more than one of them."""
+    videos, fewest = table.num_frames > 1, sampler.fewest_frames
+    if fewest > sampler.max_frames:
+        return None  # nothing but images was asked for
+    short = videos & (frames_at_rate(table, sampler) < fewest)
+    slow = videos & ~short & too_slow(table, sampler)
+    stilled = int((short | slow).sum())
+    if stilled <= _FEW_LOST * int(videos.sum()):
+        return None
+    return (
+        f"{stilled} of {videos.sum()} videos are trained on as single pictures: {short.sum()} shorter than {fewest} "
+        f"frames at {sampler.fps:g} fps ({fewest / sampler.fps:.2f} s), {slow.sum()} of fewer than {fewest} frames or "
+        f"{SLOW_FPS * sampler.fps:g} fps. A lower data.sampler.min_frames or data.sampler.fps shows more as videos"
     )
 
 

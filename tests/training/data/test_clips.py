@@ -51,6 +51,21 @@ def test_a_few_that_are_left_over_are_not_told(tmp_path: Path, caplog: pytest.Lo
     assert not told(config_of_rows(tmp_path, [{}] * 399 + [{"width": 16, "height": 16}]), caplog)
 
 
+def test_videos_that_become_pictures_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nine frames at 4 fps are 2.25 s. Images are none that were lost, and asked for stills are not told."""
+    short, slow, few = {"duration_seconds": 2.2, "num_frames": 53}, {"fps": 3.0}, {"num_frames": 8}
+    images = [{"num_frames": 1, "duration_seconds": 0.04}] * 9
+    config = config_of_rows(tmp_path, [short] * 15 + [slow, few] + images + [{"duration_seconds": 2.25}] * 4)
+    config = override(config, ["data.sampler.still_share=0.5"])
+    [line] = told(config, caplog)
+    assert line.startswith(
+        "17 of 21 videos are trained on as single pictures: 15 shorter than 9 frames at 4 fps (2.25 s)"
+    )
+    assert "2 of fewer than 9 frames or 3.6 fps. A lower data.sampler.min_frames" in line
+    assert not told(override(config, ["data.sampler.min_frames=1", "data.sampler.max_frames=1"]), caplog)
+    assert not told(config, caplog, rank=1, world_size=2)
+
+
 def test_a_manifest_of_which_all_is_held_out_is_refused(tmp_path: Path) -> None:
     """As clips without captions are, or all are trained on: they have one caption, the empty one."""
     config = override(config_of_rows(tmp_path, [{}] * 9), ["data.held_out_by=caption", "data.held_out_share=0.9999999"])

@@ -16,7 +16,7 @@ from training.data.plan.table import ClipTable
 Rows = npt.NDArray[np.int64]
 _CHUNK_ROWS = 1 << 15
 """Rows that are tried at a time: they and what is made of them stay in the processor's cache."""
-_SLOW_FPS = 0.9
+SLOW_FPS = 0.9
 """Videos of less than this share of the training rate would show every frame twice; they serve as images."""
 
 
@@ -48,10 +48,8 @@ def fit(table: ClipTable, sampler: GridSampler, seed: int, epoch: int) -> Fit:
     The frames of a clip are what its duration gives at the training rate, which is time, not frame numbers. Videos too
     short or too slow for the sampler serve as images.
     """
-    frames = np.floor(table.duration_seconds.astype(np.float64) * sampler.fps + 1e-4)
-    frames = np.minimum(frames, sampler.max_frames).astype(np.int32)
-    fewest = max(sampler.min_frames, sampler.grid.frames(2))
-    still = (frames < fewest) | (table.num_frames < fewest) | (table.fps < _SLOW_FPS * sampler.fps)
+    frames = np.minimum(frames_at_rate(table, sampler), sampler.max_frames).astype(np.int32)
+    still = (frames < sampler.fewest_frames) | too_slow(table, sampler)
     still |= draw_unit(table.keys, "still", seed, epoch) < sampler.still_share
     return Fit(
         frames=np.where(still, STILL_FRAMES, frames).astype(np.int32),
@@ -59,6 +57,17 @@ def fit(table: ClipTable, sampler: GridSampler, seed: int, epoch: int) -> Fit:
         max_width=np.maximum(table.width, 0).astype(np.float32) * sampler.max_upscale,
         aspect=aspect_bins(table.height, table.width),
     )
+
+
+def frames_at_rate(table: ClipTable, sampler: SamplerConfig) -> npt.NDArray[np.float64]:
+    """(N,) whole frames that the clips' time gives at the training rate."""
+    return np.asarray(np.floor(table.duration_seconds.astype(np.float64) * sampler.fps + 1e-4))
+
+
+def too_slow(table: ClipTable, sampler: GridSampler) -> npt.NDArray[np.bool_]:
+    """(N,) whether a clip has too few frames of its own to move, whatever its time."""
+    slow: npt.NDArray[np.bool_] = table.num_frames < sampler.fewest_frames
+    return slow | (table.fps < SLOW_FPS * sampler.fps)
 
 
 def weights(table: ClipTable, sampler: SamplerConfig) -> npt.NDArray[np.float64]:

@@ -125,6 +125,11 @@ class GridSampler(SamplerConfig):
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
+    @property
+    def fewest_frames(self) -> int:
+        """Of a video; what has less is shown as an image."""
+        return max(self.min_frames, self.grid.frames(2))
+
     def latent_frame_counts(self) -> list[int]:
         """Latent frames of the shapes: 1 for images, then those of videos."""
         first, last = self.grid.latent_frames(self.min_frames), self.grid.latent_frames(self.max_frames)

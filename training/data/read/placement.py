@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from preprocess.clip import CLIP_KEYS, Clip
-from training.data.plan.choice import weights
+from training.data.plan.choice import frames_at_rate, weights
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import draw_unit
 from training.data.plan.plan import RankStep
@@ -120,7 +120,7 @@ def all_captions(table: ClipTable) -> list[str]:
 
 def similar_rows(table: ClipTable, shape: Shape, sampler: SamplerConfig) -> np.ndarray[Any, Any]:
     """Rows of clips that can be shown in this shape too, in the table's order; int64."""
-    long_enough = np.floor(table.duration_seconds.astype(np.float64) * sampler.fps + 1e-4) >= shape.frames
+    long_enough = frames_at_rate(table, sampler) >= shape.frames
     known = (table.height > 0) & (table.width > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.abs(np.log(table.height / table.width) - np.log(shape.height / shape.width))
