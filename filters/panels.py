@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from filters.base import ColumnType, Scorer
 from filters.layout.gradients import Gradients, gradients, small_lumas
@@ -16,16 +17,22 @@ MARGIN = 0.15
 """Share of the width or height on either side where no division is looked for: bars, inserts and tickers are there."""
 STEP = 6.0
 """Levels of gradient by which two pictures differ at their common edge."""
-LEAST_COVER, LEAST_COVER_EACH = 0.8, 0.3
-"""Share of an edge's length where some sample shows a step, and where each does: a wipe passes in one of them."""
-STANDS_OUT = 2.5
-"""Times the mean step of the lines around."""
+LEAST_COVER, LEAST_COVER_EACH = 0.8, 0.5
+"""Share of an edge's length where some sample shows a step, and where each does: 0.98 and 0.79 at least where two films
+meet, 0.58 where their levels are alike."""
+STANDS_OUT = 4.0
+"""Times the mean step of the lines around: 5.3 and more where films meet, 3.1 at most in a film that moves."""
 AROUND = 10
 """Lines on either side that are compared with."""
 LEAST_MIXED = 0.15
 """Share of the length where an edge goes up, and where it goes down: a door is brighter than its wall all the way."""
-LINE_SPREAD = 6.0
-"""Standard deviation over length and time of the level of a line that is drawn between pictures."""
+MOVED = 5.0
+"""Levels by which a place has to differ from what it was to have moved."""
+MOST_TOGETHER = 0.6
+"""Correlation of what moves on both sides of an edge between two pictures; under half of a film that is lit, near 1."""
+LINE_SPREAD = 3.0
+"""Standard deviation over length and time of the level of a line that is drawn between pictures: 1.7 at most; that of a
+cupboard's board has 4."""
 
 WIDEST_LINE = 12
 """Columns of the small picture."""
@@ -35,8 +42,9 @@ WIDEST_LINE = 12
 class PanelsScorer(Scorer):
     """`panels`: pictures that a frame is divided into by straight edges all across; 1 where none is sure.
 
-    Sure is a line of one colour, or an edge that is brighter now on this side and now on that: a third of real pairs
-    are not, and stay 1, since a cupboard's edge looks the same.
+    Sure is a line of one colour, an edge that is brighter now on this side and now on that, or one that stays while
+    what lies beside it moves on both sides, each in its own way: an edge of the scene goes with one of them. Others
+    stay 1, since a cupboard's edge looks the same.
     """
 
     name: ClassVar[str] = "panels"
@@ -79,10 +87,38 @@ def _is_division(steps: Gradients, lumas: Sequence[Plane], column: int) -> bool:
     """Whether an edge is where two pictures meet, or the side of a line that is drawn between them."""
     edge = steps[:, :, column]
     mixed = min((edge > STEP).mean(), (edge < -STEP).mean()) >= LEAST_MIXED
-    return bool(mixed) or any(
-        np.stack([luma[:, beside] for luma in lumas]).std() <= LINE_SPREAD and _ends_again(steps, beside, column)
-        for beside in (column + 1, column + 2)
+    return (
+        bool(mixed)
+        or _sides_move(lumas, column)
+        or any(
+            np.stack([luma[:, beside] for luma in lumas]).std() <= LINE_SPREAD and _ends_again(steps, beside, column)
+            for beside in (column + 1, column + 2)
+        )
     )
+
+
+def _sides_move(lumas: Sequence[Plane], column: int) -> bool:
+    """Whether both sides of an edge move over some of its length, and not as one picture."""
+    if len(lumas) == 1:
+        return False
+    left = _moved(lumas, column - 2, column - 3)
+    right = _moved(lumas, column + 2, column + 3)
+    if min((np.abs(side).max(axis=0) >= MOVED).mean() for side in (left, right)) < LEAST_MIXED:
+        return False
+    return bool(np.corrcoef(left.ravel(), right.ravel())[0, 1] <= MOST_TOGETHER)
+
+
+def _moved(lumas: Sequence[Plane], near: int, far: int) -> npt.NDArray[np.float32]:
+    """(N - 1, h): by how many levels both of two columns differ from those of the first picture, its light apart."""
+    found = []
+    for column in (near, far):
+        levels = np.stack([luma[:, column] for luma in lumas]).astype(np.float32)
+        levels -= levels.mean(axis=1, keepdims=True)
+        first = levels[0]
+        gain = levels @ first / max(float(first @ first), 1.0)
+        found.append((levels - gain[:, None] * first)[1:])
+    one, other = found
+    return np.where(np.abs(one) <= np.abs(other), one, other)
 
 
 def _ends_again(steps: Gradients, line: int, column: int) -> bool:

@@ -48,3 +48,32 @@ def test_a_door_and_bars_divide_nothing():
         frame[:30] = frame[-30:] = 0
     for frames in (door, barred, _film(7), _film(8, 0)):
         assert _panels(frames) == 1
+
+
+def _halves(left, right):
+    return [
+        np.concatenate([one[:, :240] // 4, 120 + two[:, 240:] // 2], axis=1)
+        for one, two in zip(left, right, strict=True)
+    ]
+
+
+def test_counts_a_dark_film_beside_a_bright_one_only_where_both_move():
+    assert _panels(_halves(_film(5), _film(6, -30))) == 2
+    assert _panels(_halves(_film(5), _film(6, 0))) == 1
+    assert _panels(_halves(_film(5, 0), _film(6, 0))) == 1
+    assert _panels(_halves(_film(5), _film(6, -30))[:1]) == 1
+
+
+def test_a_half_in_other_light_divides_no_film():
+    for speed in (5, 30):
+        film = _film(5, speed)
+        assert _panels(_halves(film, film)) == 1
+
+
+def test_light_that_changes_moves_nothing():
+    fades = np.linspace(0.5, 1, 16)
+    films = [
+        [(frame * light).astype(np.uint8) for frame, light in zip(_film(seed, 0), fades, strict=True)]
+        for seed in (5, 6)
+    ]
+    assert _panels(_halves(*films)) == 1
