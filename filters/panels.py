@@ -118,7 +118,7 @@ def _moved(lumas: Sequence[Plane], near: int, far: int) -> npt.NDArray[np.float3
         gain = levels @ first / max(float(first @ first), 1.0)
         found.append((levels - gain[:, None] * first)[1:])
     one, other = found
-    return np.where(np.abs(one) <= np.abs(other), one, other)
+    return np.asarray(np.where(np.abs(one) <= np.abs(other), one, other))
 
 
 def _ends_again(steps: Gradients, line: int, column: int) -> bool:

@@ -14,6 +14,8 @@ Lit = npt.NDArray[np.bool_]
 
 BLACK = 24
 """Full-range luma a black bar may reach: black is coded 0 to 8, and noise and ringing at its edge add the rest."""
+DIGITAL_BLACK = 1
+"""The same where the outermost rows are as black as can be: with a level more begins what no bar has."""
 CLEAN_BLACK = 5
 """The same where the outermost rows show that bars are clean: a night scene is hardly brighter than its bars."""
 OUTERMOST = 2
@@ -25,7 +27,8 @@ EDGE_ROWS = 4
 EDGE_LIT_SHARE = 0.35
 """Share of those that some sample lights up. Around a lamp in a dark room far fewer are."""
 FAINT_EDGE_LIT_SHARE = 0.6
-"""The same where less than black and white tells the content from its bars; the other bar has to be as high, then."""
+"""The same, of both edges on average, where less than black and white tells the content from its bars: those have to be
+as high as each other, then."""
 OVERLAY_SHARE = 0.3
 """Share of a bar's columns that a logo or watermark in it may cover."""
 EVEN_ROWS = 2
@@ -65,6 +68,8 @@ def content_rows(picture: Extremes) -> tuple[int, int]:
     top, bottom = _mirrored(faint, top, bottom)
     if (top, bottom) == (0, rows):
         top, bottom = _even_bars(faint)
+    if (top, bottom) == (0, rows) and all(border.max() <= DIGITAL_BLACK for border in _border_rows(picture.brightest)):
+        top, bottom = _even_bars(picture.brightest > DIGITAL_BLACK)
     if (top, bottom) == (0, rows):
         top, bottom = _even_bars(_differs_from_border(picture))
     return top, bottom
@@ -180,7 +185,7 @@ def _even_bars(lit: Lit) -> tuple[int, int]:
     heights = np.arange(EVEN_ROWS + 1, int((1 - LEAST_SHARE) / 2 * rows))
     sharp = [
         (share[heights] <= OVERLAY_SHARE)
-        & (share[np.minimum(heights + EDGE_ROWS, rows)] >= FAINT_EDGE_LIT_SHARE)
+        & (share[np.minimum(heights + EDGE_ROWS, rows)] >= EDGE_LIT_SHARE)
         & (_lit_share(lit_rows)[heights - 1] <= OVERLAY_SHARE / 2)
         for share, lit_rows in ((above, lit), (below, lit[::-1]))
     ]
@@ -189,7 +194,8 @@ def _even_bars(lit: Lit) -> tuple[int, int]:
         return 0, rows
     # several rows qualify around an edge; the last before content is its own
     top, end = _edge(tops, lit), _edge(ends, lit[::-1])
-    return (top, rows - end) if abs(top - end) <= EVEN_ROWS else (0, rows)
+    lit_share = (above[top + EDGE_ROWS] + below[end + EDGE_ROWS]) / 2
+    return (top, rows - end) if abs(top - end) <= EVEN_ROWS and lit_share >= FAINT_EDGE_LIT_SHARE else (0, rows)
 
 
 def _edge(heights: npt.NDArray[np.int64], lit: Lit) -> int:

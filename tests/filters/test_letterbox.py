@@ -56,6 +56,22 @@ def test_dark_scenes_have_no_bars():
         assert _box([frame] * 24) == (0, 0, 640, 360)
 
 
+@pytest.mark.parametrize("level", [3, 12])
+def test_bars_as_high_as_each_other_are_told_where_one_edge_is_mostly_dark(level):
+    frames = []
+    for frame in _framed((360, 640), (106, 0, 534, 360)):
+        dark = (frame // 100 + level) * (frame > 0)
+        dark[140:, :200] = 0
+        frames.append(dark.astype(np.uint8))
+    assert _box(frames) == pytest.approx((106, 0, 534, 360), abs=2)
+
+
+def test_a_lamp_as_dark_as_bars_can_show_has_none():
+    for radius in (60, 150, 170):
+        lamp = cv2.GaussianBlur(cv2.circle(np.zeros((360, 640), np.uint8), (320, 180), radius, 12, -1), (0, 0), 8)
+        assert _box([lamp] * 24) == (0, 0, 640, 360)
+
+
 def test_bars_must_persist():
     fade_in = [np.zeros((360, 640), np.uint8)] * 12 + [texture(360, 640)] * 12
     assert _box(fade_in) == (0, 0, 640, 360)
