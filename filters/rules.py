@@ -37,7 +37,7 @@ class Range:
         """
         if self.min is None and self.max is None:
             return []
-        values = _numbers(table, self.column)
+        values = numbers_of(table, self.column)
         broken = [(f"{self.column}:not_measured", np.isnan(values))]
         with np.errstate(over="ignore"):  # A bound beyond the numbers of the column's type.
             if self.min is not None:
@@ -62,7 +62,7 @@ def listed(masks: Sequence[tuple[str, Mask]], num_rows: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(np.nonzero(matrix)[1])))
 
 
-def _numbers(table: pa.Table, column: str) -> npt.NDArray[Any]:
+def numbers_of(table: pa.Table, column: str) -> npt.NDArray[Any]:
     """A column as numbers (N,), NaN where it holds none."""
     index = table.schema.get_field_index(column)
     kind = pa.null() if index < 0 else table.schema.field(index).type

@@ -63,6 +63,8 @@ def run_of(config: CurateConfig) -> dict[str, Any]:
             "rules": [{"column": rule.column, "min": rule.min, "max": rule.max} for rule in config.rules],
             "scorers": [scorer.name for scorer in config.scorers],
             "captioner": config.captioner.name,
+            "rule_columns": config.rule_columns,
+            "timed_columns": sorted(config.timed_columns),
         },
         "settings": dump(config),
         "fingerprint": fingerprint(config),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from filters.rules import numbers_of
 from preprocess.clip import CLIP_COLUMNS
 from preprocess.kinds import PICTURE
 from preprocess.schema import CAPTION_COLUMNS, DECISION_COLUMNS
@@ -48,12 +49,14 @@ def values(frame: pd.DataFrame, name: str) -> list[Any]:
 
 def numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     """The column as float64 (N,), NaN where null, absent or not a number."""
-    return numbers_of(frame[name]) if name in frame else np.full(len(frame), np.nan)
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    return pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def numbers_of(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
-    """The values as float64 (N,), NaN where null or not a number."""
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+def measured(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """The column as rules see it, float64 (N,): a boolean is 0 or 1, and what is absent, null or no number is NaN."""
+    return numbers_of(table, name).astype(np.float64)
 
 
 def durations(clips: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -116,9 +119,9 @@ def text_column(table: pa.Table, name: str) -> pa.Array:
 
 
 def score_columns(schema: pa.Schema, ruled: Iterable[str]) -> list[str]:
-    """Numeric columns worth a histogram: those with a rule, in the rules' order, then the rest in the table's."""
+    """Columns worth a histogram: those with a rule, in the rules' order, then the other numeric ones in the table's."""
+    first = list(ruled)
     numeric = [field.name for field in schema if _is_numeric(field.type)]
-    first = [name for name in ruled if name in numeric]
     return first + [name for name in numeric if name not in STRUCTURAL and name not in first]
 
 

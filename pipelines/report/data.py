@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.report.columns import REASON_CHARACTERS, bounds, finite, numbers, shorten
-from pipelines.report.gallery import TEXT_CHARACTERS, gallery
+from pipelines.report.columns import REASON_CHARACTERS, bounds, finite, measured, shorten, text_column
 from pipelines.report.histograms import Histogram
+from pipelines.report.rows import TEXT_CHARACTERS, page_rows
 from pipelines.report.sources import SourceTally
 from pipelines.report.tally import STATUSES, Rows, Tally, kept_of
 
@@ -20,22 +20,32 @@ OTHER_REASONS = "other_reasons"
 
 
 def report_data(
-    clips: Rows, sources: Rows, previews: Callable[[list[str]], Mapping[str, bytes]], run: Mapping[str, Any]
+    clips: Rows,
+    sources: Rows,
+    previews: Callable[[list[str]], Mapping[str, bytes]],
+    run: Mapping[str, Any],
+    out: str | None = None,
+    film: Callable[[str], str | None] = lambda uri: None,
 ) -> dict[str, Any]:
     """Everything the page shows, in the types of JSON (no NaN), of bounded size whatever the tables' length.
 
     `clips` and `sources` are the manifest's tables, either may be empty or lack columns; `previews` gives, for clip
-    ids, the JPEG bytes of strips of their frames; every key of `run` is optional.
+    ids, the JPEG bytes of strips of their frames; every key of `run` is optional; `out` is where the manifest is;
+    `film` gives the address of a source that a browser on this machine may play.
     """
     ruled = bounds(run)
-    tally, of_sources = Tally(clips, list(ruled)), SourceTally(sources)
+    tally = Tally(clips, list(ruled))
+    rows, fair = tally.page_rows()
+    of_sources = SourceTally(sources, text_column(rows, "source_uri").to_pylist())
     return {
-        "run": _plain(run),
+        "out": out,
+        "run": _plain({key: value for key, value in run.items() if key != "config"}),
         "totals": _totals(tally, of_sources, run),
         "reasons": _waterfall(tally, list(ruled)),
         "histograms": _histograms(clips, tally, ruled),
-        "clips": gallery(tally.gallery_rows(), previews(tally.gallery_ids()), tally.scores),
+        "clips": page_rows(rows, fair, tally.scores, previews(tally.gallery_ids())),
         "sources": of_sources.troubled(),
+        "shown_sources": [source | {"file": film(source["uri"])} for source in of_sources.shown()],
         "licenses": of_sources.licenses(),
         "codecs": of_sources.codecs.most_common(8),
         "failures": [[shorten(why, REASON_CHARACTERS), n] for why, n in of_sources.failures.most_common(8)],
@@ -108,11 +118,17 @@ def _histograms(
     plots = [Histogram(name, tally.spreads[name], ruled.get(name, (None, None))) for name in tally.scores]
     if plots:
         for batch in clips.batches([*dict.fromkeys(("status", *tally.scores))]):
-            frame = batch.to_pandas(ignore_metadata=True)
             kept = kept_of(batch)
             for plot in plots:
-                plot.add(numbers(frame, plot.name), kept)
-    return [plot.data() for plot in plots]
+                plot.add(measured(batch, plot.name), kept)
+    return [plot.data() | {"about": _about(clips, plot.name)} for plot in plots]
+
+
+def _about(clips: Rows, name: str) -> list[str]:
+    """Unit and meaning of a column, as the table has them; each may be ""."""
+    place = -1 if clips.schema is None else clips.schema.get_field_index(name)
+    said = {} if place < 0 or clips.schema is None else clips.schema.field(place).metadata or {}
+    return [said.get(key, b"").decode("utf-8", "replace")[:REASON_CHARACTERS] for key in (b"unit", b"description")]
 
 
 def _plain(value: Any) -> Any:

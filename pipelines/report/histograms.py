@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pipelines.report.columns import finite, numbers_of
+from pipelines.report.columns import finite
 
 BINS = 36
 """About 8 px a bin in the narrowest figure of the page; half as many and twice as many still read well."""
+WIDE = 100.0
+"""Positive values whose bulk and bounds spread as far are told by their logarithm."""
+DECADES = 6
+"""Of a logarithmic axis, downwards from its end; what is smaller is as good as zero."""
 TAIL_PERCENT = 1.0
 """Scores such as sharpness have tails of many times their median; the last percent of each end shares its end bin."""
 
@@ -34,9 +37,8 @@ class Spread:
         self._sample: list[npt.NDArray[np.float64]] = []
         self._sample_kept: list[npt.NDArray[np.float64]] = []
 
-    def add(self, column: pd.Series[Any], kept: npt.NDArray[np.bool_], sampled: npt.NDArray[np.int64]) -> None:
+    def add(self, values: npt.NDArray[np.float64], kept: npt.NDArray[np.bool_], sampled: npt.NDArray[np.int64]) -> None:
         """More values (N,), whether each is of a kept clip (N,), and which of them, by number, stand for all."""
-        values = numbers_of(column)
         is_finite = np.isfinite(values)
         values = np.where(is_finite, np.clip(values, -_FARTHEST, _FARTHEST), values)
         finite_values = values[is_finite]
@@ -66,15 +68,21 @@ class Histogram:
 
     Bin i is [start + i*step, start + (i+1)*step), the last one with its upper end, and a maximum that is a bin's edge
     belongs to the bin below it, as the rule keeps it. Where `open_low` or `open_high` is set, the end bin also holds
-    all that lies beyond it. `whole` bins hold one whole number each, in their middle. The counts sum to the number of
-    values that are not NaN; NaN is counted as missing.
+    all that lies beyond it. `whole` bins hold one whole number each, in their middle. Where it is `log`, all this is of
+    the decimal logarithm of values that are hardly ever negative, and zero lies in the first bin. The counts sum to the
+    number of values that are not NaN; NaN is counted as missing.
     """
 
     def __init__(self, name: str, spread: Spread, bound: tuple[float | None, float | None]) -> None:
         sample, sample_kept = spread.sample, spread.sample_kept
         self.name = name
         self._bound = bound
-        self._start, self._step, self._bins, self._whole = _bins(spread, bound)
+        logarithmic = _logarithmic(spread, bound)
+        self._log, self._whole = logarithmic is not None, False
+        if logarithmic is None:
+            self._start, self._step, self._bins, self._whole = _bins(spread, bound)
+        else:
+            self._start, self._step, self._bins = logarithmic
         self._kept = np.zeros(self._bins, np.int64)
         self._not_kept = np.zeros(self._bins, np.int64)
         self._missing = 0
@@ -87,6 +95,8 @@ class Histogram:
         measured, measured_kept = values[known], kept[known]
         # Edges are multiples of the step: the nudge keeps 0.3 / 0.1 = 2.999... in the bin that starts at 0.3.
         nudge = np.where(measured == self._bound[1], -1e-9, 1e-9)
+        if self._log:
+            measured = np.log10(np.maximum(measured, 10.0 ** (self._start - 1)))
         with np.errstate(over="ignore"):  # What is so far away is at the end.
             place = np.floor((measured - self._start) / self._step + nudge)
         place = np.clip(place, 0, self._bins - 1).astype(np.int64)
@@ -105,6 +115,7 @@ class Histogram:
             "start": self._start,
             "step": self._step,
             "whole": self._whole,
+            "log": self._log,
             "kept": self._kept.tolist(),
             "not_kept": self._not_kept.tolist(),
             "open_low": self._open_low,
@@ -130,6 +141,33 @@ def _bins(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[flo
     # What lies beyond a bound, or in the tail, must not share a bin with what lies within it.
     end = math.floor(high / step + 1e-9) + 1 if spread.high > high else math.ceil(high / step - 1e-9)
     return first * step, step, max(1, end - first), False
+
+
+def _logarithmic(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[float, float, int] | None:
+    """(start, step, number of bins) in decades, or None where the values are better told as they are.
+
+    That is, where they are no more than `WIDE` apart, mostly zero, or negative.
+    """
+    sample = spread.sample[np.isfinite(spread.sample)]
+    positive = sample[sample > 0]
+    if spread.low < 0 or len(positive) < max(3, len(sample) / 2):
+        return None
+    outer, bulk = (np.percentile(positive, [share, 100 - share]) for share in (TAIL_PERCENT, 5.0))
+    # A bound far from all values is pointed at, as on other axes.
+    near = [end for end in bound if end is not None and outer[0] / 1e3 <= end <= outer[1] * 1e3 and end > 0]
+    highest, lowest = max([outer[1], *near]), min([outer[0], *near])
+    # One stray value does not make a column that spreads.
+    low, high = math.log10(lowest), math.log10(highest)
+    if high - low < math.log10(WIDE) or math.log10(bulk[1]) - math.log10(bulk[0]) < math.log10(2):
+        return None
+    low = max(low, high - DECADES)
+    step = min(
+        (1 / parts for parts in (24, 20, 16, 12, 10, 8, 6, 5, 4)), key=lambda one: abs((high - low) / one - BINS)
+    )
+    first = math.floor(low / step + 1e-9)
+    if spread.low < 10 ** (first * step):
+        first -= 1
+    return first * step, step, math.ceil(high / step + 1e-9) - first
 
 
 def _median(sample: npt.NDArray[np.float64]) -> float | None:

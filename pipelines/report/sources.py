@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.report.columns import finite, lengths, numbers, shorten, text_column, texts
-from pipelines.report.gallery import TEXT_CHARACTERS
+from pipelines.report.rows import TEXT_CHARACTERS
 from pipelines.report.tally import Rows
 
 MOST_SOURCES = 300
@@ -22,7 +23,8 @@ _SHOWN = ("uri", "status", "reason", "container", "codec")
 class SourceTally:
     """One pass over the sources."""
 
-    def __init__(self, sources: Rows) -> None:
+    def __init__(self, sources: Rows, shown: Collection[str | None] = ()) -> None:
+        """`shown` are the URIs of those that the page tells more of."""
         self.statuses: Counter[str] = Counter()
         self.codecs: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
@@ -33,7 +35,9 @@ class SourceTally:
         """Of video, in sources of status `ok`."""
         self.num_rows = 0
         self._troubled: pa.Table | None = None
-        for batch in sources.batches([*_SHOWN, "size_bytes", "duration_seconds", "license"]):
+        self._wanted = pa.array([uri for uri in dict.fromkeys(shown) if uri is not None], pa.string())
+        self._shown: list[dict[str, Any]] = []
+        for batch in sources.batches([*_SHOWN, "size_bytes", "duration_seconds", "fps", "num_clips", "license"]):
             self._add(batch)
 
     def licenses(self) -> dict[str, Any]:
@@ -41,6 +45,10 @@ class SourceTally:
         common = [(name, count) for name, count in self._licenses.most_common(MOST_LICENSES) if count]
         others = self._licenses.total() - sum(count for _, count in common)
         return {"common": [list(each) for each in common], "others": others}
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The sources that were asked for, each at most once."""
+        return list({source["uri"]: source for source in self._shown}.values())
 
     def troubled(self) -> list[dict[str, Any]]:
         """The sources that gave no clips of their own, failed ones first, at most `MOST_SOURCES`."""
@@ -57,6 +65,7 @@ class SourceTally:
 
     def _add(self, sources: pa.Table) -> None:
         self.num_rows += sources.num_rows
+        self._remember(sources.filter(pc.is_in(text_column(sources, "uri"), value_set=self._wanted)))
         self.codecs += _counts(sources, "codec")
         if "status" not in sources.column_names:
             return
@@ -76,6 +85,16 @@ class SourceTally:
         others = sources.filter(pc.invert(used))
         if others.num_rows:
             self._troubled = _worst(others if self._troubled is None else pa.concat_tables([self._troubled, others]))
+
+    def _remember(self, sources: pa.Table) -> None:
+        frame = sources.to_pandas(ignore_metadata=True)
+        columns = {name: texts(frame, name) for name in _SHOWN}
+        figures = {name: numbers(frame, name) for name in ("duration_seconds", "fps", "num_clips")}
+        self._shown += [
+            {name: shorten(column[i], TEXT_CHARACTERS) for name, column in columns.items()}
+            | {name: finite(column[i]) for name, column in figures.items()}
+            for i in range(len(frame))
+        ]
 
 
 def _worst(sources: pa.Table) -> pa.Table:

@@ -10,14 +10,15 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.columns import NO_REASON, REASON_CHARACTERS, durations, score_columns, text_column
+from pipelines.report.columns import NO_REASON, REASON_CHARACTERS, durations, measured, score_columns, text_column
 from pipelines.report.histograms import Spread
 from preprocess.schema import is_vector
 
+PAGE_CLIPS = 5000
+"""So many clips travel in the page with all their scores; where there are more, a fair sample of so many."""
 KEPT_CLIPS = 120
 REASON_CLIPS = 30
 REASONS_CLIPS = 240
@@ -59,6 +60,8 @@ class Tally:
         self._kept: list[str] = []
         self._of_reason: dict[str, list[str]] = defaultdict(list)
         self._shown: list[pa.Table] = []
+        self._fair: list[pa.Table] = []
+        self._fair_limit: str | None = None
         for batch in clips.batches(self.columns):
             self._add(batch)
 
@@ -90,25 +93,26 @@ class Tally:
                     chosen.add(self._of_reason[reason][turn])
         return sorted(chosen.union(self._kept))
 
-    def gallery_rows(self) -> pd.DataFrame:
-        """The rows of `gallery_ids`, in their order."""
-        if not self._shown:
-            return pd.DataFrame()
-        ids, wanted = [_ids(rows) for rows in self._shown], self.gallery_ids()
-        position = {clip_id: row for row, clip_id in enumerate(pa.chunked_array(ids).to_pylist())}
-        rows: pd.DataFrame = (
-            pa.concat_tables(self._shown)
-            .take([position[clip_id] for clip_id in wanted])
-            .to_pandas(ignore_metadata=True)
-        )
-        return rows
+    def page_rows(self) -> tuple[pa.Table, int]:
+        """The rows of the page, and how many of the first stand for all clips: all, or those of the smallest ids.
+
+        The others are of `gallery_ids`, so that rare reasons have their clips.
+        """
+        if not self._fair:
+            return pa.table({}), 0
+        fair = _smallest(pa.concat_tables(self._fair))
+        if self.num_rows <= PAGE_CLIPS:
+            return fair, fair.num_rows
+        there = set(_ids(fair).to_pylist())
+        shown = pa.concat_tables(self._shown)
+        position = {clip_id: row for row, clip_id in enumerate(_ids(shown).to_pylist())}
+        wanted = [position[clip_id] for clip_id in self.gallery_ids() if clip_id not in there]
+        return pa.concat_tables([fair, shown.take(pa.array(wanted, pa.int64()))]), fair.num_rows
 
     def _add(self, clips: pa.Table) -> None:
         sampled = np.arange(-self.num_rows % self._stride, clips.num_rows, self._stride)
-        frame = clips.select([name for name in (*_LENGTHS, *self.spreads) if name in clips.column_names]).to_pandas(
-            ignore_metadata=True
-        )
-        frame = frame.loc[:, ~frame.columns.duplicated()]
+        lengths = clips.select([name for name in _LENGTHS if name in clips.column_names])
+        frame = lengths.to_pandas(ignore_metadata=True)
         groups, codes = _groups(clips)
         seconds = durations(frame) if len(frame.columns) else np.zeros(clips.num_rows)
         counts = np.bincount(codes, minlength=len(groups)).tolist()
@@ -119,9 +123,19 @@ class Tally:
         kept = np.array([status == "kept" for status, _ in groups], np.bool_)[codes]
         self.kept_seconds.append(seconds[sampled][kept[sampled]])
         for name, spread in self.spreads.items():
-            spread.add(frame[name], kept, sampled)
+            spread.add(measured(clips, name), kept, sampled)
         self._choose(clips, groups, codes)
+        self._take(clips)
         self.num_rows += clips.num_rows
+
+    def _take(self, clips: pa.Table) -> None:
+        """Hold the rows of the smallest ids, and a batch or two more."""
+        if self._fair_limit is not None:
+            clips = clips.filter(pc.less(_ids(clips), self._fair_limit))
+        self._fair.append(clips)
+        if sum(rows.num_rows for rows in self._fair) > 4 * PAGE_CLIPS:
+            self._fair = [_smallest(pa.concat_tables(self._fair))]
+            self._fair_limit = _ids(self._fair[0])[-1].as_py()
 
     def _choose(self, clips: pa.Table, groups: list[Group], codes: npt.NDArray[np.int64]) -> None:
         """Remember the rows with the smallest ids of each reason, and of the kept clips."""
@@ -152,6 +166,11 @@ def kept_of(clips: pa.Table) -> npt.NDArray[np.bool_]:
     """Which clips (N,) are kept."""
     is_kept = pc.fill_null(pc.equal(text_column(clips, "status"), "kept"), False)
     return np.asarray(is_kept.to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _smallest(clips: pa.Table) -> pa.Table:
+    """At most `PAGE_CLIPS` rows, in the order of their ids, which are hashes of content."""
+    return clips.take(pc.array_sort_indices(_ids(clips))[:PAGE_CLIPS])
 
 
 def _insert(best: list[str], most: int, clip_id: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -31,6 +33,18 @@ def offer_report(manifest: Manifest) -> None:
         )
 
 
+def film_address(uri: str) -> str | None:
+    """The `file:///` address of a regular file on this machine, which a page opened here may play; else None."""
+    if not uri.startswith(("/", "file:///")):
+        return None
+    try:
+        path = storage.local_path(uri)
+        is_there = not path.startswith(b"//") and Path(os.fsdecode(path)).is_file()
+    except (OSError, ValueError):
+        return None
+    return f"file://{quote(path)}" if is_there else None
+
+
 def write_report(manifest: Manifest) -> str:
     """Write the page and the card, and return the page's location. A README.md that is not ours stays.
 
@@ -52,7 +66,7 @@ def write_report(manifest: Manifest) -> str:
 
     location = storage.join(manifest.location, "report.html")
     try:
-        data = report_data(clips, sources, previews, run)
+        data = report_data(clips, sources, previews, run, manifest.location, film_address)
         page, card = fill_template(data).encode(), render_card(data, clips.schema, run).encode("utf-8", "replace")
     except OSError:
         raise

@@ -213,8 +213,27 @@ def test_the_page_draws_scores_of_every_kind(tmp_path: Path) -> None:
     with open_browser() as browser:
         browser.open(path)
         assert browser.console_errors() == []
-        assert len(browser.all("#plots figure")) >= 50
-        assert browser.run("document.querySelector('#plots').outerHTML.includes('NaN')") is False
-        heights = browser.run("[...document.querySelectorAll('#plots svg rect')].map(one => one.height.baseVal.value)")
+        assert len(browser.all("#rules svg")) >= 50
+        assert browser.run("document.querySelector('#explore').outerHTML.includes('NaN')") is False
+        heights = browser.run("[...document.querySelectorAll('#rules svg rect')].map(one => one.height.baseVal.value)")
         assert len(heights) >= 50
         assert min(heights) >= 0
+
+
+@pytest.mark.slow
+def test_the_page_decides_as_the_rules_do(tmp_path: Path) -> None:
+    """Columns of every kind against bounds of every kind, each row the same in both."""
+    count, draw = 200, np.random.default_rng(1)
+    clips = pa.table({f"score_{number}": others(draw, count) for number in range(80)})
+    rules = [{"column": name, "min": -1, "max": None} for name in (*clips.column_names, "absent")]
+    path = tmp_path / "report.html"
+    path.write_text(render_report(Rows(clips), NOTHING, lambda ids: {}, {"recipe": {"rules": rules}}))
+    with open_browser() as browser:
+        browser.open(path)
+        for name in (*clips.column_names, "absent"):
+            bounds = [bound(draw) for _ in range(10)]
+            script = "return arguments[1].map(ends => Array.from(brokenBy(arguments[0], ends)))"
+            for (low, high), seen in zip(bounds, browser.driver.execute_script(script, name, bounds), strict=True):
+                broken = Range(column=name, min=low, max=high).broken(clips)
+                expected = np.logical_or.reduce([np.zeros(count, np.bool_), *(mask for _, mask in broken)])
+                assert (np.array(seen, np.bool_) == expected).all(), (name, low, high)
