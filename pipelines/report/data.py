@@ -43,7 +43,7 @@ def report_data(
         "totals": _totals(tally, of_sources, run),
         "reasons": _waterfall(tally, list(ruled)),
         "histograms": _histograms(clips, tally, ruled),
-        "clips": page_rows(rows, fair, tally.scores, previews(tally.gallery_ids())),
+        "clips": page_rows(rows, fair, tally.scores, previews, tally.gallery_ids()),
         "sources": of_sources.troubled(),
         "shown_sources": [source | {"file": film(source["uri"])} for source in of_sources.shown()],
         "licenses": of_sources.licenses(),

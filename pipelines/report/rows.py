@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from pipelines.report.columns import (
     values,
 )
 from pipelines.report.packed import packed_numbers, packed_texts
+from pipelines.report.thumbs import sheets
 from preprocess.kinds import PICTURE
 
 TEXT_CHARACTERS = 1200
@@ -34,8 +35,16 @@ PREVIEW_BYTES = 64_000
 """A strip of three 160 px frames is 5-15 KB; what is far larger is not one, and would make the page heavy."""
 
 
-def page_rows(shown: pa.Table, fair: int, scored: Iterable[str], previews: Mapping[str, bytes]) -> dict[str, Any]:
+def page_rows(
+    shown: pa.Table,
+    fair: int,
+    scored: Iterable[str],
+    previews: Callable[[list[str]], Mapping[str, bytes]],
+    with_strip: Collection[str],
+) -> dict[str, Any]:
     """The N rows in the types of JSON; the first `fair` of them stand for all clips, `scored` are columns of numbers.
+
+    Of `previews`, those of the ids `with_strip` are in the page as they are, of others a small still.
 
     A score's `bits` say of which floats its column is: a bound is rounded to them before it is compared.
     """
@@ -44,6 +53,7 @@ def page_rows(shown: pa.Table, fair: int, scored: Iterable[str], previews: Mappi
     scored = list(scored)
     names = [str(name) for name in frame.columns if name not in STRUCTURAL and name not in scored]
     facts = {name: values(frame, name) for name in (*names, *FACTS)} | {"size": _sizes(frame)}
+    strips, pictured = previews(ids), set(with_strip)
     limit = max(120, min(TEXT_CHARACTERS, COLUMN_CHARACTERS // max(1, len(frame))))
     pictures = np.array([kind == PICTURE for kind in texts(frame, "kind")], np.bool_)
     return {
@@ -63,7 +73,10 @@ def page_rows(shown: pa.Table, fair: int, scored: Iterable[str], previews: Mappi
             name: packed_numbers(measured(shown, name)) | {"bits": _bits(shown.schema, name)} for name in scored
         },
         "facts": {name: packed_texts([_fact(value, limit) for value in column]) for name, column in facts.items()},
-        "previews": {ids.index(key): url for key, jpeg in previews.items() if (url := _data_url(jpeg)) and key in ids},
+        "previews": {
+            number: url for number, key in enumerate(ids) if key in pictured and (url := _data_url(strips.get(key)))
+        },
+        "stills": sheets(["" if key in pictured else key for key in ids], strips),
     }
 
 

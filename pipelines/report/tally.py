@@ -19,10 +19,12 @@ from preprocess.schema import is_vector
 
 PAGE_CLIPS = 5000
 """So many clips travel in the page with all their scores; where there are more, a fair sample of so many."""
-KEPT_CLIPS = 120
+STRIP_CLIPS = 300
+"""Of as many clips, all show the strip of their frames; where there are more, most have a small still."""
+KEPT_CLIPS = 60
 REASON_CLIPS = 30
-REASONS_CLIPS = 240
-"""All reasons together; with strips of about 8 KB the page stays below 4 MB."""
+REASONS_CLIPS = 120
+"""All reasons together; strips are of about 8 KB."""
 SAMPLE_ROWS = 200_000
 """Medians and the width of a histogram are those of this many rows, spread evenly; all counts are exact."""
 STATUSES = ("kept", "failed", "rejected")
@@ -79,10 +81,12 @@ class Tally:
         return counts
 
     def gallery_ids(self) -> list[str]:
-        """The ids of the clips that the page shows, sorted; at most `KEPT_CLIPS` + `REASONS_CLIPS`.
+        """The ids of the clips of which there are strips, sorted; at most `KEPT_CLIPS` + `REASONS_CLIPS`, or all.
 
         Ids are hashes of content, so the smallest ones are a fair sample, and the same one on every run.
         """
+        if self.num_rows <= STRIP_CLIPS:
+            return sorted({clip_id for rows in self._fair for clip_id in _ids(rows).to_pylist()})
         counts = self.reasons
         common = sorted(self._of_reason, key=lambda reason: (-counts[reason], reason))
         chosen: set[str] = set()

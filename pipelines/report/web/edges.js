@@ -10,7 +10,7 @@ function nearest(column, bounds, end) {
   return end ? { kept: below, dropped: above } : { kept: above, dropped: below };
 }
 function edgeCard(column, row, rows, verdict, plays) {
-  const others = [...verdict.rules].filter(([other, against]) => other !== column && against[row]).map(([other]) => words(other));
+  const others = [...verdict.rules].filter(([other, against]) => other !== column && against[row]).map(([other]) => `${words(other)}${Number.isNaN(scores(other)[row]) ? " not measured" : ""}`);
   if (damaged[row]) others.push("damaged");
   const box = moving(row, plays ? "seen" : "");
   return button([box, el("b", {}, score(scores(column)[row])), el("span", { class: "name", dir: "auto" }, baseName(uri.of(row))), el("span", { class: "also" }, others.length ? `also against it: ${others.join(", ")}` : "")],
@@ -18,7 +18,7 @@ function edgeCard(column, row, rows, verdict, plays) {
 }
 function edges(column, bounds, end, verdict, plays) {
   const { kept, dropped } = nearest(column, bounds, end), bound = bounds[end];
-  const side = (title, rows, kind, none) => el("div", { class: `side ${kind}-side` }, el("h4", {}, title), rows.length ? el("div", { class: "row" }, rows.map((row) => edgeCard(column, row, rows, verdict, plays))) : el("p", { class: "note" }, none));
+  const side = (title, rows, kind, none) => el("div", { class: `side ${kind}-side` }, el("h4", { class: "small" }, title), rows.length ? el("div", { class: "row" }, rows.map((row) => edgeCard(column, row, rows, verdict, plays))) : el("p", { class: "note" }, none));
   const inner = bound == null ? (end ? "Highest of all" : "Lowest of all") : "Just within: kept by this rule";
   return [side(inner, kept, "kept", "No clip."), bound == null ? null : side(end ? "Just above: dropped" : "Just below: dropped", dropped, "lost", "No clip.")];
 }

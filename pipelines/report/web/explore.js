@@ -4,14 +4,14 @@ let live = null;
 let active = { column: "", end: 0 };
 let detail = null;
 const boundsNow = () => live || state.bounds;
-const explorable = [...plots.keys()].filter((column) => ownBounds.has(column) || ordered(column).length);
+const explorable = [...plots.keys()].filter((column) => ownBounds.has(column) || measuredIn(column));
 const about = (text) => (isSample ? `about ${text}` : text);
 const clipsAnd = (sum) => `${plural(sum.clips, "clip")}, ${play(sum.seconds)}`;
 
 function chosenColumn() {
   if (explorable.includes(state.rule)) return state.rule;
   const verdict = judged(state.bounds);
-  return [...ownBounds.keys()].filter((column) => ordered(column).length).sort((a, b) => onlyBy(b, verdict).clips - onlyBy(a, verdict).clips)[0] || explorable[0];
+  return [...ownBounds.keys()].filter((column) => measuredIn(column)).sort((a, b) => onlyBy(b, verdict).clips - onlyBy(a, verdict).clips)[0] || explorable[0];
 }
 function drawExplore() {
   const section = at("explore");
@@ -28,7 +28,7 @@ function drawExplore() {
 }
 function refresh(before) {
   const column = chosenColumn();
-  if (!detail || detail.column !== column || before.rule !== state.rule) { active = { column, end: firstEnd(column) }; build(column); }
+  if (!detail || detail.column !== column || before.rule !== state.rule) { active = { column, end: firstEnd(column) }; build(column); drawRules(state.bounds, judged(state.bounds)); }
   update();
 }
 /* The bound that takes the most is the one to look at. */
@@ -145,9 +145,10 @@ function byKey(event, column, end, axis) {
 function update(dragging = false) {
   const bounds = boundsNow(), verdict = judged(bounds), { column } = detail, own = boundsOf(column, bounds);
   drawDetail(column, own, verdict, dragging);
-  if (dragging) settle(); else drawRules(bounds, verdict);
+  if (dragging) settle(); else rulesSoon();
   drawChange(bounds, verdict);
 }
+const rulesSoon = after(40, () => { if (!live) drawRules(state.bounds, judged(state.bounds)); });
 const settle = after(250, () => { if (live) update(); });
 function drawDetail(column, own, verdict, dragging) {
   const { axis, plotWidth: width, top, base } = detail, { made, tears, step } = bars(binned(column, verdict), width, top + 10, base);
@@ -173,7 +174,7 @@ function drawDetail(column, own, verdict, dragging) {
   detail.counts.replaceChildren(
     line("this rule alone keeps", about(clipsAnd(alone)), "alone"), line("all rules together keep", about(clipsAnd(now)), "together"),
     line("only this rule drops", about(clipsAnd(only)), "only"), line("against the recipe\u2019s bounds", differenceOf(now, before), "difference"));
-  const measured = ordered(column).length;
+  const measured = measuredIn(column);
   detail.missing.textContent = measured < rowCount ? `${count(rowCount - measured)} of ${isSample ? "these" : "the"} clips have no number here${hasBounds(own) ? "; a bound drops them" : ""}.` : "";
   detail.edges.replaceChildren(...edges(column, own, active.end, verdict, !dragging).filter(Boolean));
 }
@@ -181,17 +182,26 @@ function differenceOf(now, before) {
   const number = Math.round(now.clips) - Math.round(before.clips), length = now.seconds - before.seconds;
   return number === 0 && Math.abs(length) < .05 ? "no change" : `${signed(plural(Math.abs(number), "clip"), number)}, ${signed(play(Math.abs(length)), length)}`;
 }
+/* Buttons stay the same ones: what is rebuilt while a finger is on it cannot be pressed. */
+const ruleItem = lazily((column) => {
+  const said = el("span", { class: "soft" }), picture = el("span", { class: "spark" });
+  return { said, picture, button: button([el("span", { class: "label" }, el("b", {}, words(column)), said), picture], { "data-column": column }, () => change({ rule: column })) };
+});
+let listedRules = "";
 function drawRules(bounds, verdict) {
-  const focused = document.activeElement && document.activeElement.dataset.column;
-  const item = (column) => {
-    const own = boundsOf(column, bounds), only = onlyBy(column, verdict).clips, dropped = totals.clips - keptAlone(column, verdict).clips, changed = !same(own, boundsOf(column, ownBounds));
-    const said = hasBounds(own) ? `${boundWords(own)}: drops ${count(dropped)}${dropped ? `, ${count(only)} alone` : ""}` : "no bound";
-    return button([el("span", { class: "label" }, el("b", {}, words(column)), el("span", { class: "soft" }, said)), sparkline(column, own, verdict)],
-      { "data-column": column, "aria-pressed": column === detail.column, class: changed ? "rule changed" : "rule" }, () => change({ rule: column }));
-  };
-  const ruled = explorable.filter((column) => hasBounds(boundsOf(column, bounds)) || ownBounds.has(column)), others = explorable.filter((column) => !ruled.includes(column));
-  at("rules").replaceChildren(...ruled.map(item), ...(others.length ? [el("h4", {}, ruled.length ? "No rule yet" : "Measures"), ...others.map(item)] : []));
-  if (focused) { const again = [...at("rules").querySelectorAll("button")].find((one) => one.dataset.column === focused); if (again) again.focus({ preventScroll: true }); }
+  const isRuled = (column) => hasBounds(boundsOf(column, bounds)) || ownBounds.has(column), ruled = explorable.filter(isRuled), others = explorable.filter((column) => !isRuled(column));
+  for (const column of explorable) {
+    const item = ruleItem(column), own = boundsOf(column, bounds), dropped = totals.clips - keptAlone(column, verdict).clips, only = onlyBy(column, verdict).clips;
+    item.said.textContent = hasBounds(own) ? `${boundWords(own)}: drops ${count(dropped)}${dropped ? `, ${count(only)} alone` : ""}` : "no bound";
+    item.picture.replaceChildren(sparkline(column, own, verdict));
+    item.button.setAttribute("aria-pressed", column === detail.column);
+    item.button.setAttribute("class", same(own, boundsOf(column, ownBounds)) ? "rule" : "rule changed");
+  }
+  if (listedRules === ruled.join("\n")) return;
+  listedRules = ruled.join("\n");
+  const buttons = (some) => some.map((column) => ruleItem(column).button), focused = document.activeElement;
+  at("rules").replaceChildren(...buttons(ruled), ...(others.length ? [el("h3", { class: "small" }, ruled.length ? "No rule yet" : "Measures"), ...buttons(others)] : []));
+  if (at("rules").contains(focused)) focused.focus({ preventScroll: true });
 }
 /* The bar at the foot of the window, there as soon as a bound is another one than the recipe's. */
 function drawChange(bounds, verdict) {

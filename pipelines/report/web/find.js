@@ -54,7 +54,7 @@ function drawFind() {
   drawSegments();
 }
 /* What is the same for each clip is told once, here. */
-const constantColumns = new Set(explorable.filter((column) => rowCount > 1 && ordered(column).length === rowCount && scores(column)[ordered(column)[0]] === scores(column)[ordered(column)[rowCount - 1]]));
+const constantColumns = new Set(explorable.filter((column) => rowCount > 1 && scores(column).every((value) => value === scores(column)[0])));
 const constantFacts = new Set(Object.keys(clips.facts).filter((name) => rowCount > 1 && facts(name).texts.length === 1 && facts(name).codes.every((code) => code === 1)));
 function constants() {
   const said = [...[...constantColumns].map((column) => `${words(column)} ${score(scores(column)[0])}`), ...[...constantFacts].map((name) => `${words(name)} ${visible(facts(name).texts[0]).slice(0, 60)}`)];

@@ -7,15 +7,25 @@ function filmOf(row) {
   const source = sourceOf.get(uri.of(row));
   return source && source.file && !Number.isNaN(start[row]) && !unplayable.has(source.file) ? source.file : null;
 }
+const placeOnSheets = new Map(clips.stills.drawn.map((row, place) => [row, place]));
+const sheet = lazily((number) => { const image = new Image(); image.src = clips.stills.sheets[number]; return image.decode().then(() => image); });
+/* Its small still, cut out of a sheet; undefined where there is none. */
+function cutOut(row) {
+  const place = placeOnSheets.get(row), [wide, high, across, down] = clips.stills.size;
+  if (place === undefined) return undefined;
+  const canvas = el("canvas", { width: wide, height: high, "aria-hidden": "true" }), onSheet = place % (across * down);
+  sheet(Math.floor(place / (across * down))).then((image) => canvas.getContext("2d").drawImage(image, onSheet % across * wide, Math.floor(onSheet / across) * high, wide, high, 0, 0, wide, high), () => {});
+  return canvas;
+}
 /* The middle one of the three frames of a strip. */
 function still(row) {
   const strip = clips.previews[row];
-  if (strip == null) return el("span", { class: "blank" }, filmOf(row) ? "" : "no picture");
+  if (strip == null) return cutOut(row) || el("span", { class: "blank" }, filmOf(row) ? "" : "no picture");
   return el("img", { src: strip, alt: "", decoding: "async", class: isPicture[row] ? "whole" : "middle" });
 }
 function stripOf(row) {
   const strip = clips.previews[row];
-  return strip == null ? el("span", { class: "blank" }, "no picture") : el("img", { src: strip, alt: isPicture[row] ? "The picture" : "First, middle and last frame", decoding: "async" });
+  return strip == null ? cutOut(row) || el("span", { class: "blank" }, "no picture") : el("img", { src: strip, alt: isPicture[row] ? "The picture" : "First, middle and last frame", decoding: "async" });
 }
 /* `when`: "seen" plays while it is on the screen, "pointed" while the pointer or the focus is on it. */
 function moving(row, when) {

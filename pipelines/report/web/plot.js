@@ -62,7 +62,7 @@ function ticksOf(axis, width) {
 }
 /* Small, without numbers: for the list of rules. */
 function sparkline(column, bounds, verdict) {
-  const axis = axisOf(column), wide = 96, high = 26, picture = svg("svg", { class: "spark", viewBox: `0 0 ${wide} ${high}`, "aria-hidden": "true" });
+  const axis = axisOf(column), wide = 96, high = 26, picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, "aria-hidden": "true" });
   picture.append(...bars(binned(column, verdict), wide, 3, high - 1).made, svg("path", { class: "axis", d: `M0 ${high - .5}H${wide}` }));
   for (const end of bounds) {
     const share = end == null ? -1 : axis.share(end);

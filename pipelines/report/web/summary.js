@@ -15,7 +15,7 @@ function drawSummary() {
 function reel() {
   const sources = new Set(), first = [], others = [];
   for (let row = 0; row < rowCount && first.length < 6; row++) {
-    if (status.of(row) !== "kept" || !(filmOf(row) || clips.previews[row])) continue;
+    if (status.of(row) !== "kept" || !(filmOf(row) || clips.previews[row] || placeOnSheets.has(row))) continue;
     if (sources.has(uri.of(row))) others.push(row); else first.push(row);
     sources.add(uri.of(row));
   }

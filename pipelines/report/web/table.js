@@ -49,6 +49,8 @@ const weights = (() => {
   return each;
 })();
 
+/* How many rows have a number. */
+const measuredIn = lazily((column) => scores(column).reduce((sum, value) => sum + (value === value), 0));
 /* Rows by their value, those without one left out. */
 const ordered = lazily((column) => {
   const values = scores(column);
