@@ -25,6 +25,7 @@ from pipelines.outcomes import Finished, Outcomes, left_failed
 from pipelines.progress import Progress
 from pipelines.recipe.checks import check_models
 from pipelines.recipe.config import CurateConfig
+from pipelines.recipe.present import with_present_bounds
 from pipelines.recipe.recorded import recorded_config, run_of, with_added
 from pipelines.recipe.trust import refuse_unsaid
 from pipelines.report.write import offer_report
@@ -142,14 +143,14 @@ def _with_all(recipe: CurateConfig, run: Mapping[str, Any] | None, assignments: 
 def _claim(manifest: Manifest, config: CurateConfig, source: str) -> tuple[dict[str, Any], CurateConfig]:
     """Write run.json for this recipe, or refuse a manifest that another one began.
 
-    Filters that were added to the manifest meanwhile join the recipe.
+    Filters that were added to the manifest meanwhile join the recipe, and the bounds are those that it has now.
     """
     now = {"versions": _versions(), "source": storage.absolute(source)}
     before = manifest.run()
     if before is None:
         run = run_of(config) | now | {"started": _now()}
     else:
-        config = with_added(config, before)
+        config = with_present_bounds(with_added(config, before), before)
         if before.get("fingerprint") != fingerprint(config):
             recorded = recorded_config(before)
             changes = "\n  ".join(difference(recorded, config))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ import pyarrow.compute as pc
 
 from captioners.base import COLUMNS
 from captioners.kept import after_asking
+from pipelines import history
 from pipelines.clips.decisions import passing, reasons_against
+from pipelines.percentiles import resolved
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.config import recipe as recipe_of
 from pipelines.recipe.plugins import with_captioner
@@ -20,9 +24,9 @@ from pipelines.recipe.trust import refuse_strange_sources
 from pipelines.report.write import offer_report
 from preprocess.io.hold import exclusive
 from preprocess.io.roots import Roots
-from preprocess.io.settings import difference, override
+from preprocess.io.settings import difference, fingerprint, override
 from preprocess.io.tables import rows_of, with_moved, with_rows
-from preprocess.manifest import Manifest
+from preprocess.manifest import Manifest, fingerprint_of
 from preprocess.measurement import Step
 from preprocess.schema import CAPTION_FIELDS, FINGERPRINT
 
@@ -31,6 +35,9 @@ def decide(
     out: str, *, recipe: str | None, assignments: list[str], sources: Sequence[str] = (), roots: Sequence[str] = ()
 ) -> Manifest:
     """Decide every clip of the manifest at `out` anew, by its own recipe or another one's rules, changed by `--set`.
+
+    Bounds such as `rules.motion.min=p10` are percentiles (`pipelines.percentiles`). What it replaces is kept, so that
+    `undo` can put it back.
 
     A captioner that reads files beside the videos does so elsewhere than at the manifest below `sources` only; where
     the videos are now, `roots` say, such as `/data=/mnt/data`.
@@ -41,20 +48,72 @@ def decide(
     manifest = Manifest(out)
     with exclusive(manifest.location) as hold:
         run, own = to_be_changed(manifest)
+        history.tidy(manifest, run)
         moved = Roots.of(roots)
-        config = own
-        if recipe is not None:
-            config = with_captioner(with_added(recipe_of(recipe), run), type(own.captioner))
-        config = override(config, assignments)
-        measured = [line for line in difference(own, config) if not line.startswith(("rules.", "name:"))]
-        if measured:
-            listing = "\n  ".join(measured)
-            raise ValueError(f"these settings change measurements; curate into a new OUT for them:\n  {listing}")
+        config = asked_config(manifest, run, own, recipe, assignments)
         if config.captioner.reads_files:
             refuse_strange_sources(manifest, config, sources, moved)
         hold.confirm()
-        rewrite(manifest, run, config, roots=moved)
+        change = uuid.uuid4().hex
+        rewrite(manifest, history.with_entry(run, change, own, config), config, roots=moved, name=change)
     return manifest
+
+
+def asked_config(
+    manifest: Manifest, run: Mapping[str, Any], own: CurateConfig, recipe: str | None, assignments: Sequence[str]
+) -> CurateConfig:
+    """The manifest's `own` recipe with the rules that the command line asks for.
+
+    Raises:
+        ValueError: a misspelt setting, or one that needs new measurements.
+    """
+    config = own
+    if recipe is not None:
+        config = with_captioner(with_added(recipe_of(recipe), run), type(own.captioner))
+    config = override(config, resolved(assignments, config, manifest.parted_clips()))
+    measured = [line for line in difference(own, config) if not line.startswith(("rules.", "name:"))]
+    if measured:
+        listing = "\n  ".join(measured)
+        raise ValueError(f"these settings change measurements; curate into a new OUT for them:\n  {listing}")
+    return config
+
+
+def undo(out: str, *, sources: Sequence[str] = (), roots: Sequence[str] = ()) -> str:
+    """Take the last `decide` back; what was done, in a sentence.
+
+    Where the table of clips is still the one that it made, its files become those from before, byte for byte.
+    Otherwise, as after new videos or another filter, all clips are decided by the bounds from before.
+
+    Raises:
+        ValueError: there is no manifest, or no `decide` to take back, or its rules are on columns that are no more.
+    """
+    manifest = Manifest(out)
+    with exclusive(manifest.location) as hold:
+        begun = manifest.run_to_be()
+        was_under_way = begun is not None and len(history.entries(begun)) < len(history.entries(manifest.run() or {}))
+        run, own = to_be_changed(manifest)
+        if was_under_way:
+            offer_report(manifest)
+            return "an earlier --undo that was killed is brought to its end; say --undo again for one more"
+        entries = history.entries(run)
+        if not entries:
+            raise ValueError(f"{manifest.location!r}: there is no `decide` that could be taken back")
+        entry = entries[-1]
+        config = replace(own, name=entry.before.name, rules=entry.before.rules)
+        run, before = history.without_last(run), history.replaced_by(manifest, entry)
+        hold.confirm()
+        if before is not None and fingerprint_of(before.schema) in (None, fingerprint(config)):
+            manifest.rewrite_clips(before.put_back, run | run_of(config), exactly=before.schema)
+            offer_report(manifest)
+            same = "byte for byte" if before.is_back(manifest) else "row for row; another version of Arrow wrote it"
+            how = f"the table of clips is that of before, {same}"
+        else:
+            if config.captioner.reads_files:
+                refuse_strange_sources(manifest, config, sources, Roots.of(roots))
+            rewrite(manifest, run, config, roots=Roots.of(roots))
+            how = "the table has changed since then, so all clips are decided anew by the bounds of before"
+        history.tidy(manifest, run)
+    return f"taken back: {entry.told()}\n{how}"
 
 
 def to_be_changed(manifest: Manifest) -> tuple[dict[str, Any], CurateConfig]:
@@ -80,18 +139,21 @@ def rewrite(
     *,
     spent: Sequence[str] = (),
     roots: Roots,
+    name: str | None = None,
 ) -> None:
     """Replace status, reasons and captions by what `config` decides from the columns; then run.json and the report.
 
     `change` gives some rows of the table new values in other columns, before they are decided; folders of `columns/`
-    whose content it has are `spent`.
+    whose content it has are `spent`. With a `name`, that of an entry in the history, what is replaced is kept.
     """
     run = run | run_of(config)
 
     def changed(clips: pa.Table) -> pa.Table:
         return decided(config, clips if change is None else change(clips), measured=change is not None, roots=roots)
 
-    manifest.rewrite_clips(changed, run, spent=[location.rpartition("/")[2] for location in spent])
+    seen = None if name is None else history.recording(manifest, name)
+    folders = [location.rpartition("/")[2] for location in spent]
+    manifest.rewrite_clips(changed, run, spent=folders, name=name, seen=seen)
     offer_report(manifest)
 
 

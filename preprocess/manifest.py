@@ -7,7 +7,8 @@ moves parts into the tables and can itself be killed and repeated at any point:
     OUT/clips/part-*.parquet     one row a clip, kept or not; 100,000 rows a part, replaced all at once
     OUT/sources/sources.parquet  one row a source file, also for broken ones
     OUT/previews/*.parquet       clip_id and a JPEG strip of three frames
-    OUT/run.json                 recipe, fingerprint, versions
+    OUT/history/*.parquet        what a `decide` replaced, to be taken back
+    OUT/run.json                 recipe, fingerprint, versions, history
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ RUN_KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("recipe", "settings", "config", "versions"), dict),
     **dict.fromkeys(("fingerprint", "source", "started", "finished"), str),
     **dict.fromkeys(("source_seconds", "wall_seconds"), (int, float)),
-    "added": list,
+    **dict.fromkeys(("added", "history", "forgotten"), list),
+    "begun": dict,
 }
 """What run.json holds, where it holds it."""
 
@@ -60,6 +62,8 @@ PREVIEW_ROWS = 2000
 """Previews of a file, about: 16 MB."""
 PREVIEW_GROUP_ROWS = 100
 """Previews that are read for the sake of one: a megabyte."""
+
+Seen = Callable[[Iterator[tuple[pa.Table, pa.Table]]], Iterator[pa.Table]]
 
 _CHANGE = "clipmill_change"
 """Of the table of clips: which change it came from last."""
@@ -165,21 +169,59 @@ class Manifest:
         self._write_clips([clips], clips.schema, metadata)
 
     def rewrite_clips(
-        self, change: Callable[[pa.Table], pa.Table], run: Mapping[str, Any], *, spent: Sequence[str] = ()
+        self,
+        change: Callable[[pa.Table], pa.Table],
+        run: Mapping[str, Any],
+        *,
+        spent: Sequence[str] = (),
+        name: str | None = None,
+        seen: Seen | None = None,
+        exactly: pa.Schema | None = None,
     ) -> None:
         """Replace the table of clips by what `change` makes of its rows, a few at a time, and run.json by `run`.
-        Folders of `columns/` whose content the table has then are `spent`.
 
         `change` is asked about a table without rows too: its columns are those of the new table. The change counts from
         the moment when the table is replaced: of one that was killed then, `mend` lets the rest follow.
+
+        Args:
+            change: gives the new rows.
+            run: the new run.json.
+            spent: folders of `columns/` whose content the table has then.
+            name: of the change, which `last_change` tells; None for a new one.
+            seen: is passed the old rows with the new ones, and passes the new ones on; it ends before the table is
+                replaced.
+            exactly: the schema of an earlier table that is to come back, whose change and generation it names.
         """
         old = self.parted_clips()
         assert old.schema is not None, f"{self.location!r} has no table of clips"
-        schema = _with_meanings(change(old.schema.empty_table()).schema, old.schema)
-        this = uuid.uuid4().hex
+        new = uuid.uuid4().hex if name is None else name
+        this = new if exactly is None else _said(exactly, _CHANGE)
         storage.write_atomic(self._next_run, _json({"change": this, "run": run, "spent": list(spent)}))
-        self._write_clips(map(change, old.batches()), schema, {FINGERPRINT: run["fingerprint"], _CHANGE: this})
+        pairs = ((rows, change(rows)) for rows in old.batches())
+        rows = (changed for _, changed in pairs) if seen is None else seen(pairs)
+        if exactly is not None:
+            write_parts(storage.join(self.location, "clips"), rows, exactly)
+        else:
+            schema = _with_meanings(change(old.schema.empty_table()).schema, old.schema)
+            self._write_clips(rows, schema, {FINGERPRINT: run["fingerprint"], _CHANGE: new})
         self.mend()
+
+    def last_change(self) -> str | None:
+        """The name of the change that the table of clips came from; None where it came from `compact`."""
+        schema = self.parted_clips().schema
+        return None if schema is None else _said(schema, _CHANGE)
+
+    def run_to_be(self) -> Row | None:
+        """The run.json of a change that replaced the table of clips and was killed before run.json followed.
+
+        Raises:
+            ValueError: it is none.
+        """
+        intended, schema = _read_run(self._next_run), self.parted_clips().schema
+        if intended is None or schema is None or not isinstance(intended.get("run"), dict):
+            return None
+        run: Row = intended["run"]
+        return run if _said(schema, _CHANGE) == intended.get("change") else None
 
     def mend(self) -> None:
         """Let the rest follow a table of clips that was replaced, and sweep what dead runs left; hold the manifest.
@@ -189,8 +231,7 @@ class Manifest:
         """
         intended = _read_run(self._next_run)
         if intended is not None:
-            schema, run = self.parted_clips().schema, intended.get("run")
-            if schema is not None and isinstance(run, dict) and _said(schema, _CHANGE) == intended.get("change"):
+            if (run := self.run_to_be()) is not None:
                 self.write_run(run)
                 for name in filter(_FOLDER_NAME.fullmatch, intended["spent"]):  # who wrote it may be a stranger
                     storage.delete_folder(storage.join(self.location, "columns", name))

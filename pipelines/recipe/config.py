@@ -55,7 +55,7 @@ class CurateConfig:
             if scorer.tower is not None and scorer.tower not in towers:
                 raise ValueError(f"recipe {self.name}: {scorer.name} reads tower {scorer.tower!r}, there are {towers}")
         for rule in self.rules:
-            _check_column(rule.column, self.rule_columns)
+            check_column(rule.column, self.rule_columns)
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -85,7 +85,12 @@ def recipe(text: str) -> CurateConfig:
     return recipe_named(text, "pipelines.recipe.recipes", CurateConfig)
 
 
-def _check_column(column: str, known: list[str]) -> None:
+def check_column(column: str, known: list[str]) -> None:
+    """See that a rule can be put on a column.
+
+    Raises:
+        ValueError: it is not among those `known`; the message names its neighbours.
+    """
     if column not in known:
         near = difflib.get_close_matches(column, known, n=3) or sorted(known)
         raise ValueError(f"rule on {column!r}: no such column in this recipe; did you mean {', '.join(near)}?")

@@ -99,9 +99,14 @@ class PartedTable:
 
 
 def write_parts(folder: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    """Replace the table in a folder by `tables` of any length, which may be read from the old one while it lasts."""
-    generation = uuid.uuid4().hex[:8]
-    schema = schema.with_metadata((schema.metadata or {}) | {_GENERATION: generation.encode()})
+    """Replace the table in a folder by `tables` of any length, which may be read from the old one while it lasts.
+
+    The same rows with the same schema give the same bytes. A schema that names its generation, as that of a table that
+    is to come back does, keeps it.
+    """
+    if _GENERATION not in (schema.metadata or {}):
+        schema = schema.with_metadata((schema.metadata or {}) | {_GENERATION: uuid.uuid4().hex[:8].encode()})
+    generation, schema = schema.metadata[_GENERATION].decode(), _as_read(schema)
     if storage.is_remote(folder):
         _upload(folder, tables, schema)
         return
@@ -119,6 +124,24 @@ def write_parts(folder: str, tables: Iterable[pa.Table], schema: pa.Schema) -> N
             stream.flush()
             os.fsync(stream.fileno())
     storage.replace_folder(staged, target)
+
+
+def _as_read(schema: pa.Schema) -> pa.Schema:
+    """The schema as it is read back, so that a table which is read and written again has the same bytes: what is said
+    beside it in one order, and what lists hold by the name that Parquet gives it."""
+    fields = []
+    for field in schema:
+        kind = field.type
+        if pa.types.is_list(kind):
+            kind = pa.list_(kind.value_field.with_name("element"))
+        elif pa.types.is_fixed_size_list(kind):
+            kind = pa.list_(kind.value_field.with_name("element"), kind.list_size)
+        fields.append(pa.field(field.name, kind, field.nullable, _sorted(field.metadata) or None))
+    return pa.schema(fields, _sorted(schema.metadata))
+
+
+def _sorted(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes]:
+    return dict(sorted((metadata or {}).items()))
 
 
 def drop_other_generations(folder: str) -> None:
@@ -162,7 +185,8 @@ def _write(stream: IO[bytes], groups: Iterable[pa.Table], schema: pa.Schema) -> 
     """Write a file of these row groups."""
     with pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=_repeating(schema)) as writer:
         for group in groups:
-            writer.write_table(group.cast(schema), row_group_size=GROUP_ROWS)
+            # where chunks end has a say in where pages do
+            writer.write_table(group.cast(schema).combine_chunks(), row_group_size=GROUP_ROWS)
 
 
 def _repeating(schema: pa.Schema) -> list[str]:
