@@ -18,6 +18,7 @@ from pipelines.commands import (
     cut,
     decide,
     demo,
+    diff,
     export,
     plan,
     push,
@@ -30,7 +31,22 @@ from pipelines.commands import filter as filter_
 from pipelines.log_lines import log_event, log_is_json, start_log
 from pipelines.stopping import Stopping
 
-COMMANDS = (curate, show_config, plan, filter_, caption, decide, cut, export, report, push, relocate, status, demo)
+COMMANDS = (
+    curate,
+    show_config,
+    plan,
+    filter_,
+    caption,
+    decide,
+    cut,
+    export,
+    report,
+    push,
+    relocate,
+    status,
+    diff,
+    demo,
+)
 """In the order in which help lists them."""
 
 STARTS_AGAIN = 2

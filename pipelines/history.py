@@ -18,16 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from filters.rules import Mask
 from pipelines.recipe.bounds import Bounds
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.recorded import load
+from pipelines.terminal import shown
 from preprocess.io import storage
 from preprocess.io.settings import difference
-from preprocess.io.tables import with_rows
+from preprocess.io.tables import differing, with_rows
 from preprocess.manifest import Manifest, Row, Seen
 from preprocess.schema import CAPTION_COLUMNS, DECISION_COLUMNS
 
@@ -96,7 +95,7 @@ def print_history(manifest: Manifest) -> None:
     """
     run = manifest.run_to_be() or load(manifest)
     lines = [entry.told() for entry in reversed(entries(run))] or ["no `decide` that could be taken back"]
-    print("\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines))
+    print("\n".join(map(shown, lines)))
 
 
 def recording(manifest: Manifest, change: str) -> Seen:
@@ -112,7 +111,7 @@ def recording(manifest: Manifest, change: str) -> Seen:
         first = 0
         with storage.written_whole(_file(manifest, change)) as path, pq.ParquetWriter(path, stored) as writer:
             for old, new in pairs:
-                places = np.flatnonzero(np.any([_differing(old[name], new[name]) for name in names], axis=0))
+                places = np.flatnonzero(np.any([differing(old[name], new[name]) for name in names], axis=0))
                 if len(places):
                     rows = old.select(names).take(places).add_column(0, fields[0], pa.array(first + places))
                     writer.write_table(rows.cast(stored))
@@ -196,21 +195,3 @@ def _places(rows: pa.Table) -> npt.NDArray[np.int64]:
 def _reaches(rows: pa.Table, stop: int) -> bool:
     """Whether places up to `stop` are among these."""
     return bool(rows.num_rows) and int(rows[_PLACE][-1].as_py()) >= stop
-
-
-def _differing(one: pa.ChunkedArray | pa.Array, other: pa.ChunkedArray | pa.Array) -> Mask:
-    """Where two columns (N,) of texts, or of lists of them, differ; null differs from all but null."""
-    if not pa.types.is_list(one.type):
-        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-        unequal = pc.fill_null(pc.not_equal(one, other), True)
-        return np.asarray(pc.and_not(unequal, both_null).to_numpy(zero_copy_only=False), np.bool_)
-    lengths, others = (
-        np.asarray(pc.fill_null(pc.list_value_length(each), -1).to_numpy(), np.int64) for each in (one, other)
-    )
-    unequal = lengths != others
-    alike = pa.array(~unequal)
-    elements = _differing(pc.list_flatten(one.filter(alike)), pc.list_flatten(other.filter(alike)))
-    sums = np.concatenate([[0], np.cumsum(elements)])
-    ends = np.cumsum(np.maximum(lengths[~unequal], 0))
-    unequal[~unequal] = sums[ends] != sums[ends - np.maximum(lengths[~unequal], 0)]
-    return np.asarray(unequal, np.bool_)

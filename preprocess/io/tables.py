@@ -217,6 +217,24 @@ def rows_where(location: str, column: str, values: pa.Array) -> Iterator[pa.Tabl
             yield file.read_row_group(group, use_threads=False).filter(rows)
 
 
+def differing(one: pa.ChunkedArray | pa.Array, other: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
+    """Where two columns (N,) of texts, or of lists of them, differ; null differs from all but null."""
+    if not pa.types.is_list(one.type):
+        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
+        unequal = pc.fill_null(pc.not_equal(one, other), True)
+        return np.asarray(pc.and_not(unequal, both_null).to_numpy(zero_copy_only=False), np.bool_)
+    lengths, others = (
+        np.asarray(pc.fill_null(pc.list_value_length(each), -1).to_numpy(), np.int64) for each in (one, other)
+    )
+    unequal = lengths != others
+    alike = pa.array(~unequal)
+    elements = differing(pc.list_flatten(one.filter(alike)), pc.list_flatten(other.filter(alike)))
+    sums = np.concatenate([[0], np.cumsum(elements)])
+    ends = np.cumsum(np.maximum(lengths[~unequal], 0))
+    unequal[~unequal] = sums[ends] != sums[ends - np.maximum(lengths[~unequal], 0)]
+    return np.asarray(unequal, np.bool_)
+
+
 def with_rows(table: pa.Table, places: npt.NDArray[np.int64], rows: pa.Table) -> pa.Table:
     """The table with `rows` (N) in the stead of those at `places` (N,), in the columns that `rows` has."""
     if not len(places):

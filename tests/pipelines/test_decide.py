@@ -314,5 +314,5 @@ def test_a_history_that_a_stranger_wrote_is_passed_over(out: Path, capsys: pytes
     ]
     (out / "run.json").write_text(json.dumps(run | {"history": [*bad, good, {"change": "b"}], "begun": {"rules": 3}}))
     assert main(["decide", os.fspath(out), "--history"]) == 0
-    assert capsys.readouterr().out == "?[31mnow  rules.x?: 1 -> 2\n"
+    assert capsys.readouterr().out == "\\x1b[31mnow  rules.x\\x07: 1 -> 2\n"
     assert main(["decide", os.fspath(out), "--undo", "--set", "rules.motion.min=1"]) == 1
