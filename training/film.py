@@ -9,9 +9,13 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import Colorspace
 
 FILM_SUFFIXES = (".mp4", ".mov", ".mkv")
 PICTURE_SUFFIX = ".png"
+
+_BT709 = 1
+"""FFmpeg's number for the matrix, the primaries, the transfer and, by chance, for limited range."""
 
 Frames = npt.NDArray[np.uint8]
 """RGB frames (N, H, W, 3)."""
@@ -21,6 +25,8 @@ Picture = npt.NDArray[np.uint8]
 
 def write_film(path: Path, frames_NHWC: Frames, *, fps: float, crf: int = 12) -> None:
     """Write RGB frames as H.264 in the container that the path's suffix names; the file appears whole or not at all.
+
+    It is BT.709 and says so: without a tag players guess by the size, and not alike.
 
     Raises:
         ValueError: no frames, or sides that are not even, which 4:2:0 needs.
@@ -36,8 +42,11 @@ def write_film(path: Path, frames_NHWC: Frames, *, fps: float, crf: int = 12) ->
         stream = container.add_stream("libx264", rate=rate, options=options)
         stream.codec_context.thread_count = 1
         stream.height, stream.width, stream.pix_fmt = *frames_NHWC.shape[1:3], "yuv420p"
+        coded = stream.codec_context
+        coded.colorspace = coded.color_primaries = coded.color_trc = coded.color_range = _BT709
         for pixels in frames_NHWC:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)))
         container.mux(stream.encode())
     temporary.replace(path)
 
