@@ -105,6 +105,35 @@ def test_a_cache_of_another_autoencoder_is_refused(manifest: str, vae: str, cach
         config.data.batches(config, rank=0, world_size=1)
 
 
+@pytest.mark.parametrize("other", ["trainer.seed=7", "objective.text.stride=1", "objective.text.max_bytes=200"])
+def test_a_cache_of_another_text_encoder_is_refused(manifest: str, vae: str, cache: Path, other: str) -> None:
+    named = f"data.text_cache={location(cache, 'text')}"
+    config = cached_config(manifest, vae, location(cache, "latents"), named)
+    config.data.batches(config, rank=0, world_size=1)
+    config = override(config, [other])
+    with pytest.raises(ValueError, match=r"its vectors are not those of objective\.text"):
+        config.data.batches(config, rank=0, world_size=1)
+
+
+def test_vectors_that_a_run_has_no_use_for_are_refused(manifest: str, vae: str, cache: Path) -> None:
+    named = f"data.text_cache={location(cache, 'text')}"
+    trained = cached_config(manifest, vae, location(cache, "latents"), named, "objective.text.trainable=true")
+    with pytest.raises(ValueError, match=r"reads captions, not their vectors: data\.text_cache must be empty"):
+        trained.data.batches(trained, rank=0, world_size=1)
+    alone = cached_config(manifest, vae, "", named)
+    with pytest.raises(ValueError, match=r"set data\.cache too"):
+        alone.data.batches(alone, rank=0, world_size=1)
+
+
+def test_a_run_does_not_go_on_with_another_text_encoder(
+    manifest: str, vae: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["dit", manifest, "--out", str(tmp_path), "--set", f"objective.vae={vae}", "--set", "data.held_out_batches=1"]
+    assert main([*run, "--set", "trainer.steps=1"]) == 0
+    assert main([*run, "--set", "trainer.steps=2", "--set", "objective.text.stride=1"]) == 1
+    assert "objective.text is another encoder" in capsys.readouterr().err
+
+
 def test_tokens_are_counted_by_the_model_that_is_trained(
     manifest: str, vae: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,10 +85,13 @@ class ClipData(Data):
         told = [_lost(planned), _stilled(table, planned.sampler)]
         source: StepSource = clips
         if self.cache:
-            self._check_model(config)
+            self._check_latents(config)
+            self._check_texts(config)
             text = CachedText(Store(self.text_cache)) if self.text_cache else None
             source = cached = CachedClips(clips, Store(self.cache), text)
             told.append(check_share(cached, planned, config.trainer.steps))
+        elif self.text_cache:
+            raise ValueError(f"data.text_cache={self.text_cache} is used beside a cache of latents: set data.cache too")
         elif rank == 0:
             self._look_for(table)
         if rank == 0:
@@ -143,7 +146,20 @@ class ClipData(Data):
         uris = table.clips["source_uri"].unique().to_pylist()
         refuse_missing(uris, home=self.manifest, told=bool(self.roots))
 
-    def _check_model(self, config: TrainConfig) -> None:
+    def _check_texts(self, config: TrainConfig) -> None:
+        if not self.text_cache:
+            return
+        text, made_by = config.objective.texts_of(), Store(self.text_cache).model
+        if text is None:
+            raise ValueError(f"recipe {config.name} reads captions, not their vectors: data.text_cache must be empty")
+        if (wanted := text.identity(seed=config.trainer.seed)) != made_by:
+            raise ValueError(
+                f"data.text_cache={self.text_cache}: its vectors are not those of objective.text as recipe "
+                f"{config.name} has it (weights and settings: {wanted}); fill one with this run's objective.text and "
+                "trainer.seed"
+            )
+
+    def _check_latents(self, config: TrainConfig) -> None:
         vae, made_by = config.objective.latents_of(), Store(self.cache).model
         if vae is None:
             raise ValueError(f"recipe {config.name} is trained on pixels: data.cache must be empty")

@@ -36,6 +36,19 @@ class TextEncoder(nn.Module, ABC):
 class TextConfig(Protocol):
     """A frozen record, beside the encoder that it describes."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether the encoder is to be trained along with what reads its vectors."""
+        ...
+
+    def identity(self, *, seed: int = 0) -> str:
+        """16 hex digits of all that decides an untrained encoder's vectors: settings and weights. Loads no large model.
+
+        Raises:
+            MissingWeightsError: its weights are nowhere to be found.
+        """
+        ...
+
     def encoder(self, *, seed: int = 0) -> TextEncoder:
         """Make it; `seed` is for one that starts without weights.
 

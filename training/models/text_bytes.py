@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from preprocess.io.bounds import at_least, check
 from training.models.text import Text, TextEncoder
-from training.models.weights import initialise, own_randomness
+from training.models.weights import initialise, own_randomness, settings_id, weights_id
 
 START = 256
 """The token before each caption's bytes, so that the empty one has a vector too."""
@@ -39,6 +39,15 @@ class ByteTextConfig:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def learns(self) -> bool:
+        """Where it was said so."""
+        return self.trainable
+
+    def identity(self, *, seed: int = 0) -> str:
+        """Of its first weights, and of the stride, which they do not show."""
+        return settings_id(self, weights_id(self.encoder(seed=seed)))
 
     def encoder(self, *, seed: int = 0) -> ByteTextEncoder:
         """With first weights from the seed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 
 from preprocess.io.weights import find_folder
 from training.models.text import Text, TextEncoder
+from training.models.weights import files_id, settings_id
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "*.model")
 """Weights, configurations, templates and the files of all tokenizers; no pickled weights, no Python."""
@@ -27,6 +28,15 @@ class QwenVlTextConfig:
     max_tokens: int = 256
     """The template's tokens are among them; longer captions are cut off there."""
 
+    @property
+    def learns(self) -> bool:
+        """Never."""
+        return False
+
+    def identity(self, *, seed: int = 0) -> str:
+        """Of the files and the settings."""
+        return settings_id(replace(self, weights=""), _files_id(self.weights))
+
     def encoder(self, *, seed: int = 0) -> QwenVlTextEncoder:
         """With its own weights, whatever the seed."""
         return QwenVlTextEncoder(self)
@@ -39,6 +49,15 @@ class T5TextConfig:
     weights: str = "google/t5-v1_1-xxl"
     """Folder or hub id."""
     max_tokens: int = 256
+
+    @property
+    def learns(self) -> bool:
+        """Never."""
+        return False
+
+    def identity(self, *, seed: int = 0) -> str:
+        """Of the files and the settings."""
+        return settings_id(replace(self, weights=""), _files_id(self.weights))
 
     def encoder(self, *, seed: int = 0) -> T5TextEncoder:
         """With its own weights, whatever the seed."""
@@ -96,6 +115,11 @@ class T5TextEncoder(TextEncoder):
         with torch.no_grad():
             states = self.model(ids_BL, attention_mask=mask_BL)
         return states.last_hidden_state, mask_BL.bool()
+
+
+def _files_id(weights: str) -> str:
+    folder = find_folder(weights, setting=SETTING, files=FILES)
+    return files_id(sorted({path for pattern in FILES for path in folder.glob(pattern)}))
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
+
+_LOOKS, _LOOK_BYTES = 64, 1 << 18
 
 
 @contextmanager
@@ -45,6 +48,27 @@ def weights_id(module: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def files_id(paths: Iterable[Path]) -> str:
+    """16 hex digits of files by name, size and content; of a large one, of blocks all over it: 15 GB take a moment."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in paths:
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode("utf-8", "surrogateescape"))
+        with path.open("rb") as file:
+            if size <= _LOOKS * _LOOK_BYTES:
+                digest.update(file.read())
+                continue
+            for look in range(_LOOKS):
+                file.seek(look * (size - _LOOK_BYTES) // (_LOOKS - 1))
+                digest.update(file.read(_LOOK_BYTES))
+    return digest.hexdigest()
+
+
+def settings_id(config: object, weights: str) -> str:
+    """16 hex digits of a frozen record and of an id of the weights that it goes with."""
+    return hashlib.blake2b(f"{config!r}\n{weights}".encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def named_generator(seed: int, name: str) -> torch.Generator:

@@ -13,7 +13,7 @@ from preprocess.io.bounds import check, within
 from training.models.dit import DitConfig
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
-from training.models.text import Text, TextConfig, TextEncoder
+from training.models.text import Text, TextConfig
 from training.models.vae import VideoVae
 from training.models.weights import initialise, weights_id
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
@@ -73,10 +73,9 @@ class DitObjective(Objective):
         """
         return trained_vae(self.vae)
 
-    def texts_of(self, *, seed: int) -> TextEncoder | None:
+    def texts_of(self) -> TextConfig | None:
         """The text encoder, unless it is trained along."""
-        encoder = self.text.encoder(seed=seed)
-        return None if encoder.learns else encoder
+        return None if self.text.learns else self.text
 
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.
@@ -106,6 +105,8 @@ class DitModule(TrainModule, LatentVideoGenerator):
         self.seed = seed
         self.latents_by = weights_id(vae)
         """Which autoencoder's latents it knows."""
+        self.texts_by = None if objective.text.learns else objective.text.identity(seed=seed)
+        """Which text encoder's vectors it knows; None where that is a part of it."""
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -128,20 +129,26 @@ class DitModule(TrainModule, LatentVideoGenerator):
             initialise(self.model.text, self.seed)
 
     def extra_state(self) -> dict[str, Any]:
-        """Which autoencoder the latents are of."""
-        return {"latents_by": self.latents_by}
+        """Which autoencoder the latents are of, and which encoder the texts' vectors."""
+        return {"latents_by": self.latents_by, "texts_by": self.texts_by}
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
-        """See that the autoencoder has not changed meanwhile.
+        """See that neither the autoencoder nor a text encoder that is only used has changed meanwhile.
 
         Raises:
-            ValueError: its newest weights are others than the transformer was trained with.
+            ValueError: its weights, or settings, are others than the transformer was trained with.
         """
         before = state["latents_by"]
         if before != self.latents_by:
             raise ValueError(
                 f"{self.objective.vae}: its autoencoder has been trained on: weights {self.latents_by}, but the "
                 f"transformer knows the latents of {before}"
+            )
+        before = state.get("texts_by", self.texts_by)  # which checkpoints have had since December 2026
+        if before != self.texts_by:
+            raise ValueError(
+                f"objective.text is another encoder than the transformer was trained with, by weights or settings: "
+                f"{self.texts_by}, not {before}"
             )
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:

@@ -11,7 +11,7 @@ from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
-from training.models.text import TextEncoder
+from training.models.text import TextConfig
 from training.models.vae import VideoVae
 from training.run.module import Batch, TrainModule
 
@@ -101,7 +101,7 @@ class Objective(ABC):
         """The autoencoder whose latents it can be trained on, in place of pixels; None: on pixels alone."""
         return None
 
-    def texts_of(self, *, seed: int) -> TextEncoder | None:
+    def texts_of(self) -> TextConfig | None:
         """The encoder whose vectors it can be trained on, in place of captions; None: on captions alone."""
         return None
 

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 
@@ -5,6 +7,7 @@ from preprocess.io.weights import MissingWeightsError
 from tests.tiny_vlm import tiny_qwen2_vl
 from training.models.text_bytes import PADDING, START, ByteTextConfig, byte_tokens
 from training.models.text_hub import QwenVlTextConfig, T5TextConfig
+from training.models.weights import files_id
 
 CAPTIONS = ["", "a red circle moving left", "a blue square", "ein grüner Käfer auf 葉 🍃"]
 
@@ -148,3 +151,41 @@ def test_pretrained_encoders_are_not_trained(qwen, t5):
     for encoder in (QwenVlTextConfig(weights=qwen).encoder(), T5TextConfig(weights=t5).encoder()):
         assert not any(parameter.requires_grad for parameter in encoder.parameters())
         assert not encoder.encode(["a"])[0].requires_grad
+
+
+def test_an_identity_tells_encoders_apart_by_weights_and_settings_and_loads_none(qwen, t5, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(qwen, copy)
+    monkeypatch.setattr(torch.nn.Module, "__init__", None)  # of which a model would be made
+    first = QwenVlTextConfig(weights=str(qwen)).identity()
+    assert QwenVlTextConfig(weights=str(copy)).identity(seed=1) == first
+    assert QwenVlTextConfig(weights=str(copy), max_tokens=20).identity() != first
+    [weights] = copy.glob("*.safetensors")
+    with weights.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x55")
+    assert QwenVlTextConfig(weights=str(copy)).identity() != first
+    assert T5TextConfig(weights=str(t5)).identity() != first
+    with pytest.raises(MissingWeightsError):
+        T5TextConfig(weights=str(tmp_path / "nowhere")).identity()
+
+
+def test_what_decides_the_vectors_of_bytes_decides_their_identity():
+    same = ByteTextConfig(dim=16).identity(seed=1)
+    assert ByteTextConfig(dim=16).identity(seed=1) == same
+    others = {ByteTextConfig(dim=16).identity(seed=2), ByteTextConfig(dim=16, stride=4).identity(seed=1)}
+    assert same not in others
+    assert len(others) == 2
+
+
+def test_large_files_are_told_apart_by_blocks_all_over_them(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(40 << 20))
+    first = files_id([path])
+    for place in (0, 20 << 20, (40 << 20) - 1):
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(b"\x01" * min(1 << 20, (40 << 20) - place))
+        changed = files_id([path])
+        assert changed != first
+        first = changed

@@ -66,11 +66,11 @@ def cache_requests(
 
 def _encode_captions(config: TrainConfig, table: ClipTable, cache: str, device: torch.device) -> None:
     """Both captions of all clips, unless what reads them is still to be trained."""
-    encoder = config.objective.texts_of(seed=config.trainer.seed)
-    if encoder is None:
+    text = config.objective.texts_of()
+    if text is None:
         return
-    store = Store.text(cache, weights_id(encoder))
-    encoder.eval().to(device)
+    store = Store.text(cache, text.identity(seed=config.trainer.seed))
+    encoder = text.encoder(seed=config.trainer.seed).eval().to(device)
     with torch.no_grad():
         fill_text(store, all_captions(table), encoder.encode)
     logger.info("captions' vectors, for --set data.text_cache=: %s", store.location)

@@ -4,9 +4,9 @@
     CACHE/latents/<model>/index/<shard>.parquet        a row a sample: key, clip, shape, start, crop, or a reason
     CACHE/text/<model>/...                             the same with a tensor a caption
 
-`model` says which weights made them (`weights_id`); a sample's key is made of its clip, shape, start, crop and rate. A
-shard's index is written after its tensors, both by renaming, so that its presence says that the shard is done: whoever
-is killed at any point runs the same command again, and the cache is as if nothing had happened.
+`model` says what made them (`weights_id`, `TextConfig.identity`); a sample's key is made of its clip, shape, start,
+crop and rate. A shard's index is written after its tensors, both by renaming, so that its presence says that the shard
+is done: whoever is killed at any point runs the same command again, and the cache is as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Store:
 
     @property
     def model(self) -> str:
-        """`weights_id` of the model, by which the folder is named."""
+        """What tells the model from others, by which the folder is named."""
         return self.location.rstrip("/").rpartition("/")[2]
 
     @classmethod
@@ -73,7 +73,7 @@ class Store:
 
     @classmethod
     def text(cls, cache: str, model: str) -> Store:
-        """Of a text encoder's weights."""
+        """Of a text encoder's identity."""
         return cls(storage.join(storage.absolute(cache), "text", model))
 
     def write(self, tensors: Mapping[str, torch.Tensor], rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
