@@ -59,7 +59,6 @@ def _train(options: argparse.Namespace) -> None:
         if not isinstance(config.objective, type(usual.objective)):
             mine, theirs = (type(each.objective).__name__ for each in (usual, config))
             raise ValueError(f"recipe {config.name} has a {theirs}: `{options.command}` is for a {mine}")
-    config = config.objective.completed(config)
     try:
         _launch(config, options)
     except Interrupted:

@@ -31,7 +31,7 @@ def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, 
     """The figures of a run's newest checkpoint, with averaged weights; also written to RUN/evaluation.json.
 
     Raises:
-        ValueError: there is no such run.
+        ValueError: there is no such run, or nothing to measure it on.
     """
     config, module = config_of(run), trained_module(run, own_device())
     figures: dict[str, object] = {"run": run, "recipe": config.name, "date": date.today().isoformat()}
@@ -40,6 +40,11 @@ def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, 
     if generator is not None and _names_shapes(config):
         shape, _ = config.data.largest_sample(generator.grid)
         figures |= shapes_truth(generator, shape, sampling, seed=seed)
+    if len(figures) == 3:
+        raise ValueError(
+            f"{run}: no clip of its manifest is held out, and there is nothing else to measure it on; train with a "
+            "larger data.held_out_share"
+        )
     path = Path(run) / "evaluation.json"
     path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures

@@ -9,6 +9,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from preprocess.io.at_hand import refuse_missing
 from preprocess.io.bounds import check, within
 from preprocess.io.roots import Roots
@@ -16,20 +19,18 @@ from preprocess.io.settings import OPERATIONAL
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.encode import cache_requests, encode_clips
 from training.data.cache.store import Store
-from training.data.plan.choice import SLOW_FPS, frames_at_rate, too_slow
-from training.data.plan.config import GridSampler, SamplerConfig
+from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import draw_unit, keys_of_texts
 from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable, read_table
 from training.data.read.dataset import ClipDataset, DatasetConfig
-from training.data.read.loader import ClipBatches, StepSource, batches
+from training.data.read.loader import ClipBatches, batches
+from training.data.read.placement import clip_ids
+from training.data.shown import lost, stilled
 from training.models.grid import Shape, TokenGrid
 from training.models.weights import weights_id
-from training.run.config import LOCATION, Data, TrainConfig
+from training.run.config import LOCATION, LOOKED_AT, Data, TrainConfig
 from training.run.module import Batch
-
-_FEW_LOST = 0.005
-"""Share of the clips that no epoch shows, or not as videos, before it is told."""
 
 logger = logging.getLogger(__name__)
 
@@ -68,36 +69,32 @@ class ClipData(Data):
         Raises:
             ValueError: there is no manifest, no kept clip in it, or a cache that is of no use to this run.
         """
-        table = self.table(held_out=False)
-        if not len(table):
-            raise ValueError(
-                f"all clips of {self.manifest!r} are held out, by {self.held_out_by}: none is left to train on"
-            )
-        planned = PlannedBatches(
-            table,
-            self.sampler.on(config.objective.grid()),
-            seed=config.trainer.seed,
-            rank=rank,
-            world_size=world_size,
-            accumulation=config.trainer.accumulation,
-        )
-        clips = ClipDataset(table, self.sampler, self.reading)
-        told = [_lost(planned), _stilled(table, planned.sampler)]
-        source: StepSource = clips
-        if self.cache:
-            self._check_latents(config)
-            self._check_texts(config)
-            text = CachedText(Store(self.text_cache)) if self.text_cache else None
-            source = cached = CachedClips(clips, Store(self.cache), text)
-            told.append(check_share(cached, planned, config.trainer.steps))
-        elif self.text_cache:
-            raise ValueError(f"data.text_cache={self.text_cache} is used beside a cache of latents: set data.cache too")
-        elif rank == 0:
-            self._look_for(table)
+        whole = self._whole()
+        apart = self._apart(whole)
+        table = whole.take(~apart)
+        accumulation = config.trainer.accumulation
+        planned = self._planned(table, config, rank=rank, world_size=world_size, accumulation=accumulation)
+        cached = self._cached(table, config)
         if rank == 0:
+            told = [lost(planned), stilled(table, planned.sampler)]
+            if cached is None:
+                self._look_for(table)
+            else:
+                told.append(check_share(cached, planned, config.trainer.steps))
+            if self.held_out_share and not apart.any():
+                told.append(
+                    f"no clip is held out: data.held_out_share={self.held_out_share:g} of {len(whole)} is none. There "
+                    "will be no held-out figures; a larger share gives some"
+                )
             for line in filter(None, told):
                 logger.warning("%s", line)
-        return ClipBatches(planned, source, self.num_workers)
+        return ClipBatches(planned, cached or self._read(table), self.num_workers)
+
+    def looked_at(self, config: TrainConfig) -> Iterator[Batch]:
+        """The first of one rank, from the cache where they are in it."""
+        table = self.table(held_out=False)
+        planned = self._planned(table, config, rank=0, world_size=1, accumulation=1)
+        return islice(batches(planned, self._cached(table, config) or self._read(table), 0), LOOKED_AT)
 
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> HeldOut:
         """The same batches each time they are gone through."""
@@ -114,7 +111,7 @@ class ClipData(Data):
         Raises:
             ValueError: the recipe is trained on pixels, or there is no manifest.
         """
-        clips = ClipDataset(self.table(held_out=False), self.sampler, self.reading)
+        clips = self._read(self.table(held_out=False))
         wanted = cache_requests(
             clips.table,
             self.sampler.on(config.objective.grid()),
@@ -128,13 +125,52 @@ class ClipData(Data):
         """The clips of one side.
 
         Raises:
-            ValueError: there is no manifest, or no kept clip in it.
+            ValueError: there is no manifest, no kept clip in it, or none that is left to train on.
         """
-        table = read_table(self.manifest, self.sampler, source=self.source, roots=Roots.of(self.roots.splitlines()))
+        table = self._whole()
+        return table.take(self._apart(table) == held_out)
+
+    def _whole(self) -> ClipTable:
+        return read_table(self.manifest, self.sampler, source=self.source, roots=Roots.of(self.roots.splitlines()))
+
+    def _apart(self, table: ClipTable) -> npt.NDArray[np.bool_]:
+        """(N,) which clips are held out. A clip without a caption stands for itself, and so do all of one film."""
         assert table.clips is not None
         column = {"film": "source_id", "caption": "caption"}[self.held_out_by]
-        texts = [text or "" for text in table.clips[column].to_pylist()]
-        return table.take((draw_unit(keys_of_texts(texts), "held_out") < self.held_out_share) == held_out)
+        ids = clip_ids(table)
+        texts = [text or own for text, own in zip(table.clips[column].to_pylist(), ids, strict=True)]
+        keys = keys_of_texts(texts if len(set(texts)) > 1 else ids)
+        apart: npt.NDArray[np.bool_] = draw_unit(keys, "held_out") < self.held_out_share
+        if len(table) == 1:
+            return np.zeros(1, np.bool_)
+        if apart.all():
+            raise ValueError(
+                f"all {len(table)} clips of {self.manifest!r} are held out, by {self.held_out_by}: none is left to "
+                f"train on. data.held_out_share is {self.held_out_share:g}: lower it"
+            )
+        return apart
+
+    def _planned(
+        self, table: ClipTable, config: TrainConfig, *, rank: int, world_size: int, accumulation: int
+    ) -> PlannedBatches:
+        sampler, seed = self.sampler.on(config.objective.grid()), config.trainer.seed
+        return PlannedBatches(table, sampler, seed=seed, rank=rank, world_size=world_size, accumulation=accumulation)
+
+    def _read(self, table: ClipTable) -> ClipDataset:
+        return ClipDataset(table, self.sampler, self.reading)
+
+    def _cached(self, table: ClipTable, config: TrainConfig) -> CachedClips | None:
+        """What reads from the caches, where there are any and they are this run's."""
+        if not self.cache:
+            if self.text_cache:
+                raise ValueError(
+                    f"data.text_cache={self.text_cache} goes beside a cache of latents: set data.cache too"
+                )
+            return None
+        self._check_latents(config)
+        self._check_texts(config)
+        text = CachedText(Store(self.text_cache)) if self.text_cache else None
+        return CachedClips(self._read(table), Store(self.cache), text)
 
     def _look_for(self, table: ClipTable) -> None:
         """See that there are videos, and say which are not where they should be.
@@ -168,36 +204,6 @@ class ClipData(Data):
                 f"data.cache={self.cache}: its latents are not those of the autoencoder that recipe "
                 f"{config.name} builds on, whose weights are {wanted}"
             )
-
-
-def _lost(planned: PlannedBatches) -> str | None:
-    """What to say where many clips are in no step of an epoch."""
-    plan = planned.plan(planned.state)
-    unfit, dropped = len(plan.unfit), len(plan.dropped)
-    always = unfit + (dropped if dropped >= 2 * plan.world_size else 0)  # fewer are others each epoch
-    if not plan.num_steps or always <= _FEW_LOST * len(plan.table):
-        return None
-    return (
-        f"{unfit + dropped} of {len(plan.table)} clips are in no step of the first epoch: {unfit} too small for the "
-        f"sampler's shapes, {dropped} too few for a step, or of an aspect or length that none of them has"
-    )
-
-
-def _stilled(table: ClipTable, sampler: GridSampler) -> str | None:
-    """What to say where many videos are too short, or of too few frames, to be shown as more than one of them."""
-    videos, fewest = table.num_frames > 1, sampler.fewest_frames
-    if fewest > sampler.max_frames:
-        return None  # nothing but images was asked for
-    short = videos & (frames_at_rate(table, sampler) < fewest)
-    slow = videos & ~short & too_slow(table, sampler)
-    stilled = int((short | slow).sum())
-    if stilled <= _FEW_LOST * int(videos.sum()):
-        return None
-    return (
-        f"{stilled} of {videos.sum()} videos are trained on as single pictures: {short.sum()} shorter than {fewest} "
-        f"frames at {sampler.fps:g} fps ({fewest / sampler.fps:.2f} s), {slow.sum()} of fewer than {fewest} frames or "
-        f"{SLOW_FPS * sampler.fps:g} fps. A lower data.sampler.min_frames or data.sampler.fps shows more as videos"
-    )
 
 
 class HeldOut:

@@ -20,6 +20,7 @@ from training.objectives.flow import check_shift, draw_levels, noised, target, t
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
 from training.objectives.text_to_video import blanked, first_frame_condition, without
 from training.objectives.vae import named_vae, trained_vae
+from training.run.checkpoint import latest, read_state
 from training.run.config import LOCATION, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
@@ -58,11 +59,18 @@ class DitObjective(Objective):
         """
         return replace(config_of(named_vae(self.vae)).objective.grid(), patch=self.model.patch)
 
-    def completed(self, config: TrainConfig) -> TrainConfig:
-        """With the scale of the autoencoder's latents, where it is none: each rank and later sample has the same."""
+    def completed(self, config: TrainConfig, device: torch.device) -> TrainConfig:
+        """With the scale of the autoencoder's latents, where it is none: each rank and later sample has the same.
+
+        A run that goes on has the one that it began with.
+        """
         if self.latent_scale is not None:
             return config
-        scale = measured_scale(trained_vae(self.vae), config.data.held_out(config, rank=0, world_size=1))
+        begun = latest(config.out)
+        scale = None if begun is None else read_state(begun)["settings"].get("objective.latent_scale")
+        if scale is None:
+            vae = trained_vae(self.vae).to(device)
+            scale = measured_scale(lambda video: vae.encode(video.to(device)).mean, config.data.looked_at(config))
         return replace(config, objective=replace(self, latent_scale=scale))
 
     def latents_of(self) -> VideoVae:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
@@ -87,16 +87,20 @@ class LatentVideoGenerator(VideoGenerator):
 
 
 @torch.no_grad()
-def measured_scale(vae: VideoVae, batches: Iterable[Batch]) -> float:
-    """1 / root mean square of the latents of held-out clips, to three digits, so that machines agree on it.
+def measured_scale(encode: Callable[[torch.Tensor], torch.Tensor], batches: Iterable[Batch]) -> float:
+    """1 / root mean square of the latents of clips, to three digits, so that machines agree on it.
+
+    Args:
+        encode: pixels (B, 3, F, H, W) to latents; not called for batches from a cache.
+        batches: the clips.
 
     Raises:
-        ValueError: there are no clips.
+        ValueError: there are no clips, or their latents are all zero.
     """
     squares, values = 0.0, 0
     for batch in batches:
-        latents = vae.encode(batch.video).mean
+        latents = batch.video.float() if batch.latent else encode(batch.video).float()
         squares, values = squares + float(latents.square().sum()), values + latents.numel()
     if not squares:
-        raise ValueError("no held-out clips to measure the latents of: raise data.held_out_share")
+        raise ValueError("the latents of no clip can be measured: set objective.latent_scale, such as to 1")
     return float(f"{(values / squares) ** 0.5:.3g}")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from itertools import islice
 from typing import Any, Literal, Protocol, TypeVar
+
+import torch
 
 from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
@@ -17,7 +20,8 @@ from training.run.module import Batch, TrainModule
 
 LOCATION: Mapping[str, bool] = {"location": True}
 """Metadata of a field that names a folder or bucket, or none by ""; see `located`."""
-
+LOOKED_AT = 8
+"""Batches that are measured before a run."""
 
 _Record = TypeVar("_Record")
 
@@ -52,6 +56,11 @@ class Data(ABC):
     @abstractmethod
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Iterable[Batch]:
         """One rank's share of what is never trained on, the same at each call; as many batches on each rank."""
+
+    def looked_at(self, config: TrainConfig) -> Iterator[Batch]:
+        """A few training batches, the same whatever the ranks, for who measures before the first step."""
+        trainer = replace(config.trainer, accumulation=1)
+        return islice(iter(self.batches(replace(config, trainer=trainer), rank=0, world_size=1)), LOOKED_AT)
 
     def largest_sample(self, grid: TokenGrid) -> tuple[Shape, float]:
         """The longest and largest square shape of training samples, and their frames a second.
@@ -93,8 +102,11 @@ class Objective(ABC):
             ValueError: a run that it builds on does not exist.
         """
 
-    def completed(self, config: TrainConfig) -> TrainConfig:
-        """The configuration with what is measured before the first step, so that a run keeps it among its settings."""
+    def completed(self, config: TrainConfig, device: torch.device) -> TrainConfig:
+        """The configuration with what is measured before the first step, so that a run keeps it among its settings.
+
+        The first rank alone measures, on its device, and tells the others.
+        """
         return config
 
     def latents_of(self) -> VideoVae | None:

@@ -22,6 +22,7 @@ def train(config: TrainConfig) -> None:
         NonFiniteError: a loss or a gradient is no number, and the recipe says to stop.
     """
     with world() as here, _threads(config.trainer.threads):
+        config = here.told(config.objective.completed(config, here.device) if here.first else None)
         torch.manual_seed(config.trainer.seed)  # first weights are the same on every rank
         module = config.objective.build(config)
         module.prepare(here.device)

@@ -67,10 +67,34 @@ def test_videos_that_become_pictures_are_told(tmp_path: Path, caplog: pytest.Log
 
 
 def test_a_manifest_of_which_all_is_held_out_is_refused(tmp_path: Path) -> None:
-    """As clips without captions are, or all are trained on: they have one caption, the empty one."""
-    config = override(config_of_rows(tmp_path, [{}] * 9), ["data.held_out_by=caption", "data.held_out_share=0.9999999"])
-    with pytest.raises(ValueError, match=r"all clips .* are held out, by caption"):
+    config = override(config_of_rows(tmp_path, [{}] * 9), ["data.held_out_share=0.9999999"])
+    with pytest.raises(ValueError, match=r"all 9 clips .* are held out, by film.*held_out_share is 1: lower it"):
         config.data.batches(config, rank=0, world_size=1)
+
+
+@pytest.mark.parametrize("by", ["film", "caption"])
+def test_clips_of_one_film_or_without_captions_are_held_out_one_by_one(tmp_path: Path, by: str) -> None:
+    config = config_of_rows(tmp_path, [{"source_id": f"{0:032x}"}] * 60)
+    config = override(config, [f"data.held_out_by={by}", "data.held_out_share=0.3"])
+    sides = [len(config.data.table(held_out=side)) for side in (True, False)]
+    assert sum(sides) == 60
+    assert 8 <= sides[0] <= 28
+
+
+def test_clips_without_a_caption_are_no_clips_of_one_caption(tmp_path: Path) -> None:
+    """Beside some that share one, which are on one side together."""
+    config = config_of_rows(tmp_path, [{}] * 60 + [{"caption": "a dog"}] * 40)
+    config = override(config, ["data.held_out_by=caption", "data.held_out_share=0.3"])
+    dogs = [config.data.table(held_out=side).clips["caption"].to_pylist().count("a dog") for side in (True, False)]
+    assert sorted(dogs) == [0, 40]
+    assert 8 <= len(config.data.table(held_out=True)) - dogs[0] <= 28
+
+
+def test_one_clip_is_trained_on_whatever_the_share(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = override(config_of_rows(tmp_path, [{}]), ["data.held_out_share=0.99", "data.sampler.budget_tokens=12"])
+    assert len(config.data.table(held_out=False)) == 1
+    [line] = told(config, caplog)
+    assert line.startswith("no clip is held out: data.held_out_share=0.99 of 1 is none")
 
 
 def test_films_that_have_moved_are_asked_for_and_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

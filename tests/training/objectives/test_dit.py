@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -151,7 +153,9 @@ def test_samples_do_not_depend_on_their_neighbours():
 
 def test_the_scale_makes_latents_of_unit_size():
     vae, batch = tiny_dit_module().vae, _batch()
-    scale = measured_scale(vae, [batch, batch])
+    scale = measured_scale(lambda video: vae.encode(video).mean, [batch, batch])
     assert float((vae.encode(batch.video).mean * scale).square().mean()) == pytest.approx(1.0, rel=0.02)
-    with pytest.raises(ValueError, match="held_out_share"):
-        measured_scale(vae, [])
+    cached = replace(batch, video=vae.encode(batch.video).mean, latent=True)
+    assert measured_scale(None, [cached]) == scale  # of which nothing is encoded again
+    with pytest.raises(ValueError, match=r"set objective\.latent_scale"):
+        measured_scale(None, [])

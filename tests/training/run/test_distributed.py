@@ -43,6 +43,7 @@ def test_two_ranks_train_as_one(one_rank: Path, tmp_path: Path, settings: tuple[
     checkpoint = latest(str(tmp_path))
     assert checkpoint is not None
     assert len(read_state(checkpoint)["files"]) == 2
+    assert [path.name for path in tmp_path.glob("measured_by_*")] == ["measured_by_0"]
 
 
 def test_figures_are_exchanged_while_a_checkpoint_is_written(one_rank: Path, tmp_path: Path) -> None:
