@@ -220,7 +220,7 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--steps", type=int, default=default.num_steps, help="(default: %(default)s)")
     command.add_argument("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")
-    command.add_argument("--shift", type=float, default=default.shift, help="(default: %(default)s)")
+    command.add_argument("--shift", type=float, help="of noise levels (default: as the run was trained)")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ class VideoGenerator(ABC):
 
     grid: TokenGrid
     """Which shapes it makes."""
+    shift: float = 1.0
+    """Of the noise levels that it was trained at; see `training.objectives.flow`."""
 
     @property
     @abstractmethod

@@ -110,6 +110,7 @@ class DitModule(TrainModule, LatentVideoGenerator):
             seed=seed,
         )
         self.objective = objective
+        self.shift = objective.shift
         self.seed = seed
         self.latents_by = weights_id(vae)
         """Which autoencoder's latents it knows."""

@@ -20,14 +20,15 @@ class GenerateConfig:
     num_steps: int = field(default=20, metadata=at_least(1))
     guidance: float = 4.0
     """How many times as far the velocity goes from that without text as the text alone leads it; 1 is no guidance."""
-    shift: float = 1.0
-    """Of the noise levels; see `flow.shifted`."""
+    shift: float | None = None
+    """Of the noise levels; see `flow.shifted`. None: the one that the model was trained with."""
 
     def __post_init__(self) -> None:
         check(self)
         if not math.isfinite(self.guidance):
             raise ValueError(f"guidance is {self.guidance}, must be a number")
-        check_shift(self.shift)
+        if self.shift is not None:
+            check_shift(self.shift)
 
 
 def generate(
@@ -64,7 +65,7 @@ def generate(
         with_text, without_text = both.chunk(2)
         return without_text + config.guidance * (with_text - without_text)
 
-    levels = sampling_levels(config.num_steps, shift=config.shift)
+    levels = sampling_levels(config.num_steps, shift=generator.shift if config.shift is None else config.shift)
     with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
         encoded = generator.encoded(texts)
     return euler(velocity, noise_BCTHW, levels, graph_steps=graph_steps)

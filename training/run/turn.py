@@ -82,13 +82,13 @@ class NetworkTurn:
         training = self._network.training
         self._network.eval()
         with ExitStack() as stack:
+            stack.callback(self._network.train, training)
             if self._ema is not None:
                 stack.enter_context(self._ema.applied())
             try:
                 yield
             finally:
                 reshard(self._network)  # or the next step would find the averaged weights still gathered
-        self._network.train(training)
 
     def averaged_names(self) -> list[str]:
         """The weights of which an average is kept."""

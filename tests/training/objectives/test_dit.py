@@ -140,6 +140,16 @@ def test_guidance_leads_away_from_the_velocity_without_text():
     assert torch.allclose(three, none + 3.0 * (one - none), atol=1e-4)
 
 
+def test_samples_follow_the_levels_that_the_model_was_trained_at():
+    module, noise = tiny_dit_module(shift=3.0), _noise()
+    with torch.no_grad():
+        own, said, unshifted = (
+            generate(module, ["a", "b"], noise, GenerateConfig(num_steps=3, shift=shift)) for shift in (None, 3.0, 1.0)
+        )
+    assert torch.equal(own, said)
+    assert not torch.allclose(own, unshifted, atol=1e-3)
+
+
 def test_samples_do_not_depend_on_their_neighbours():
     module, noise = tiny_dit_module(), _noise()
     config = GenerateConfig(num_steps=3)

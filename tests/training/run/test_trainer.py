@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import torch
 
 from tests.training.tiny_run import Blocks, losses, run_ranks, seen, tiny_config
 from training.run.checkpoint import latest, read_networks, read_tensors
+from training.run.distributed import world
 from training.run.ema import Ema
 from training.run.launch import train
 from training.run.metrics import read_rows
 from training.run.signals import stop_wish
-from training.run.turn import NonFiniteError
+from training.run.turn import NetworkTurn, NonFiniteError
 
 DEATHS = [int(step) for step in np.sort(np.random.default_rng(4).choice(np.arange(1, 20), 3, replace=False))]
 
@@ -163,6 +165,17 @@ def test_average_follows_slowly_and_can_be_looked_through() -> None:
         assert weight.tolist() == [17.0] * 3
     assert weight.tolist() == [24.0] * 3
     assert ema.average["weight"].tolist() == [17.0] * 3
+
+
+def test_a_network_trains_on_where_a_measurement_failed(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path)
+    module = config.objective.build(config)
+    with world() as here:
+        turn = NetworkTurn(config, module, "main", here)
+        with suppress(ValueError), turn.evaluating():
+            assert not module.main.training
+            raise ValueError
+    assert module.main.training
 
 
 def test_rows_tell_what_was_done(tmp_path: Path) -> None:
