@@ -134,11 +134,14 @@ class OpenManifest:
         condition = None if where is None else Where(where)
         if condition is not None:
             condition.check(table.schema)
+        names = table.schema.names
+        shown = names if columns is None else [name for name in dict.fromkeys(columns) if name in names]
+        read = shown if condition is None else list(dict.fromkeys([*shown, *condition.names]))
         batches = [
-            batch if condition is None else batch.filter(pa.array(condition.holds(batch))) for batch in table.batches()
+            (batch if condition is None else batch.filter(pa.array(condition.holds(batch)))).select(shown)
+            for batch in table.batches(read)
         ]
-        rows = pa.concat_tables([table.schema.empty_table(), *batches])
-        frame: pd.DataFrame = (rows if columns is None else rows.select(list(columns))).to_pandas()
+        frame: pd.DataFrame = pa.concat_tables([table.schema.empty_table().select(shown), *batches]).to_pandas()
         return frame
 
     def sources(self) -> pd.DataFrame:

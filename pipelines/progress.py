@@ -21,6 +21,7 @@ from pipelines.run_status import RunStatus
 from preprocess.errors import slug
 from preprocess.io import storage
 from preprocess.io.tables import PartedTable
+from preprocess.kinds import PICTURE
 from preprocess.listing import Listing
 from preprocess.manifest import Manifest
 from preprocess.units import PlannedUnits
@@ -150,21 +151,25 @@ def _numbers(clips: PartedTable, sources: PartedTable) -> list[tuple[str, str]]:
             whys[status].update(map(slug, reasons))
         used = batch.filter(pc.is_in(batch["status"], value_set=pa.array(["ok", "damaged"])))
         hours += (pc.sum(used["duration_seconds"]).as_py() or 0.0) / 3600
-    kept, kept_seconds = 0, 0.0
+    kept, kept_seconds, pictures = 0, 0.0, 0
     firsts: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
-    for batch in clips.batches(["status", "duration_seconds", "reasons", "caption_outcome"]):
+    for batch in clips.batches(["status", "duration_seconds", "reasons", "caption_outcome", "kind"]):
         of_kept = batch.filter(pc.equal(batch["status"], "kept"))
         kept += of_kept.num_rows
         kept_seconds += pc.sum(of_kept["duration_seconds"]).as_py() or 0.0
         outcomes.update(of_kept["caption_outcome"].drop_null().to_pylist())
+        if "kind" in batch.column_names:  # tables of before there were pictures have none
+            pictures += pc.sum(pc.equal(batch["kind"], PICTURE)).as_py() or 0
         reasons = batch["reasons"].filter(pc.greater(pc.list_value_length(batch["reasons"]), 0))
         counts = pc.value_counts(pc.list_element(reasons, 0)).to_pylist()
         firsts.update({count["values"]: count["counts"] for count in counts})
-    rows = [
-        (hours_text(hours), f"of video in {statuses['ok'] + statuses['damaged']} sources"),
-        (f"{clips.num_rows:,}", "clips found"),
-    ]
+    videos = statuses["ok"] + statuses["damaged"] - pictures
+    rows = (
+        [(hours_text(hours), f"of video in {videos:,} source{'s' * (videos != 1)}")] if videos or not pictures else []
+    )
+    rows += [(f"{pictures:,}", f"picture{'s' * (pictures != 1)}")] if pictures else []
+    rows.append((f"{clips.num_rows:,}", "clips found"))
     rows += [(f"-{count:,}", reason) for reason, count in sorted(firsts.items(), key=lambda item: (-item[1], item[0]))]
     rows.append((f"{kept:,}", f"clips kept, {hours_text(kept_seconds / 3600)}"))
     rows += [(f"{count:,}", f"captions {name}") for name, count in outcomes.most_common() if set(outcomes) != {"ok"}]

@@ -38,6 +38,16 @@ class Where:
 
     text: str
 
+    @property
+    def names(self) -> list[str]:
+        """Of the columns that it asks, and of what it takes for one.
+
+        Raises:
+            ValueError: it is no condition.
+        """
+        named = [node.id for node in ast.walk(_parsed(self.text)) if isinstance(node, ast.Name)]
+        return [name for name in dict.fromkeys(named) if name not in _NOTHING and name not in _WORDS]
+
     def check(self, schema: pa.Schema) -> None:
         """See that a table of these columns can be asked.
 

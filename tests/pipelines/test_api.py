@@ -17,6 +17,7 @@ from filters.motion import MotionScorer
 from filters.rules import Range
 from pipelines import OpenManifest, curate_videos, open_manifest, score_video
 from pipelines.recipe import recipes
+from preprocess.io.tables import PartedTable
 from preprocess.shots.detector import ShotConfig
 from tests import videos
 
@@ -47,12 +48,22 @@ def number(pixels: np.ndarray) -> int:
     return videos.read_counter(pixels[..., 1])
 
 
+def test_only_columns_that_are_asked_for_are_read(manifest: OpenManifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, whole = [], PartedTable.read
+    monkeypatch.setattr(PartedTable, "read", lambda self, *asked: read.append(asked[1]) or whole(self, *asked))
+    manifest.clips("status == 'kept' and not motion < 0 and camera is not null", columns=["clip_id", "motion"])
+    assert read == [["clip_id", "motion", "status", "camera"]]
+    manifest.reasons()
+    assert read[1:] == [["reasons"]]
+
+
 def test_tables_are_those_on_disk(made: Path, manifest: OpenManifest) -> None:
     clips = pd.read_parquet(made / "out" / "clips")
     pd.testing.assert_frame_equal(manifest.clips(), clips)
     pd.testing.assert_frame_equal(manifest.sources(), pd.read_parquet(made / "out" / "sources"))
     kept = manifest.clips("status == 'kept' and motion > 0", columns=["clip_id"])
     assert kept["clip_id"].tolist() == clips[(clips["status"] == "kept") & (clips["motion"] > 0)]["clip_id"].tolist()
+    assert manifest.clips(columns=["motion", "clip_id", "none", "motion"]).columns.tolist() == ["motion", "clip_id"]
     assert manifest.reasons().to_dict() == {"duration_seconds:below_3.5": 1}
     assert manifest.recipe == CONFIG
     assert manifest.preview(clips["clip_id"][0]).width > 0

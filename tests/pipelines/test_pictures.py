@@ -19,6 +19,7 @@ from pipelines.clips.decisions import broken_rules
 from pipelines.curate import curate
 from pipelines.cut import chosen_clips
 from pipelines.export.planning import Wish, plan_export
+from pipelines.progress import print_summary
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.recipes import default
 from preprocess.cutting.format import CutFormat
@@ -103,6 +104,12 @@ def test_a_picture_has_what_needs_no_time(clips: pd.DataFrame) -> None:
     assert good[MEASURED].notna().all()
     assert (good["num_frames"], good["width"], good["height"], good["crop_right"]) == (1, 320, 240, 320)
     assert clips.loc["film.mp4", ["fps", "duration_seconds", "motion", "freeze_fraction"]].notna().all()
+
+
+def test_the_summary_tells_pictures_from_videos(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(Manifest(os.fspath(out)))
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert said[:2] == ["4 s of video in 1 source", "2 pictures"]
 
 
 def test_rules_on_time_pass_a_picture_over_and_others_count(clips: pd.DataFrame) -> None:
