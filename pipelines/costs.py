@@ -1,7 +1,7 @@
 """What the default recipe costs, in CPU seconds of one core: the constants behind `plan` and docs/scale.md.
 
 Measured on 2026-11-29 on a shared x86-64 machine (benchmarks/results/2026-11-29-costs.md), by `benchmarks.codecs` and
-`benchmarks.curate`. Other machines differ; the first hundred units of a run tell by how much.
+`benchmarks.curate`; OCR on 2026-11-30. Other machines differ; the first hundred units of a run tell by how much.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CODEC_MS: Mapping[str, tuple[float, float]] = {
     "ffv1": (2.66, 6.8),
 }
 """Milliseconds a megapixel and a megabit of a frame, by the name of the decoder: decoding, and making planes small."""
-OCR_MS_A_SECOND = 50.0
+OCR_MS_A_SECOND = 20.0
 """Of a second of video in clips that reach it, most in films without title cards."""
 MANIFEST_BYTES_PER_HOUR = 760 * 8_400
 """As on spliced film of five-second shots: 760 clips an hour, each 8.4 kB with its preview."""
