@@ -115,7 +115,7 @@ def cut_rows(
 
 
 def chosen_clips(manifest: Manifest, form: CutFormat, where: str | None, *, roots: Roots = _NOT_MOVED) -> list[Row]:
-    """The kept clips that a condition holds for and that are long enough for a format; pictures are left out.
+    """The kept clips that a condition holds for and that are long enough for a format, as any picture is.
 
     Raises:
         ValueError: the condition is none, or names columns that there are not.
@@ -130,12 +130,9 @@ def chosen_clips(manifest: Manifest, form: CutFormat, where: str | None, *, root
         return kept if condition is None else kept & condition.holds(clips)
 
     found = asked_clips(manifest, choose, roots)
-    rows = [row for row in found if row.get("kind") != PICTURE]
-    if len(rows) < len(found):
-        _log.info("%d pictures are left out: only videos are cut", len(found) - len(rows))
-    long_enough = [row for row in rows if form.frames_of(Clip.of(row)) is not None]
-    if len(long_enough) < len(rows):
-        _log.info("%d clips are too short for %s frames", len(rows) - len(long_enough), form.min_frames or 1)
+    long_enough = [row for row in found if row.get("kind") == PICTURE or form.frames_of(Clip.of(row)) is not None]
+    if len(long_enough) < len(found):
+        _log.info("%d clips are too short for %s frames", len(found) - len(long_enough), form.min_frames or 1)
     return long_enough
 
 
@@ -159,7 +156,7 @@ class _Job:
         record.claim(form)
         for folder in (self.place, record.folder):
             storage.delete_temporaries(folder, deep=False)
-        record.tidy(set(storage.list_files(self.place, form.suffix)))
+        record.tidy(set(storage.list_files(self.place, "")))
         revisit_clips(
             self.manifest,
             [{name: value for name, value in row.items() if name not in _COLUMNS} for row in rows],

@@ -30,8 +30,14 @@ _MIRRORED: dict[int, Callable[[Any], Any]] = {
 
 
 def mirrored(file: IO[bytes]) -> int | None:
-    """The EXIF orientation of a JPEG, PNG, WebP or AVIF file that is shown as in a mirror, None for others: of FFmpeg's
-    matrix we are told the turn alone."""
+    """The EXIF orientation of a file that is shown as in a mirror, None for others: of FFmpeg's matrix we are told the
+    turn alone."""
+    orientation = exif_orientation(file)
+    return orientation if orientation in _MIRRORED else None
+
+
+def exif_orientation(file: IO[bytes]) -> int | None:
+    """That of a JPEG, PNG, WebP or AVIF file, where it says: 1 is upright, 2 to 8 are turned or mirrored."""
     from PIL import Image  # videos do without
 
     file.seek(0)
@@ -45,7 +51,7 @@ def mirrored(file: IO[bytes]) -> int | None:
             orientation = exif.get(_ORIENTATION)
         except (OSError, Image.DecompressionBombError, SyntaxError, ValueError, struct.error):
             return None  # FFmpeg will say what is wrong
-    return orientation if orientation in _MIRRORED else None
+    return orientation if isinstance(orientation, int) else None
 
 
 def as_shown(raw: av.VideoFrame, clockwise: int, orientation: int | None) -> av.VideoFrame:

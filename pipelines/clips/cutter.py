@@ -22,9 +22,12 @@ from preprocess.cutting.refusal import CannotCopy
 from preprocess.cutting.result import CutFile
 from preprocess.cutting.smart import copy_span
 from preprocess.cutting.spans import frames_by_clip, runs
+from preprocess.cutting.still import still_name, write_still
 from preprocess.decode import Video
 from preprocess.errors import MediaError
+from preprocess.file_bounds import FileBounds
 from preprocess.io import storage
+from preprocess.kinds import PICTURE
 from preprocess.pulse import PULSE
 from preprocess.units import SourceSpan
 
@@ -51,6 +54,8 @@ class Cutter:
         """
         source, clock, bounds = span.source, clock_of(span), task.config.bounds
         rows = {row["clip_id"]: row for row in span.clips}
+        if any(row.get("kind") == PICTURE for row in span.clips):
+            return known_span(span, [self._still(span, row, task.config.bounds) for row in span.clips])
         clips = [Clip.of(row) for row in span.clips]
         done: dict[str, PendingClip] = {}
         with Video(source, source_id=self.seen.get(source.uri), clock=clock, bounds=bounds) as video:
@@ -92,6 +97,21 @@ class Cutter:
                     done[clip.clip_id] = self._cut(row, file)
                 except MediaError as error:
                     done[clip.clip_id] = PendingClip(row=dict(row), left_out=str(video.stopped or error))
+
+    def _still(self, span: SourceSpan, row: Row, bounds: FileBounds) -> PendingClip:
+        """A picture, which is one clip."""
+        name = still_name(row["clip_id"], row["codec"])
+        with Video(span.source, bounds=bounds) as video:
+            refuse_changed(span, video)
+            try:
+                frame = next(video.frames(), None)
+                if frame is None:
+                    raise MediaError("no_frames", "a picture")
+                with storage.written_whole(storage.join(self.dest, name)) as path:
+                    file = write_still(span.source, frame, row["codec"], self.form, path, name=name, box=_box(row))
+            except MediaError as error:
+                return PendingClip(row=dict(row), left_out=str(video.stopped or error))
+        return PendingClip(row={**row, **file.columns})
 
     def _place(self, clip: Clip) -> AbstractContextManager[Path]:
         return storage.written_whole(storage.join(self.dest, self.form.name_of(clip.clip_id)))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipelines.export.model import Model, Size
 from preprocess.cutting.result import CutFile
+from preprocess.kinds import PICTURE, VIDEO
 
 TRAIN, VALIDATION = "train", "validation"
 """The folders of the clips that are trained on, and of those held out."""
@@ -31,6 +32,11 @@ class Item:
     def clip_id(self) -> str:
         """Of the manifest."""
         return str(self.row["clip_id"])
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is one, and not a clip of a video."""
+        return bool(self.row.get("kind") == PICTURE)
 
     @property
     def stem(self) -> str:
@@ -66,6 +72,10 @@ class Export:
     def of(self, split: str) -> Iterator[Item]:
         """The clips of a split, in the manifest's order."""
         return (item for item in self.items if item.split == split)
+
+    def kinds(self, split: str) -> frozenset[str]:
+        """Of what there is in a split: `video`, `picture`."""
+        return frozenset(PICTURE if item.is_picture else VIDEO for item in self.of(split))
 
     @property
     def held_out(self) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from posixpath import splitext
 from typing import Any
 
 from pipelines.export.content import TRAIN, VALIDATION
 from pipelines.export.planning import Plan
 from pipelines.export.trainer import Trainer
+from preprocess.cutting.still import STILL_SUFFIXES
 from preprocess.io import storage
 from preprocess.io.plain_json import read_object
 
 RECORD = "export.json"
 FINISHED = "finished"
+_OURS = STILL_SUFFIXES | {".mp4", ".txt"}
 
 
 class Destination:
@@ -49,10 +52,10 @@ class Destination:
         for split in (TRAIN, VALIDATION):
             kept = {str(each.row["clip_id"]) for each in plan.chosen if each.split == split}
             for folder in {self.media(split), self.captions(split)}:
-                for suffix in (".mp4", ".txt"):
-                    for name in storage.list_files(folder, suffix):
-                        if name.removesuffix(suffix) not in kept:
-                            storage.delete(storage.join(folder, name))
+                for name in storage.list_files(folder, ""):
+                    stem, suffix = splitext(name)
+                    if suffix in _OURS and stem not in kept:
+                        storage.delete(storage.join(folder, name))
 
     def write(self, path: str, content: str | bytes) -> None:
         """A small file, whole or not at all."""

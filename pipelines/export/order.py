@@ -30,6 +30,11 @@ class Order:
         return self.sound and self.model is not None
 
     @property
+    def takes_pictures(self) -> bool:
+        """Whether the trainer learns pictures beside clips; where it learns sound, a picture lacks it."""
+        return self.trainer.pictures(None if self.model is None else self.model.name) and not self.needs_sound
+
+    @property
     def cut(self) -> CutFormat:
         """Of the files: for no model, clips as they are."""
         if self.model is None or self.frames is None or self.size is None:

@@ -63,14 +63,22 @@ class Plan:
         return [(count, sum(each >= count for each in ones)) for count in sorted(counts, reverse=True)]
 
 
-def plan_export(rows: Iterable[Row], wish: Wish, cut: CutFormat, *, needs_sound: bool, spare: int = 0) -> Plan:
-    """Decide on each of the kept clips `rows`; `spare` frames of each file are not trained on."""
+def plan_export(
+    rows: Iterable[Row], wish: Wish, cut: CutFormat, *, needs_sound: bool, pictures: bool = False, spare: int = 0
+) -> Plan:
+    """Decide on each of the kept clips `rows`, `pictures` among them or not; `spare` frames of each file are not
+    trained on."""
     chosen, left_out, short = [], Counter[str](), []
     for row in rows:
         caption = caption_of(row, wish.caption, wish.trigger)
         if caption is None and wish.uncaptioned:
             caption = one_line(wish.trigger or "")
-        reason = _against(row, cut, needs_sound=needs_sound, captioned=caption is not None)
+        if row.get("kind") == PICTURE:
+            reason = _against_picture(row, cut, pictures=pictures)
+        else:
+            reason = _against(row, cut, needs_sound=needs_sound)
+        if reason is None and caption is None:
+            reason = "no_caption"
         if reason is not None:
             left_out[reason] += 1
             short += [_frames(row, cut) - spare] if reason == "too_short" else []
@@ -89,18 +97,26 @@ def is_held_out(source_id: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-def _against(row: Row, cut: CutFormat, *, needs_sound: bool, captioned: bool) -> str | None:
-    if row.get("kind") == PICTURE:
+def _against_picture(row: Row, cut: CutFormat, *, pictures: bool) -> str | None:
+    if not pictures:
         return "picture"
+    return None if _is_large_enough(row, cut) else "too_small"
+
+
+def _against(row: Row, cut: CutFormat, *, needs_sound: bool) -> str | None:
     if cut.num_frames(row["duration_seconds"], row["fps"]) is None:
         return "too_short"
     if needs_sound and not row["has_audio"]:
         return "no_sound"
+    return None if _is_large_enough(row, cut) else "too_small"
+
+
+def _is_large_enough(row: Row, cut: CutFormat) -> bool:
     try:
         cut.size(*_picture(row, cut))
     except ValueError:
-        return "too_small"
-    return None if captioned else "no_caption"
+        return False
+    return True
 
 
 def _picture(row: Row, cut: CutFormat) -> tuple[int, int]:

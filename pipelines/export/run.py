@@ -54,7 +54,14 @@ def run_export(
     """
     _check_library(order)
     clips = KeptClips(out, where)
-    plan = plan_export(clips.rows(), wish, order.cut, needs_sound=order.needs_sound, spare=order.spare)
+    plan = plan_export(
+        clips.rows(),
+        wish,
+        order.cut,
+        needs_sound=order.needs_sound,
+        pictures=order.takes_pictures,
+        spare=order.spare,
+    )
     for line in said.before(plan, wish, order):
         print(line, flush=True)
     if not plan.chosen:

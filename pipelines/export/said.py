@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from pipelines.export.content import TRAIN, VALIDATION, Export
 from pipelines.export.order import Order
 from pipelines.export.planning import Plan, Wish
 from pipelines.export.trainer import Trainer
+from preprocess.kinds import PICTURE
 
 WHY = {
-    "picture": "pictures: only videos are exported",
+    "picture": "pictures: {trainer} has no place for them beside clips {heard}",
     "too_short": "shorter than {frames} frames at {fps} a second ({seconds:.2f} s)",
     "no_sound": "without sound, which the model learns (--no-sound keeps them)",
     "too_small": "smaller than one multiple of the model's sides",
@@ -29,7 +31,8 @@ def before(plan: Plan, wish: Wish, order: Order) -> Iterator[str]:
     sources = {str(each.row["source_id"]) for each in plan.chosen}
     away = sum(each.split == VALIDATION for each in plan.chosen)
     held_out = f", {away:,} of them held out" if wish.held_out else ""
-    yield f"{_many(len(plan.chosen), 'clip')} of {_many(len(sources), 'source')} will be written{held_out}"
+    what = _counted(each.row.get("kind") == PICTURE for each in plan.chosen)
+    yield f"{what} of {_many(len(sources), 'source')} will be written{held_out}"
     if wish.held_out and not away:
         yield f"of {_many(len(sources), 'source')}, none is among the {wish.held_out:.1%} that chance holds out"
     small = sum(int(each.row["width"]) * int(each.row["height"]) < area(order) for each in plan.chosen)
@@ -52,18 +55,30 @@ def left_out(counts: Mapping[str, int], order: Order) -> Iterator[str]:
     fps = 1.0 if order.model is None else order.model.fps
     frames = (order.frames or 0) + order.spare
     for reason, count in counts.items():
-        why = WHY[reason].format(frames=frames, fps=f"{fps:g}", seconds=frames / fps)
+        heard = "that are to have sound" if order.needs_sound else "of videos"
+        why = WHY[reason].format(
+            frames=frames, fps=f"{fps:g}", seconds=frames / fps, trainer=order.trainer.name, heard=heard
+        )
         yield f"left out: {count:,} {why}"
 
 
 def after(export: Export, trainer: Trainer) -> Iterator[str]:
     """Lines on what is there, and on how the trainer is started."""
     counts = ", ".join(f"{sum(1 for _ in export.of(split)):,} in {split}" for split in (TRAIN, VALIDATION))
-    yield f"{_many(len(export.items), 'clip')}: {counts}"
+    yield f"{_counted(item.is_picture for item in export.items)}: {counts}"
     lines = trainer.commands(export)
     if lines:
         yield f"\nto start {trainer.name}, in its folder ({export.place('train.sh')} has the same lines):\n"
         yield from lines
+
+
+def _counted(are_pictures: Iterable[bool]) -> str:
+    """How many clips and pictures."""
+    counts = Counter(are_pictures)
+    if not counts[True]:
+        return _many(counts[False], "clip")
+    pictures = _many(counts[True], "picture")
+    return f"{_many(counts[False], 'clip')} and {pictures}" if counts[False] else pictures
 
 
 def _many(count: int, what: str) -> str:

@@ -32,6 +32,8 @@ class Trainer:
     """The folder of their captions there, each in a `.txt` of the file's name; None where it reads none such."""
     spare: bool = False
     """Whether a file has to be one step of frames longer than what is trained on."""
+    pictures: Callable[[str | None], bool] = lambda model: False
+    """Whether it reads pictures beside clips, in the same folder, for the model of that name, or for none."""
     learns_sound: bool = True
     """Whether it trains the sound of a model that has some."""
     texts: Callable[[Export], Iterator[Text]]

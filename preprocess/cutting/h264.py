@@ -26,7 +26,7 @@ _MAX_SETS = 32
 _PROFILES = {66: "baseline", 77: "main"}
 """Those that a better one would not be decoded by."""
 
-PRESET, CRF, PARAMS = "ultrafast", 14, "mbtree=1:rc-lookahead=20:cabac=1:8x8dct=1"
+PRESET, CRF, PARAMS = "ultrafast", 14, "mbtree=1:rc-lookahead=20"
 """Of x264, where no loss is to be seen and speed counts. Knowing which pictures are leant on makes the fastest preset
 as small at a quality as `veryfast`, in half the time (docs/log.md)."""
 

@@ -20,15 +20,16 @@ class CutFile:
     name: str
     """In DEST."""
     method: Method
-    """`copy`: the source's packets. `smart`: those, behind a head that was encoded. `encode`: all of it was."""
+    """`copy`: the source's packets, or a picture's bytes. `smart`: packets, behind a head that was encoded. `encode`:
+    all of it was."""
     width: int
     """As displayed: rotation and pixel aspect applied."""
     height: int
-    fps: float
-    """What was asked for, or the clip's own average."""
+    fps: float | None
+    """What was asked for, or the clip's own average; None for a picture."""
     num_frames: int
-    duration_seconds: float
-    """Until the last frame stops being shown."""
+    duration_seconds: float | None
+    """Until the last frame stops being shown; None for a picture."""
     has_audio: bool
     size_bytes: int
 
@@ -52,9 +53,19 @@ FILE_COLUMNS = (
     Column(name="file_method", type=pa.string(), meaning="`copy`, `smart` (its head encoded) or `encode`"),
     Column(name="file_width", type=pa.int32(), unit="pixels", meaning="of the file, as displayed"),
     Column(name="file_height", type=pa.int32(), unit="pixels", meaning="of the file, as displayed"),
-    Column(name="file_fps", type=pa.float64(), unit="frames/s", meaning="what was asked for, or the average"),
+    Column(
+        name="file_fps",
+        type=pa.float64(),
+        unit="frames/s",
+        meaning="what was asked for, or the average; null for pictures",
+    ),
     Column(name="file_num_frames", type=pa.int64(), unit="frames", meaning="frames in the file"),
-    Column(name="file_duration_seconds", type=pa.float64(), unit="s", meaning="until its last frame ends"),
+    Column(
+        name="file_duration_seconds",
+        type=pa.float64(),
+        unit="s",
+        meaning="until its last frame ends; null for pictures",
+    ),
     Column(name="file_has_audio", type=pa.bool_(), meaning="whether the file has sound"),
     Column(name="file_size_bytes", type=pa.int64(), unit="bytes", meaning="of the file"),
 )

@@ -17,12 +17,9 @@ from captioners.sidecar import SidecarCaptioner
 from filters.rules import Range
 from pipelines.clips.decisions import broken_rules
 from pipelines.curate import curate
-from pipelines.cut import chosen_clips
-from pipelines.export.planning import Wish, plan_export
 from pipelines.progress import print_summary
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.recipes import default
-from preprocess.cutting.format import CutFormat
 from preprocess.io.settings import fingerprint
 from preprocess.manifest import Manifest
 from tests import videos
@@ -136,18 +133,6 @@ def test_a_broken_one_has_a_row_with_a_reason(out: Path) -> None:
     assert sources.loc["half.jpg", "reason"].startswith("no_frames")
     assert sources.loc["good.png", ["status", "codec", "num_clips"]].tolist() == ["ok", "png", 1]
     assert sources.loc["good.png", ["fps", "duration_seconds", "reason"]].isna().all()
-
-
-def test_they_are_not_cut_and_the_export_says_so(out: Path) -> None:
-    manifest = Manifest(os.fspath(out))
-    table = manifest.clips()
-    assert table is not None
-    kept = [row for row in table.to_pylist() if row["status"] == "kept"]
-    rows = chosen_clips(manifest, CutFormat(), None)
-    assert {row["kind"] for row in rows} <= {"video"}
-    plan = plan_export(kept, Wish(uncaptioned=True), CutFormat(), needs_sound=False)
-    assert plan.left_out == {"picture": sum(row["kind"] == "picture" for row in kept)}
-    assert plan.left_out["picture"] > 0
 
 
 def test_who_takes_pictures_has_the_same_recipe() -> None:

@@ -16,4 +16,4 @@ def _texts(export: Export) -> Iterator[Text]:
         yield f"{split}.jsonl", json_lines(rows)
 
 
-FORMAT = Trainer(name="jsonl", source="https://jsonlines.org", texts=_texts)
+FORMAT = Trainer(name="jsonl", source="https://jsonlines.org", pictures=lambda model: True, texts=_texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from posixpath import splitext
 
 from pipelines.export.config_text import json_of
 from pipelines.export.content import TRAIN, VALIDATION, Export, Item
@@ -46,7 +47,8 @@ def _write(place: Path, export: Export, shard: list[Item], folder: str) -> None:
     with temporary.open("wb") as stream, webdataset.TarWriter(stream, mtime=0) as writer:
         for item in shard:
             texts = {"txt": item.caption, "json": json_of(facts_of(item)).encode()}
-            writer.write({"__key__": item.stem, "mp4": Path(folder, export.file(item)).read_bytes(), **texts})
+            kind = splitext(item.file.name)[1].removeprefix(".")
+            writer.write({"__key__": item.stem, kind: Path(folder, export.file(item)).read_bytes(), **texts})
     temporary.replace(place)
 
 
@@ -54,6 +56,7 @@ FORMAT = Trainer(
     name="webdataset",
     source="https://github.com/webdataset/webdataset, https://huggingface.co/docs/hub/datasets-webdataset",
     texts=_texts,
+    pictures=lambda model: True,
     pack=_pack,
     library="webdataset",
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipelines.export.config_text import command, yaml_of
 from pipelines.export.content import TRAIN, Export
 from pipelines.export.trainer import Text, Trainer
+from preprocess.kinds import PICTURE, VIDEO
 
 CONFIG = "train.yaml"
 _MODELS: Mapping[str, Mapping[str, object]] = {
@@ -31,7 +32,7 @@ def _texts(export: Export) -> Iterator[Text]:
         "device": "cuda:0",
         "network": {"type": "lora", "linear": 32, "linear_alpha": 32},
         "save": {"dtype": "float16", "save_every": 250, "max_step_saves_to_keep": 4},
-        "datasets": [_dataset(export)],
+        "datasets": list(_datasets(export)),
         "train": {
             "batch_size": 1,
             "steps": 2000,
@@ -55,21 +56,29 @@ def _texts(export: Export) -> Iterator[Text]:
     yield CONFIG, yaml_of({**whole, "meta": {"name": "[name]", "version": "1.0"}})
 
 
-def _dataset(export: Export) -> Mapping[str, object]:
-    """Of exactly `num_frames` frames, `shrink_video_to_frames` takes each one (toolkit/dataloader_mixins.py)."""
+def _datasets(export: Export) -> Iterator[Mapping[str, object]]:
+    """Of exactly `num_frames` frames, `shrink_video_to_frames` takes each one (toolkit/dataloader_mixins.py). A folder
+    is read for videos, or, where that is 1, for pictures (toolkit/data_loader.py)."""
     model, frames, (width, height) = export.fitted()
-    return {
+    both = {
         "folder_path": export.place(TRAIN),
         "caption_ext": "txt",
         "caption_dropout_rate": 0.05,
-        "num_frames": frames,
-        "fps": round(model.fps),
-        "shrink_video_to_frames": True,
         "num_repeats": export.repeats,
         "resolution": [round(math.sqrt(width * height))],
         "cache_latents_to_disk": True,
-        **({"do_audio": True} if export.sound else {}),
     }
+    kinds = export.kinds(TRAIN)
+    if VIDEO in kinds:
+        yield {
+            **both,
+            "num_frames": frames,
+            "fps": round(model.fps),
+            "shrink_video_to_frames": True,
+            **({"do_audio": True} if export.sound else {}),
+        }
+    if PICTURE in kinds:
+        yield {**both, "num_frames": 1}
 
 
 def _commands(export: Export) -> Sequence[str]:
@@ -84,6 +93,7 @@ TRAINER = Trainer(
     ),
     models=tuple(_MODELS),
     captions="",
+    pictures=lambda model: True,
     texts=_texts,
     commands=_commands,
 )

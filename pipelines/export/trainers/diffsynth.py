@@ -101,6 +101,7 @@ TRAINER = Trainer(
         "examples/wanvideo/model_training/lora, examples/ltx2/model_training/lora"
     ),
     models=tuple(_MODELS),
+    pictures=lambda model: True,  # a path that ends in jpg, png or webp is a video of one frame
     texts=_texts,
     commands=_commands,
 )

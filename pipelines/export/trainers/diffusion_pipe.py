@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.export.config_text import command, toml_of
 from pipelines.export.content import TRAIN, VALIDATION, Export
 from pipelines.export.trainer import Text, Trainer
+from preprocess.kinds import PICTURE
 
 _WAN = {"type": "wan", "dtype": "bfloat16", "transformer_dtype": "float8", "timestep_sample_method": "logit_normal"}
 _COMFY = {"dtype": "bfloat16", "diffusion_model_dtype": "float8", "timestep_sample_method": "logit_normal"}
@@ -108,7 +109,7 @@ def _dataset(export: Export, split: str, repeats: int) -> dict[str, Any]:
         "min_ar": 0.5,
         "max_ar": 2.0,
         "num_ar_buckets": 7,
-        "frame_buckets": [frames],
+        "frame_buckets": [1, frames] if PICTURE in export.kinds(split) else [frames],
         "directory": [{"path": export.place(split), "num_repeats": repeats}],
     }
 
@@ -124,6 +125,7 @@ TRAINER = Trainer(
     source="https://github.com/tdrussell/diffusion-pipe: examples/dataset.toml, examples/main_example.toml",
     models=tuple(_MODELS),
     captions="",
+    pictures=lambda model: True,
     learns_sound=False,
     texts=_texts,
     commands=_commands,

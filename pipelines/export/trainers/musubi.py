@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipelines.export.config_text import command, toml_of
 from pipelines.export.content import TRAIN, Export
 from pipelines.export.trainer import Text, Trainer
+from preprocess.kinds import PICTURE, VIDEO
 
 CONFIG = "dataset.toml"
 
@@ -80,13 +81,20 @@ def _texts(export: Export) -> Iterator[Text]:
     """The clips have the model's rate already: with `source_fps`, frames would be dropped once more."""
     model, frames, size = export.fitted()
     whole = model.name == "framepack"  # which learns a clip in sections, all of them
-    dataset = {
+    videos = {
         "video_directory": export.place(TRAIN),
         "cache_directory": export.place("cache"),
         "num_repeats": export.repeats,
         "frame_extraction": "full" if whole else "head",
         **({"max_frames": frames} if whole else {"target_frames": [frames]}),
     }
+    pictures = {
+        "image_directory": export.place(TRAIN),
+        "cache_directory": export.place("cache-pictures"),  # each dataset has to have one of its own
+        "num_repeats": export.repeats,
+    }
+    kinds = export.kinds(TRAIN)
+    datasets = [each for each, kind in ((videos, VIDEO), (pictures, PICTURE)) if kind in kinds]
     general = {
         "resolution": list(size),
         "caption_extension": ".txt",
@@ -94,7 +102,7 @@ def _texts(export: Export) -> Iterator[Text]:
         "enable_bucket": True,
         "bucket_no_upscale": False,
     }
-    yield CONFIG, toml_of({"general": general, "datasets": [dataset]})
+    yield CONFIG, toml_of({"general": general, "datasets": datasets})
 
 
 def _commands(export: Export) -> Sequence[str]:
@@ -140,6 +148,7 @@ TRAINER = Trainer(
     source="https://github.com/kohya-ss/musubi-tuner: docs/dataset_config.md, docs/wan.md and its neighbours",
     models=tuple(_FAMILIES),
     captions="",
+    pictures=lambda model: model != "framepack",  # whose sections are of videos alone
     learns_sound=False,
     texts=_texts,
     commands=_commands,

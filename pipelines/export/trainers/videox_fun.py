@@ -63,7 +63,7 @@ def _texts(export: Export) -> Iterator[Text]:
             {
                 "file_path": export.file(item),
                 "text": item.caption,
-                "type": "video",
+                "type": "image" if item.is_picture else "video",
                 "width": item.file.width,
                 "height": item.file.height,
             }
@@ -121,6 +121,7 @@ TRAINER = Trainer(
         "videox_fun/data/dataset_image_video.py; https://github.com/aigc-apps/EasyAnimate: scripts/train_lora.sh"
     ),
     models=tuple(_MODELS),
+    pictures=lambda model: True,
     learns_sound=False,
     texts=_texts,
     commands=_commands,
