@@ -15,6 +15,7 @@ from captioners.base import COLUMNS
 from captioners.kept import after_asking
 from pipelines import history
 from pipelines.clips.decisions import passing, reasons_against
+from pipelines.dedup.settle import settling
 from pipelines.percentiles import resolved
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.config import recipe as recipe_of
@@ -147,9 +148,11 @@ def rewrite(
     whose content it has are `spent`. With a `name`, that of an entry in the history, what is replaced is kept.
     """
     run = run | run_of(config)
+    settle = settling(manifest, config, change)
 
     def changed(clips: pa.Table) -> pa.Table:
-        return decided(config, clips if change is None else change(clips), measured=change is not None, roots=roots)
+        rows = clips if change is None else change(clips)
+        return settle(decided(config, rows, measured=change is not None, roots=roots))
 
     seen = None if name is None else history.recording(manifest, name)
     folders = [location.rpartition("/")[2] for location in spent]

@@ -18,7 +18,7 @@ from preprocess.schema import ColumnType as ColumnType
 
 Vector = list[float]
 """Type of a column that holds a vector, stored as float16."""
-Score = float | int | bool | str | Vector | tuple[str, ...] | None
+Score = float | int | bool | str | bytes | Vector | tuple[str, ...] | None
 """None means not measured; absence is never a number."""
 Scores = Mapping[str, Score] | Score
 """By column, or the one number of what fills one column."""

@@ -20,8 +20,8 @@ PROVENANCE = ("license", "url", "title", "author")
 ORIGIN = ("license", "url", "author")
 """Those that each clip's row has too."""
 
-ColumnType = type[float] | type[int] | type[bool] | type[str] | type[list] | type[tuple]  # type: ignore[type-arg]
-"""Of what a scorer measures: `list` is a vector, `tuple` holds texts."""
+ColumnType = type[float] | type[int] | type[bool] | type[str] | type[bytes] | type[list] | type[tuple]  # type: ignore[type-arg]
+"""Of what a scorer measures: `list` is a vector, `tuple` holds texts, `bytes` are for other code to read."""
 Columns = Mapping[str, ColumnType | Column]
 """Scorers' columns: their types, or all that there is to say of them."""
 
@@ -33,6 +33,7 @@ _ARROW_TYPES: dict[type, pa.DataType] = {
     int: pa.int64(),
     bool: pa.bool_(),
     str: pa.string(),
+    bytes: pa.binary(),
     list: _VECTOR,
     tuple: _TEXTS,
 }
@@ -154,6 +155,13 @@ def described(columns: Mapping[str, ColumnType], about: Mapping[str, tuple[str, 
 def is_vector(kind: pa.DataType) -> bool:
     """Whether a column of that type holds numbers in lists, of fixed size or not."""
     return bool((pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)) and pa.types.is_floating(kind.value_type))
+
+
+def is_opaque(kind: pa.DataType) -> bool:
+    """Whether a column of that type says nothing to a reader by itself, and takes much room: vectors and bytes."""
+    return is_vector(kind) or any(
+        of_kind(kind) for of_kind in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    )
 
 
 def sized(field: pa.Field, lengths: Iterable[int]) -> pa.Field:

@@ -32,7 +32,7 @@ from preprocess.io.roots import Roots
 from preprocess.io.tables import read_table, with_rows
 from preprocess.manifest import Manifest, Row
 from preprocess.measurement import Measurement
-from preprocess.schema import cast_column, described, is_vector, sized
+from preprocess.schema import cast_column, described, is_opaque, is_vector, sized
 from preprocess.units import SPLIT_BYTES, SourceSpan, WorkUnit, divide
 
 CLIPS_IN_UNIT = 32
@@ -104,11 +104,11 @@ def revisit_clips(
 
 
 def asked_clips(manifest: Manifest, choose: Callable[[pa.Table], Mask], roots: Roots) -> list[Row]:
-    """The rows of the clips that `choose` says of a table, without vectors, which no measurement reads; their sources
-    are where `roots` has them now."""
+    """The rows of the clips that `choose` says of a table, without vectors and bytes, which no
+    measurement reads; their sources are where `roots` has them now."""
     clips = manifest.parted_clips()
     assert clips.schema is not None
-    columns = [field.name for field in clips.schema if not is_vector(field.type)]
+    columns = [field.name for field in clips.schema if not is_opaque(field.type)]
     rows = (row for batch in clips.batches(columns) for row in batch.filter(pa.array(choose(batch))).to_pylist())
     return [row | {"source_uri": roots.moved(row["source_uri"])} for row in rows]
 

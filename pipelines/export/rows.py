@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipelines.where import Where
 from preprocess.manifest import Manifest
-from preprocess.schema import PROVENANCE, is_vector
+from preprocess.schema import PROVENANCE, is_opaque
 
 
 class KeptClips:
@@ -29,7 +29,7 @@ class KeptClips:
             raise ValueError(f"{out!r} has no table of clips; curate into it first")
         self._missing = [name for name in PROVENANCE if name not in self._table.schema.names]
         # a vector is longer than all the rest of a row, and no trainer reads it
-        fields = [field for field in self._table.schema if not is_vector(field.type)]
+        fields = [field for field in self._table.schema if not is_opaque(field.type)]
         self.schema = pa.schema([*fields, *((name, pa.string()) for name in self._missing)])
         """Of the rows."""
 

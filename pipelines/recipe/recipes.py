@@ -29,6 +29,7 @@ from filters.motion import MotionScorer
 from filters.noise import NoiseScorer
 from filters.one_shot import OneShotScorer
 from filters.panels import PanelsScorer
+from filters.phash import PhashScorer
 from filters.repeated_frames import RepeatedFramesScorer
 from filters.resolution import ResolutionScorer
 from filters.rules import Range
@@ -70,6 +71,7 @@ def default() -> CurateConfig:
             LogoScorer(),
             PanelsScorer(),
             DominantColorsScorer(),
+            PhashScorer(),
             TextAreaScorer(),
             HasSoundScorer(),
             LoudnessScorer(),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from pipelines.report.columns import NO_REASON, REASON_CHARACTERS, durations, measured, score_columns, text_column
 from pipelines.report.histograms import Spread
-from preprocess.schema import is_vector
+from preprocess.schema import is_opaque
 
 PAGE_CLIPS = 5000
 """So many clips travel in the page with all their scores; where there are more, a fair sample of so many."""
@@ -51,7 +51,7 @@ class Tally:
 
     def __init__(self, clips: Rows, ruled: Sequence[str]) -> None:
         schema = clips.schema if clips.schema is not None else pa.schema([])
-        self.columns = [field.name for field in schema if not is_vector(field.type)]
+        self.columns = [field.name for field in schema if not is_opaque(field.type)]
         self.clips: Counter[Group] = Counter()
         self.seconds: Counter[Group] = Counter()
         self.kept_seconds: list[npt.NDArray[np.float64]] = []

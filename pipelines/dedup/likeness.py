@@ -1,0 +1,138 @@
+"""By which column clips are compared, how they are found, and when two are the same."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from filters.prints.compare import are_repeats
+from filters.prints.cosines import KEY_ORDER, contrast_of, mirrored, num_terms
+from filters.prints.film_print import LEAST_CONTRAST, FilmPrint, prints_of, stacks_of
+from pipelines.dedup.spool import Spool
+from preprocess.schema import is_vector
+
+Rows = npt.NDArray[np.int64]
+
+
+class Likeness(ABC):
+    """One way to compare clips."""
+
+    column: ClassVar[str]
+    num_terms: ClassVar[int]
+    """Of an entry."""
+    sides: ClassVar[int]
+    """Of a hash: so many bits."""
+    hashes: ClassVar[int]
+
+    @abstractmethod
+    def check(self, kind: pa.DataType) -> bool:
+        """Whether the column is of a type that can be compared."""
+        ...
+
+    @abstractmethod
+    def add(self, spool: Spool, values: pa.ChunkedArray, first_row: int) -> None:
+        """Put rows into the spool, with entries."""
+        ...
+
+    @abstractmethod
+    def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
+        """Which of P pairs of rows repeat one another, (P,)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByPhash(Likeness):
+    """By what clips look like from sample to sample."""
+
+    mirrored: bool = False
+    """Copies with left for right count as well."""
+    column: ClassVar[str] = "phash"
+    num_terms: ClassVar[int] = num_terms(KEY_ORDER)
+    sides: ClassVar[int] = 32
+    hashes: ClassVar[int] = 16
+    most_entries: ClassVar[int] = 8
+    """Of a clip, about: of a longer one, every second, third, ... sample."""
+
+    def check(self, kind: pa.DataType) -> bool:
+        """Bytes."""
+        return bool(pa.types.is_binary(kind))
+
+    def add(self, spool: Spool, values: pa.ChunkedArray, first_row: int) -> None:
+        """Clips that are all but uniform, and those whose bytes are none of ours, have no entries."""
+        films = [value or b"" for value in values.to_pylist()]
+        spool.add(films)
+        for stack in stacks_of(films):
+            stride = -(-stack.changes.shape[1] // self.most_entries)
+            samples = stack.changes[:, ::stride] + stack.means[:, None, : stack.changes.shape[2]]
+            places, shown = np.nonzero(contrast_of(samples) >= LEAST_CONTRAST)
+            entries = samples[places, shown, : self.num_terms]
+            rows = first_row + stack.places[places]
+            spool.add_entries(rows, entries)
+            if self.mirrored:
+                spool.add_entries(rows, mirrored(entries))
+
+    def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
+        """Most of the shorter one is in the longer one: `filters.prints.compare`."""
+        rows = np.unique(np.concatenate([low, high])).tolist()
+        read = zip(rows, prints_of([spool.value(row) for row in rows]), strict=True)
+        films: dict[int, FilmPrint] = {row: film for row, film in read if film is not None}
+        pairs = [(films[one], films[other]) for one, other in zip(low.tolist(), high.tolist(), strict=True)]
+        same = are_repeats(pairs)
+        if self.mirrored:
+            left = np.flatnonzero(~same)
+            same[left] = are_repeats([(pairs[place][0], pairs[place][1].mirrored()) for place in left.tolist()])
+        return same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByEmbedding(Likeness):
+    """By the one vector of a clip that a tower made."""
+
+    least_cosine: float = 0.97
+    column: ClassVar[str] = "embedding"
+    num_terms: ClassVar[int] = 64
+    sides: ClassVar[int] = 24
+    hashes: ClassVar[int] = 64
+
+    def __post_init__(self) -> None:
+        if not 0 < self.least_cosine <= 1:
+            raise ValueError(f"--min-cosine is {self.least_cosine}, must be above 0 and at most 1")
+
+    def check(self, kind: pa.DataType) -> bool:
+        """Numbers in lists."""
+        return is_vector(kind)
+
+    def add(self, spool: Spool, values: pa.ChunkedArray, first_row: int) -> None:
+        """Entries are the vectors on some random axes, which keep angles about as they are (Johnson, Lindenstrauss)."""
+        vectors = [_unit(value) for value in values.to_pylist()]
+        spool.add([b"" if vector is None else vector.astype("<f2").tobytes() for vector in vectors])
+        for size in {len(vector) for vector in vectors if vector is not None}:
+            places = [place for place, vector in enumerate(vectors) if vector is not None and len(vector) == size]
+            axes = np.random.default_rng(size).standard_normal((size, self.num_terms)).astype(np.float32)
+            stacked = np.stack([vectors[place] for place in places])  # type: ignore[misc]
+            spool.add_entries(first_row + np.array(places), stacked @ axes)
+
+    def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
+        """Their cosine is high; vectors of unlike length are of two towers."""
+        return np.array(
+            [self._alike(spool.value(one), spool.value(other)) for one, other in zip(low, high, strict=True)], np.bool_
+        )
+
+    def _alike(self, ours: bytes, theirs: bytes) -> bool:
+        if len(ours) != len(theirs):
+            return False
+        one, other = (np.frombuffer(data, "<f2").astype(np.float32) for data in (ours, theirs))
+        return float(one @ other) >= self.least_cosine
+
+
+def _unit(value: Sequence[float] | None) -> npt.NDArray[np.float32] | None:
+    """The vector at length 1; None where it is none."""
+    vector = np.array([np.nan] if not value else [np.nan if one is None else one for one in value], np.float32)
+    length = float(np.linalg.norm(vector))
+    return vector / np.float32(length) if np.isfinite(length) and length > 0 else None

@@ -1,0 +1,59 @@
+"""What is compared of each row, in files that have no name: read again where it is needed, gone with the process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+ENTRIES_AT_A_TIME = 1 << 18
+
+
+class Spool:
+    """Byte strings by row, and entries: short vectors by which rows are found that may be alike."""
+
+    def __init__(self, num_terms: int) -> None:
+        self._values, self._entries = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - until `close`
+        self._num_terms = num_terms
+        self._sizes: list[npt.NDArray[np.uint32]] = []
+        self._rows: list[npt.NDArray[np.uint32]] = []
+        self._offsets: npt.NDArray[np.int64] | None = None
+
+    def add(self, values: Sequence[bytes]) -> None:
+        """Those of the next rows."""
+        self._sizes.append(np.array([len(value) for value in values], np.uint32))
+        self._values.write(b"".join(values))
+
+    def add_entries(self, rows: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32]) -> None:
+        """E vectors (E, num_terms) that belong to rows (E,); their lengths are of no account."""
+        reach = np.abs(vectors).max(axis=1, keepdims=True, initial=1e-9)
+        self._entries.write(np.rint(vectors / reach * 127).astype(np.int8).tobytes())
+        self._rows.append(rows.astype(np.uint32))
+
+    def rows(self) -> npt.NDArray[np.uint32]:
+        """That of each entry, (E,)."""
+        self._rows = [np.concatenate([np.zeros(0, np.uint32), *self._rows])]
+        return self._rows[0]
+
+    def entries(self) -> Iterator[npt.NDArray[np.float32]]:
+        """All of them, some at a time, (e, num_terms)."""
+        self._entries.seek(0)
+        while data := self._entries.read(ENTRIES_AT_A_TIME * self._num_terms):
+            yield np.frombuffer(data, np.int8).reshape(-1, self._num_terms).astype(np.float32)
+
+    def value(self, row: int) -> bytes:
+        """That of a row."""
+        if self._offsets is None:
+            self._values.flush()
+            self._offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *self._sizes]), dtype=np.int64)
+            self._sizes = []
+        start, stop = int(self._offsets[row]), int(self._offsets[row + 1])
+        return os.pread(self._values.fileno(), stop - start, start)
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._values.close()
+        self._entries.close()
