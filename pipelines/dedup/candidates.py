@@ -8,6 +8,7 @@ estimation techniques from rounding algorithms"): entries at an angle of a have 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,33 @@ from pipelines.dedup.spool import Spool
 NEIGHBOURS = 16
 """Entries of a run that each one is paired with: in a long run (a title that a thousand films begin with) those whose
 further sides agree, and the best row of the run."""
-_MORE_SIDES = 24
+MORE_SIDES = 8
 """By which a run is sorted within."""
+ENTRIES_AT_A_TIME = 1 << 18
 _SEED = 20240607
 
+Entries = npt.NDArray[np.int64]
 Pairs = npt.NDArray[np.uint64]
 """(P,) of two rows each, the lower one in the higher half."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hashing:
+    """How entries are found that are near one another."""
+
+    num_terms: int
+    """Of an entry."""
+    key_terms: int
+    """Of them, the first so many are hashed."""
+    sides: int
+    """Of a hash: so many bits."""
+    hashes: int
+    least_cosine: float
+    """Of two entries in all terms: most of those that share a hash are not near one another."""
+
+
 def candidate_pairs(
-    spool: Spool, places: npt.NDArray[np.int64], *, num_terms: int, sides: int, hashes: int, first_other: int | None
+    spool: Spool, places: npt.NDArray[np.int64], hashing: Hashing, *, first_other: int | None
 ) -> Iterator[Pairs]:
     """New pairs, hash by hash. `places` (N,) says how good each row is, 0 for the best.
 
@@ -34,15 +52,18 @@ def candidate_pairs(
     """
     draw = np.random.default_rng(_SEED)
     known: Pairs = np.zeros(0, np.uint64)
-    rows = spool.rows()
-    by_place = np.argsort(places)
-    for _ in range(hashes):
-        planes = draw.standard_normal((num_terms, sides + _MORE_SIDES)).astype(np.float32)
-        keys = np.concatenate([np.zeros(0, np.uint64), *(_keys(some, planes) for some in spool.entries())])
+    rows, entries = spool.rows(), spool.entries()
+    for _ in range(hashing.hashes):
+        planes = draw.standard_normal((hashing.key_terms, hashing.sides + MORE_SIDES)).astype(np.float32)
+        keys = _keys(entries, planes)
         order = np.argsort(keys)
-        runs = keys[order] >> np.uint64(_MORE_SIDES)
+        runs = keys[order] >> np.uint64(MORE_SIDES)
         del keys
-        found = [_pairs(ours, theirs, first_other) for ours, theirs in _neighbours(runs, rows[order], places, by_place)]
+        found = [
+            _pairs(rows[ours], rows[theirs], first_other)
+            for some in _neighbours(runs, places[rows[order]])
+            for ours, theirs in _near(entries, order, *some, hashing.least_cosine)
+        ]
         new = np.setdiff1d(np.unique(np.concatenate([np.zeros(0, np.uint64), *found])), known, assume_unique=True)
         known = np.union1d(known, new)
         yield new
@@ -53,38 +74,47 @@ def rows_of_pairs(pairs: Pairs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _keys(vectors: npt.NDArray[np.float32], planes: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
-    """The sides of the planes as bits of a number, the first one highest: (e,)."""
-    sides = vectors @ planes > 0
-    packed = np.zeros((len(vectors), 8), np.uint8)
-    bits = np.packbits(np.pad(sides, ((0, 0), (64 - sides.shape[1], 0))), axis=1)
-    packed[:, : bits.shape[1]] = bits
+def _keys(entries: npt.NDArray[np.int8], planes: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
+    """The sides of the planes as bits of a number, the first one highest: (E,)."""
+    num_terms, num_sides = planes.shape
+    assert num_sides % 8 == 0, num_sides
+    packed = np.zeros((len(entries), 8), np.uint8)
+    for start in range(0, len(entries), ENTRIES_AT_A_TIME):
+        some = entries[start : start + ENTRIES_AT_A_TIME, :num_terms].astype(np.float32)
+        packed[start : start + len(some), 8 - num_sides // 8 :] = np.packbits(some @ planes > 0, axis=1)
     keys: npt.NDArray[np.uint64] = packed.view(">u8").ravel().astype(np.uint64)
     return keys
 
 
-def _neighbours(
-    runs: npt.NDArray[np.uint64],
-    rows: npt.NDArray[np.uint32],
-    places: npt.NDArray[np.int64],
-    by_place: npt.NDArray[np.int64],
-) -> Iterator[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]]:
-    """Rows side by side of which an entry is in the same run."""
+def _neighbours(runs: npt.NDArray[np.uint64], places: npt.NDArray[np.int64]) -> Iterator[tuple[Entries, Entries]]:
+    """Positions of two entries in the same run, (P,) each. Both arguments are in the order of the runs."""
     if not len(runs):
         return
     starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1]]))
     lengths = np.diff(np.append(starts, len(runs)))
-    long = np.repeat(lengths > NEIGHBOURS + 1, lengths)
-    if long.any():
-        best = by_place[np.minimum.reduceat(places[rows], starts)].astype(np.uint32)
-        yield rows[long], np.repeat(best, lengths)[long]
+    long = np.flatnonzero(np.repeat(lengths > NEIGHBOURS + 1, lengths))
+    if len(long):
+        best = np.minimum.reduceat(places << 32 | np.arange(len(runs)), starts) & 0xFFFFFFFF
+        yield long, np.repeat(best, lengths)[long]
     left = np.flatnonzero(np.repeat(lengths > 1, lengths))
     for distance in range(1, NEIGHBOURS + 1):
         left = left[left + distance < len(runs)]
         left = left[runs[left] == runs[left + distance]]
         if not len(left):
             return
-        yield rows[left], rows[left + distance]
+        yield left, left + distance
+
+
+def _near(
+    entries: npt.NDArray[np.int8], order: Entries, ours: Entries, theirs: Entries, least_cosine: float
+) -> Iterator[tuple[Entries, Entries]]:
+    """Of two entries each, by their positions in an order, those that are near one another."""
+    for start in range(0, len(ours), ENTRIES_AT_A_TIME):
+        first, second = (order[some[start : start + ENTRIES_AT_A_TIME]] for some in (ours, theirs))
+        one, other = entries[first].astype(np.float32), entries[second].astype(np.float32)
+        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        near = np.einsum("et,et->e", one, other) >= least_cosine * lengths
+        yield first[near], second[near]
 
 
 def _pairs(ours: npt.NDArray[np.uint32], theirs: npt.NDArray[np.uint32], first_other: int | None) -> Pairs:

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from filters.prints.compare import are_repeats
 from filters.prints.cosines import KEY_ORDER, contrast_of, mirrored, num_terms
-from filters.prints.film_print import LEAST_CONTRAST, FilmPrint, prints_of, stacks_of
+from filters.prints.film_print import COARSE_TERMS, LEAST_CONTRAST, FilmPrint, prints_of, stacks_of
+from pipelines.dedup.candidates import Hashing
 from pipelines.dedup.spool import Spool
 from preprocess.schema import is_vector
 
@@ -24,11 +25,7 @@ class Likeness(ABC):
     """One way to compare clips."""
 
     column: ClassVar[str]
-    num_terms: ClassVar[int]
-    """Of an entry."""
-    sides: ClassVar[int]
-    """Of a hash: so many bits."""
-    hashes: ClassVar[int]
+    hashing: ClassVar[Hashing]
 
     @abstractmethod
     def check(self, kind: pa.DataType) -> bool:
@@ -53,9 +50,9 @@ class ByPhash(Likeness):
     mirrored: bool = False
     """Copies with left for right count as well."""
     column: ClassVar[str] = "phash"
-    num_terms: ClassVar[int] = num_terms(KEY_ORDER)
-    sides: ClassVar[int] = 32
-    hashes: ClassVar[int] = 16
+    hashing: ClassVar[Hashing] = Hashing(
+        num_terms=COARSE_TERMS, key_terms=num_terms(KEY_ORDER), sides=32, hashes=16, least_cosine=0.75
+    )
     most_entries: ClassVar[int] = 8
     """Of a clip, about: of a longer one, every second, third, ... sample."""
 
@@ -71,7 +68,7 @@ class ByPhash(Likeness):
             stride = -(-stack.changes.shape[1] // self.most_entries)
             samples = stack.changes[:, ::stride] + stack.means[:, None, : stack.changes.shape[2]]
             places, shown = np.nonzero(contrast_of(samples) >= LEAST_CONTRAST)
-            entries = samples[places, shown, : self.num_terms]
+            entries = samples[places, shown]
             rows = first_row + stack.places[places]
             spool.add_entries(rows, entries)
             if self.mirrored:
@@ -96,9 +93,7 @@ class ByEmbedding(Likeness):
 
     least_cosine: float = 0.97
     column: ClassVar[str] = "embedding"
-    num_terms: ClassVar[int] = 64
-    sides: ClassVar[int] = 24
-    hashes: ClassVar[int] = 64
+    hashing: ClassVar[Hashing] = Hashing(num_terms=64, key_terms=64, sides=24, hashes=64, least_cosine=0.8)
 
     def __post_init__(self) -> None:
         if not 0 < self.least_cosine <= 1:
@@ -114,7 +109,7 @@ class ByEmbedding(Likeness):
         spool.add([b"" if vector is None else vector.astype("<f2").tobytes() for vector in vectors])
         for size in {len(vector) for vector in vectors if vector is not None}:
             places = [place for place, vector in enumerate(vectors) if vector is not None and len(vector) == size]
-            axes = np.random.default_rng(size).standard_normal((size, self.num_terms)).astype(np.float32)
+            axes = np.random.default_rng(size).standard_normal((size, self.hashing.num_terms)).astype(np.float32)
             stacked = np.stack([vectors[place] for place in places])  # type: ignore[misc]
             spool.add_entries(first_row + np.array(places), stacked @ axes)
 

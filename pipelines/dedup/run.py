@@ -71,7 +71,7 @@ def dedup(out: str, likeness: Likeness, *, against: str | None = None) -> Dedupl
         check_columns(table.schema)
         if other is not None and others is not None:
             _check(others, likeness, other.location)
-        with closing(Spool(likeness.num_terms)) as spool:
+        with closing(Spool(likeness.hashing.num_terms)) as spool:
             ranks = [_spooled(each, likeness, spool, first) for each, first in _after_one_another(table, others)]
             seen = len(np.unique(spool.rows()[spool.rows() < table.num_rows]))
             leaders = _leaders(likeness, spool, ranks)
@@ -154,20 +154,13 @@ def _leaders(likeness: Likeness, spool: Spool, ranks: Sequence[Ranks]) -> Rows:
 def _repeats(likeness: Likeness, spool: Spool, places: Rows, first_other: int | None) -> tuple[Rows, Rows]:
     """The pairs of rows that repeat one another, the lower one first: (P,) each."""
     found: list[tuple[Rows, Rows]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-    hashes = candidate_pairs(
-        spool,
-        places,
-        num_terms=likeness.num_terms,
-        sides=likeness.sides,
-        hashes=likeness.hashes,
-        first_other=first_other,
-    )
+    hashes = candidate_pairs(spool, places, likeness.hashing, first_other=first_other)
     for number, pairs in enumerate(hashes, 1):
         for start in range(0, len(pairs), PAIRS_AT_A_TIME):
             low, high = rows_of_pairs(pairs[start : start + PAIRS_AT_A_TIME])
             same = likeness.same(spool, low, high)
             found.append((low[same], high[same]))
-        _log.info("%d/%d hashes, %d new pairs", number, likeness.hashes, len(pairs))
+        _log.info("%d/%d hashes, %d new pairs", number, likeness.hashing.hashes, len(pairs))
     return np.concatenate([low for low, _ in found]), np.concatenate([high for _, high in found])
 
 

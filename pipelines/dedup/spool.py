@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-ENTRIES_AT_A_TIME = 1 << 18
 
 
 class Spool:
@@ -38,11 +36,13 @@ class Spool:
         self._rows = [np.concatenate([np.zeros(0, np.uint32), *self._rows])]
         return self._rows[0]
 
-    def entries(self) -> Iterator[npt.NDArray[np.float32]]:
-        """All of them, some at a time, (e, num_terms)."""
-        self._entries.seek(0)
-        while data := self._entries.read(ENTRIES_AT_A_TIME * self._num_terms):
-            yield np.frombuffer(data, np.int8).reshape(-1, self._num_terms).astype(np.float32)
+    def entries(self) -> npt.NDArray[np.int8]:
+        """All of them, (E, num_terms), in the file and not in memory."""
+        num_entries = len(self.rows())
+        if not num_entries:
+            return np.zeros((0, self._num_terms), np.int8)
+        self._entries.flush()
+        return np.memmap(self._entries, np.int8, "r", shape=(num_entries, self._num_terms))
 
     def value(self, row: int) -> bytes:
         """That of a row."""
