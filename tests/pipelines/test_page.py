@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from pipelines.__main__ import main
 from pipelines.clips.decisions import reasons_against
 from pipelines.recipe import recipes
 from pipelines.recipe.recorded import run_of
+from pipelines.report import page
 from pipelines.report.write import film_address, write_report
 from preprocess.io.tables import write_table
 from preprocess.manifest import Manifest
@@ -389,3 +391,73 @@ def test_films_of_this_disk_move_and_nothing_else_is_asked_for(browser, tmp_path
 )
 def test_only_files_of_this_disk_have_an_address(uri: str) -> None:
     assert film_address(uri) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "state", ["", "openClip(0, [0])", "change({bounds: new Map([['motion', [1, null]]]), q: 'film'})"]
+)
+def test_all_that_takes_the_focus_says_what_it_is(browser, tmp_path, state: str) -> None:
+    manifest(tmp_path / "out", 60)
+    browser.open(tmp_path / "out" / "report.html")
+    if state:
+        browser.run(state)
+    nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    focusable = [
+        node
+        for node in nodes
+        if any(each["name"] == "focusable" and each["value"]["value"] for each in node.get("properties", ()))
+        and node["role"]["value"] != "RootWebArea"
+    ]
+    assert len(focusable) > 20 or "openClip" in state
+    nameless = [node["role"]["value"] for node in focusable if not node.get("name", {}).get("value")]
+    assert nameless == []
+    ids = browser.run("[...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(set(ids)) == len(ids)
+
+
+def test_text_stands_out_from_what_is_behind_it() -> None:
+    """WCAG 2's contrast of 4.5 for each ink on each ground that it is used on, light and dark."""
+    css = (Path(page.__file__).parent / "web" / "page.css").read_text()
+    themes = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]+)", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)
+    ]
+    assert len(themes) == 2
+    grounds = {
+        **dict.fromkeys(("ink", "soft", "kept", "lost-ink"), ("paper", "raised", "faint")),
+        "paper": ("ink",),
+    }
+    pairs = [(ink, ground) for ink, behind in grounds.items() for ground in behind]
+    for theme in themes:
+        for ink, ground in (*pairs, ("lost-ink", "lost-wash"), ("kept", "kept-wash")):
+            light, dark = sorted((_luminance(theme[ink]), _luminance(theme[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+def _luminance(color: str) -> float:
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+    shares = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.slow
+def test_of_more_clips_than_travel_a_sample_stands_for_all_and_says_so(browser, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pipelines.report.tally.PAGE_CLIPS", 1500)
+    out = tmp_path / "out"
+    manifest(out, 6000)
+    before = kept_ids(out)
+    browser.open(out / "report.html")
+    assert browser.run("clips.fair") == 1500
+    assert "a fair sample" in browser.one("#explore .note").text
+    assert round(browser.run("ownKept().clips")) == len(before)
+    choose(browser, "visual_quality")
+    browser.one("#bound-min").send_keys(Keys.CONTROL, "a")
+    browser.one("#bound-min").send_keys("p40", Keys.ENTER)
+    said = browser.run("keptBy(judged(state.bounds)).clips")
+    assert browser.one("#would-keep").text.startswith("about ")
+    assert run_command(browser.one("#command").text) == 0
+    now = len(kept_ids(out))
+    assert now < 0.8 * len(before)
+    # The deviation of a share p of n is at most sqrt(1 / 4n): 4 of them, and of all 6000.
+    assert abs(said - now) < 4 * 6000 * (1 / (4 * 1500)) ** 0.5

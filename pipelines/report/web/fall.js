@@ -9,7 +9,7 @@ function drawFall() {
   };
   const bar = (kind, from, width) => style(el("i", { class: kind }), { left: `${100 * from / totals.clips}%`, width: `${100 * width / totals.clips}%` });
   const table = el("div", { role: "table", class: "fall", "aria-labelledby": "fall-title" },
-    row("head", "reason", null, ["clips", "in all", "video"]),
+    row("head", "reason", el("span", { class: "unseen" }, "share"), ["clips", "in all", "video"]),
     row("end", "found", bar("whole", 0, totals.clips), [count(totals.clips), "", play(totals.clip_seconds)]));
   let left = totals.clips;
   for (const step of data.reasons) {

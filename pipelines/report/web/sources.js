@@ -49,7 +49,7 @@ function drawSources() {
   if (rowsOfSource().size) {
     section.append(el("p", { class: "legend" }, [["kept", "kept"], ["lost", "dropped"], ["none", "in no clip"]].map(([kind, label]) => el("span", {}, el("i", { class: kind }), label))),
       on(el("input", { type: "search", id: "find-source", placeholder: "file name", "aria-label": "Search sources", autocomplete: "off", spellcheck: "false" }), "input", after(120, () => { shownSources = SOURCES; listSources(); })),
-      el("ul", { class: "lines", id: "lines" }), button("", { class: "plain more", id: "more-sources" }, () => { shownSources += SOURCES * 4; listSources(); }), el("div", { id: "source", tabindex: "-1" }));
+      el("ul", { class: "lines", id: "lines" }), button("", { class: "plain more", id: "more-sources" }, () => { shownSources += SOURCES * 4; listSources(); }), el("div", { id: "source", tabindex: "-1", role: "region", "aria-label": "One source" }));
     listSources();
     views.push((before) => { if (before.source !== state.source) drawSource(); });
     if (state.source) drawSource();
