@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 VIDEOS ?=
 
-.PHONY: setup setup-all demo train-demo test attack check bench clean
+.PHONY: setup setup-all demo train-demo pictures test attack check bench clean
 
 setup: .venv/core
 setup-all: .venv/all
@@ -22,6 +22,11 @@ setup-all: .venv/all
 # make demo VIDEOS=folder curates your own videos.
 demo: .venv/core
 	$(BIN)/python -m pipelines demo demo $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+# The pictures in docs/, from the demo's films; needs chromium and chromedriver.
+pictures: .venv/all
+	$(BIN)/python -m pipelines demo demo
+	$(BIN)/python -m docs.pictures demo/out
 
 # Films of moving shapes, curated, and three models trained on them.
 train-demo: .venv/all

@@ -92,7 +92,7 @@ def _driven(page: Path, drags: int) -> dict[str, float]:
 def _draw_previews(manifest: Manifest) -> None:
     """Strips of the size and weight that real ones have."""
     draw = np.random.default_rng(0)
-    noise = [cv2.GaussianBlur(draw.integers(0, 255, (90, 480, 3), np.uint8), (7, 7), 0) for _ in range(20)]
+    noise = [cv2.GaussianBlur(draw.integers(0, 255, (90, 480, 3), np.uint8), (5, 5), 0) for _ in range(20)]
     jpegs = [cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 75])[1].tobytes() for picture in noise]
     clips = manifest.clips(["clip_id"])
     assert clips is not None

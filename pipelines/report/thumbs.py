@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-WIDTH, HEIGHT = 64, 36
+WIDTH, HEIGHT = 96, 54
 COLUMNS, ROWS = 25, 20
-"""Of a sheet: 1600 x 720 px."""
+"""Of a sheet: 2400 x 1080 px."""
 QUALITY = 32
-"""Of WebP: about 400 bytes a still."""
+"""Of WebP: about 420 bytes a still."""
 MOST_PIXELS = 1 << 20
 """What claims more is no strip of three frames of 160 px."""
 _SIZES = frozenset({0xC0, 0xC1, 0xC2})

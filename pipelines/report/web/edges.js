@@ -9,16 +9,24 @@ function nearest(column, bounds, end) {
   for (let i = place; i < rows.length && above.length < NEAREST; i++) above.push(rows[i]);
   return end ? { kept: below, dropped: above } : { kept: above, dropped: below };
 }
-function edgeCard(column, row, rows, verdict, plays) {
-  const others = [...verdict.rules].filter(([other, against]) => other !== column && against[row]).map(([other]) => `${words(other)}${Number.isNaN(scores(other)[row]) ? " not measured" : ""}`);
-  if (damaged[row]) others.push("damaged");
-  const box = moving(row, plays ? "seen" : "");
-  return button([box, el("b", {}, score(scores(column)[row])), el("span", { class: "name", dir: "auto" }, baseName(uri.of(row))), el("span", { class: "also" }, others.length ? `also against it: ${others.join(", ")}` : "")],
-    { class: "bare edge", "data-row": row, "aria-label": `${words(column)} ${score(scores(column)[row])}: ${baseName(uri.of(row))} ${span(row)}` }, () => openClip(row, rows));
+/* What else is against a clip. */
+function othersAgainst(column, row, verdict) {
+  const rules = [...verdict.rules].filter(([other, against]) => other !== column && against[row]).map(([other]) => `${words(other)}${Number.isNaN(scores(other)[row]) ? " not measured" : ""}`);
+  return [...rules, ...(damaged[row] ? ["damaged"] : [])].join(", ");
 }
-function edges(column, bounds, end, verdict, plays) {
-  const { kept, dropped } = nearest(column, bounds, end), bound = bounds[end];
-  const side = (title, rows, kind, none) => el("div", { class: `side ${kind}-side` }, el("h4", { class: "small" }, title), rows.length ? el("div", { class: "row" }, rows.map((row) => edgeCard(column, row, rows, verdict, plays))) : el("p", { class: "note" }, none));
-  const inner = bound == null ? (end ? "Highest of all" : "Lowest of all") : "Just within: kept by this rule";
-  return [side(inner, kept, "kept", "No clip."), bound == null ? null : side(end ? "Just above: dropped" : "Just below: dropped", dropped, "lost", "No clip.")];
+function edgeCard(column, { row, others }, rows, plays) {
+  const value = score(scores(column)[row]), name = baseName(uri.of(row));
+  return button([moving(row, plays ? "seen" : ""), el("b", {}, value), el("span", { class: "name", dir: "auto" }, name), el("span", { class: "also" }, others ? `also against it: ${others}` : "")],
+    { class: "bare edge", "data-row": row, "aria-label": `${words(column)} ${value}: ${name} ${span(row)}` }, () => openClip(row, rows));
+}
+/* Fill the box; what is there already stays, and goes on playing. */
+function drawEdges(box, column, bounds, end, verdict, plays) {
+  const unbound = bounds[end] == null, both = nearest(column, bounds, end);
+  const sides = [["kept", unbound ? (end ? "Highest of all" : "Lowest of all") : "Just within: kept by this rule"], ...(unbound ? [] : [["dropped", end ? "Just above: dropped" : "Just below: dropped"]])]
+    .map(([side, title]) => ({ side, title, clips: both[side].map((row) => ({ row, others: othersAgainst(column, row, verdict) })) }));
+  const key = JSON.stringify([column, sides, plays]);
+  if (box.shownKey === key) return;
+  box.shownKey = key;
+  box.replaceChildren(...sides.map(({ side, title, clips }) => el("div", { class: `side ${side === "kept" ? "kept" : "lost"}-side` }, el("h4", { class: "small" }, title),
+    clips.length ? el("div", { class: "row" }, clips.map((clip) => edgeCard(column, clip, both[side], plays))) : el("p", { class: "note" }, "No clip."))));
 }

@@ -176,7 +176,7 @@ function drawDetail(column, own, verdict, dragging) {
     line("only this rule drops", about(clipsAnd(only)), "only"), line("against the recipe\u2019s bounds", differenceOf(now, before), "difference"));
   const measured = measuredIn(column);
   detail.missing.textContent = measured < rowCount ? `${count(rowCount - measured)} of ${isSample ? "these" : "the"} clips have no number here${hasBounds(own) ? "; a bound drops them" : ""}.` : "";
-  detail.edges.replaceChildren(...edges(column, own, active.end, verdict, !dragging).filter(Boolean));
+  drawEdges(detail.edges, column, own, active.end, verdict, !dragging);
 }
 function differenceOf(now, before) {
   const number = Math.round(now.clips) - Math.round(before.clips), length = now.seconds - before.seconds;
