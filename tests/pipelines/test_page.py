@@ -454,6 +454,11 @@ def test_of_more_clips_than_travel_a_sample_stands_for_all_and_says_so(browser, 
     choose(browser, "visual_quality")
     browser.one("#bound-min").send_keys(Keys.CONTROL, "a")
     browser.one("#bound-min").send_keys("p40", Keys.ENTER)
+    # A rule alone is counted in all clips, up to the bin that its bound cuts: here, none.
+    edge = browser.run("axisOf('visual_quality').value(20 / axisOf('visual_quality').bins)")
+    alone = f"keptAlone('visual_quality', judged(new Map([['visual_quality', [{edge!r}, null]]]))).clips"
+    scores = pq.read_table(out / "clips")["visual_quality"].to_numpy()
+    assert 1000 < round(browser.run(alone)) == (scores >= edge).sum()
     said = browser.run("keptBy(judged(state.bounds)).clips")
     assert browser.one("#would-keep").text.startswith("about ")
     assert run_command(browser.one("#command").text) == 0

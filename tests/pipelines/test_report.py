@@ -14,8 +14,10 @@ from filters.rules import Range, reasons
 from pipelines.report import data as report
 from pipelines.report import page
 from pipelines.report.data import MOST_REASONS
+from pipelines.report.packed import packed_numbers, packed_texts
 from pipelines.report.sources import MOST_SOURCES
 from pipelines.report.tally import KEPT_CLIPS, REASON_CLIPS, REASONS_CLIPS, Tally
+from pipelines.report.thumbs import sheets
 
 RULES = [
     Range(column="duration_seconds", min=3.0, max=10.0),
@@ -294,3 +296,66 @@ def test_a_long_manifest_makes_a_page_of_a_few_megabytes() -> None:
     jpeg = cv2.imencode(".jpg", cv2.GaussianBlur(noise, (5, 5), 0), [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
     page = render_report(clips, EMPTY, dict.fromkeys(gallery_clip_ids(clips), jpeg), RUN)
     assert len(page) < 6e6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_packed_columns_are_what_they_were(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    special = [0.1, 1 / 3, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1e300, 2.0**53 + 2]
+    count = int(draw.choice([0, 1, 300, 70_000]))
+    for values in (
+        draw.choice(special, count),
+        draw.normal(size=count),
+        draw.normal(size=count).astype(np.float32).astype(np.float64),
+        np.arange(count, dtype=np.float64),
+    ):
+        assert np.array_equal(unpacked(packed_numbers(values)), values, equal_nan=True)
+    texts = [None if draw.random() < 0.2 else str(draw.integers(1 << int(draw.integers(1, 18)))) for _ in range(count)]
+    assert unpacked_texts(packed_texts(texts)) == texts
+
+
+def test_few_values_take_a_byte_each() -> None:
+    assert len(json.dumps(packed_numbers(np.tile([0.1, 0.7, np.nan], 1000)))) < 3000 * 4 / 3 + 100
+
+
+def strip_of(colors: list[tuple[int, int, int]], size: tuple[int, int] = (160, 90)) -> bytes:
+    frames = [np.full((size[1], size[0], 3), color, np.uint8) for color in colors]
+    return cv2.imencode(".jpg", np.concatenate(frames, axis=1))[1].tobytes()
+
+
+def test_a_still_is_the_middle_frame_and_knows_its_clip() -> None:
+    colors = [(250, 20, 20), (20, 250, 20), (20, 20, 250)]
+    strips = {
+        str(i): strip_of([(0, 0, 0), colors[i % 3], (0, 0, 0)], (160, 90) if i % 2 else (50, 160)) for i in range(600)
+    }
+    del strips["7"]
+    made = sheets([str(i) for i in range(600)], strips)
+    width, height, across, down = made["size"]
+    assert made["drawn"] == [i for i in range(600) if i != 7]
+    assert len(made["sheets"]) == 2
+    sheet = cv2.imdecode(
+        np.frombuffer(base64.b64decode(made["sheets"][1].partition(",")[2]), np.uint8), cv2.IMREAD_COLOR
+    )
+    for place, number in enumerate(made["drawn"][across * down :]):
+        y, x = place // across * height + height // 2, place % across * width + width // 2
+        assert np.abs(sheet[y, x].astype(int) - colors[number % 3]).max() < 40
+
+
+def test_what_is_no_strip_has_no_still_and_is_not_decoded(monkeypatch) -> None:
+    vast = bytearray(strip_of([(0, 0, 0)] * 3))
+    size = vast.index(b"\xff\xc0") + 5
+    vast[size : size + 4] = b"\xff\xff\xff\xff"
+    decoded = []
+    real = cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: decoded.append(1) or real(*given))
+    for jpeg in (
+        bytes(vast),
+        b"",
+        b"no picture",
+        b"\xff\xd8" + b"\xff\xe0\x00\x00" * 10,
+        strip_of([(0, 0, 0)])[:30],
+        b"\x89PNG",
+    ):
+        assert sheets(["a"], {"a": jpeg})["drawn"] == []
+    assert decoded == []
+    assert sheets(["a"], {"a": strip_of([(0, 0, 0)] * 3)[:400]})["size"]

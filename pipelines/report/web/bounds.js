@@ -41,9 +41,9 @@ function judged(bounds) {
   }
   return { against, rules };
 }
-function tally(isIn) {
+function tally(isIn, each = weights) {
   let number = 0, length = 0;
-  for (let row = 0; row < clips.fair; row++) if (isIn(row)) { number += weights[row]; length += weights[row] * seconds[row]; }
+  for (let row = 0; row < clips.fair; row++) if (isIn(row)) { number += each[row]; length += each[row] * seconds[row]; }
   return { clips: number, seconds: length };
 }
 const keptBy = ({ against }) => tally((row) => against[row] === 0);
@@ -51,8 +51,17 @@ const keptBy = ({ against }) => tally((row) => against[row] === 0);
 const ownKept = (() => { let made = null; return () => made || (made = keptBy(judged(ownBounds))); })();
 function keptAlone(column, verdict) {
   const rows = verdict.rules.get(column);
-  return tally((row) => !rows || !rows[row]);
+  return tally((row) => !rows || !rows[row], weightsFor(column));
 }
+/* Of a sample: so weighted that each bin of the column has as many clips as the table, which were counted when the page was made. */
+const weightsFor = lazily((column) => {
+  if (!isSample) return weights;
+  const { codes, bins, plot } = axisOf(column), held = new Float64Array(256), real = new Float64Array(256);
+  for (let row = 0; row < clips.fair; row++) held[codes[row]] += 1;
+  for (let bin = 0; bin < bins; bin++) real[bin] = plot.kept[bin] + plot.not_kept[bin];
+  real[255] = plot.missing;
+  return Float64Array.from(codes, (code, row) => row < clips.fair ? real[code] / held[code] : 0);
+});
 const nothing = new Uint8Array(rowCount);
 /* What this rule takes and no other one would. */
 function onlyBy(column, verdict) {

@@ -138,7 +138,8 @@ function byKey(event, column, end, axis) {
   } else if (event.key === "Delete" || event.key === "Backspace" || event.key === (end ? "End" : "Home")) value = null;
   else return;
   event.preventDefault();
-  change({ bounds: moved(column, end, value) });
+  /* A key that is held down is one change. */
+  change({ bounds: moved(column, end, value) }, event.repeat);
 }
 
 /* All that follows from the bounds; while one is dragged, pictures stand still and the list of rules waits. */
@@ -174,9 +175,16 @@ function drawDetail(column, own, verdict, dragging) {
   detail.counts.replaceChildren(
     line("this rule alone keeps", about(clipsAnd(alone)), "alone"), line("all rules together keep", about(clipsAnd(now)), "together"),
     line("only this rule drops", about(clipsAnd(only)), "only"), line("against the recipe\u2019s bounds", differenceOf(now, before), "difference"));
-  const measured = measuredIn(column);
-  detail.missing.textContent = measured < rowCount ? `${count(rowCount - measured)} of ${isSample ? "these" : "the"} clips have no number here${hasBounds(own) ? "; a bound drops them" : ""}.` : "";
+  detail.missing.textContent = notes(column, own).join(" ");
   drawEdges(detail.edges, column, own, active.end, verdict, !dragging);
+}
+function notes(column, own) {
+  const { plot, value } = axisOf(column), middle = [plot.median == null ? "" : `median ${score(plot.median)}`, plot.median_kept == null ? "" : `of those kept ${score(plot.median_kept)}`].filter(Boolean).join(", ");
+  return [
+    middle ? `${middle[0].toUpperCase()}${middle.slice(1)}, as the table has it.` : "",
+    plot.open_low ? `The first bin holds all below ${score(value(1 / plot.kept.length))}.` : "",
+    plot.open_high ? `The last bin holds all above ${score(value(1 - 1 / plot.kept.length))}.` : "",
+    plot.missing ? `${plural(plot.missing, "clip")} ${plot.missing === 1 ? "has" : "have"} no number here${hasBounds(own) ? "; a bound drops them" : ""}.` : ""].filter(Boolean);
 }
 function differenceOf(now, before) {
   const number = Math.round(now.clips) - Math.round(before.clips), length = now.seconds - before.seconds;

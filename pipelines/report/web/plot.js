@@ -22,9 +22,9 @@ function roundValue(axis, share, pixel) {
 }
 /* Kept by all rules, dropped by others alone, dropped by this one: weights in each bin. */
 function binned(column, verdict) {
-  const { codes, bins } = axisOf(column), rows = verdict.rules.get(column) || nothing;
+  const { codes, bins } = axisOf(column), rows = verdict.rules.get(column) || nothing, each = weightsFor(column);
   const counts = [new Float64Array(bins), new Float64Array(bins), new Float64Array(bins)];
-  for (let row = 0; row < clips.fair; row++) if (codes[row] !== 255) counts[rows[row] ? 2 : verdict.against[row] ? 1 : 0][codes[row]] += weights[row];
+  for (let row = 0; row < clips.fair; row++) if (codes[row] !== 255) counts[rows[row] ? 2 : verdict.against[row] ? 1 : 0][codes[row]] += each[row];
   return counts;
 }
 const kinds = ["kept", "other", "lost"];

@@ -23,16 +23,18 @@ function stateOf(hash) {
   if (!plots.has(one.sort) && !["start", "seconds"].includes(one.sort)) one.sort = "";
   return one;
 }
+/* Some browsers refuse more than a hundred a half minute; the page goes on without. */
+function keep(hash, quietly) {
+  try { history[quietly ? "replaceState" : "pushState"](null, "", hash); } catch { return; }
+}
 const views = [];
 function draw(before) { for (const view of views) view(before); }
 /* A change that can be gone back from; with `quietly`, one that replaces the last. */
 function change(changes, quietly = false) {
-  const before = state, hash = () => hashOf(state);
+  const before = state;
   if (changes.bounds && !quietly) past.push(before.bounds);
   state = { ...state, ...changes };
-  if (location.hash.slice(1) !== hash()) {
-    if (quietly) history.replaceState(null, "", `#${hash()}`); else history.pushState(null, "", `#${hash()}`);
-  }
+  if (location.hash.slice(1) !== hashOf(state)) keep(`#${hashOf(state)}`, quietly);
   draw(before);
 }
 function readHash() {

@@ -68,7 +68,7 @@ function placeOf(column, bound, past = false) {
 }
 /* Linear between neighbours, as numpy has it. */
 function percentile(column, share) {
-  const rows = ordered(column), values = scores(column), place = share / 100 * (rows.length - 1), below = Math.floor(place);
+  const rows = ordered(column).filter((row) => row < clips.fair), values = scores(column), place = share / 100 * (rows.length - 1), below = Math.floor(place);
   if (!rows.length) return null;
   const low = values[rows[below]], high = values[rows[Math.min(rows.length - 1, below + 1)]];
   const between = low === high ? low : low + (high - low) * (place - below);
