@@ -27,6 +27,7 @@ from pipelines.commands import (
     report,
     show_config,
     status,
+    validate,
 )
 from pipelines.commands import filter as filter_
 from pipelines.log_lines import log_event, log_is_json, start_log
@@ -47,6 +48,7 @@ COMMANDS = (
     relocate,
     status,
     diff,
+    validate,
     demo,
 )
 """In the order in which help lists them."""

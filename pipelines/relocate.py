@@ -65,7 +65,7 @@ def relocate(out: str, roots: Sequence[str], *, whole: bool = False) -> Relocate
             raise ValueError(
                 f"{manifest.location!r}: none of its files is below {', '.join(a for a, _ in moves.moves)}"
             )
-        sizes = {uri: _facts(moves.moved(uri)) for uri in moving}
+        sizes = {uri: facts_at(moves.moved(uri)) for uri in moving}
         missing = [moves.moved(uri) for uri, facts in sizes.items() if facts is None]
         if moving and len(missing) == len(moving):
             raise ValueError(_counted(missing, "are not there, which is all of them; nothing is changed"))
@@ -89,7 +89,7 @@ def _any_clip(manifest: Manifest, moves: Roots) -> bool:
     return any(moves.moved(uri) != uri for batch in batches for uri in batch["source_uri"].unique().to_pylist())
 
 
-def _facts(uri: str) -> tuple[int, int] | None:
+def facts_at(uri: str) -> tuple[int, int] | None:
     """Size and modification time in ns of a file; None where there is none."""
     if is_remote(uri):
         found = entry(uri)
@@ -113,13 +113,14 @@ def _refuse_others(
     others = [moves.moved(uri) for uri in known if there[uri][0] != moving[uri]["size_bytes"]]
     step = 1 if whole else max(1, -(-len(known) // MOST_READ))
     read = [uri for uri in known[::step] if moves.moved(uri) not in others]
-    others += [moves.moved(uri) for uri in read if _content_id(moves.moved(uri)) != moving[uri]["source_id"]]
+    others += [moves.moved(uri) for uri in read if content_id_at(moves.moved(uri)) != moving[uri]["source_id"]]
     if others:
         raise ValueError(_counted(others, "are not those that the manifest was made of; nothing is changed"))
     return len(read)
 
 
-def _content_id(uri: str) -> str | None:
+def content_id_at(uri: str) -> str | None:
+    """That of a file now; None where it cannot be read."""
     try:
         with open_source(Source(uri=uri, size_bytes=0, modified_ns=0)) as file:
             return content_id(file)
