@@ -21,6 +21,7 @@ from pipelines.commands import (
     demo,
     diff,
     export,
+    forget,
     plan,
     push,
     relocate,
@@ -49,6 +50,8 @@ COMMANDS = (
     status,
     diff,
     validate,
+    *(curate, show_config, plan, filter_, caption, decide, cut, export, report, push, relocate, status, diff, validate),
+    forget,
     demo,
 )
 """In the order in which help lists them."""

@@ -30,6 +30,7 @@ from pipelines.recipe.recorded import recorded_config, run_of, with_added
 from pipelines.recipe.trust import refuse_unsaid
 from pipelines.report.write import offer_report
 from pipelines.work_left import work_left
+from preprocess.forgotten import Forgotten
 from preprocess.io import storage
 from preprocess.io.hold import exclusive
 from preprocess.io.names import elsewhere
@@ -74,6 +75,9 @@ def curate(
     with exclusive(manifest.location) as hold, heartbeat(manifest.location, command="curate") as beating:
         manifest.mend()
         run, config = _claim(manifest, config, source)
+        listing, num_forgotten = Forgotten.of(run).left(listing)
+        if num_forgotten:
+            _log.info("%d files are passed over: they were forgotten, by `forget`", num_forgotten)
         runner = choose_engine(engine, workers, config)
         units = work_left(manifest, listing.sources, config, workers=workers, again=again, split_bytes=SPLIT_BYTES)
         answers = answers_folder(manifest.location, config.captioner)

@@ -34,6 +34,7 @@ from preprocess.compaction import (
     plan_compaction,
     settled_sources,
 )
+from preprocess.forgotten import Forgotten
 from preprocess.gather import gathered_clips, gathered_schema
 from preprocess.io import storage
 from preprocess.io.plain_json import read_object
@@ -119,8 +120,9 @@ class Manifest:
 
         A source seen under several uris keeps its clips once; the other uris become rows of status `duplicate`. What
         the tables have for one of the reasons `again` gives way to what the parts have. Parts that another recipe than
-        that of `metadata` has made are removed.
+        that of `metadata` has made are removed, and of what is forgotten (`preprocess.forgotten`) nothing is taken.
         """
+        self.forget_in_parts()
         table = self.sources()
         before = _rows(table)
         plan = plan_compaction(before, list(self._spans(metadata.get(FINGERPRINT))), listing, again)
@@ -133,6 +135,17 @@ class Manifest:
                 storage.delete(storage.join(self.location, "parts", name))
         sweep(self.location)
         return plan
+
+    def forget_in_parts(self) -> None:
+        """Take what run.json says is forgotten out of the parts. Kill it and repeat it: each is replaced at once."""
+        forgotten = Forgotten.of(self.run())
+        for name in self._parts() if forgotten.ids or forgotten.marks else ():
+            if (part := forgotten.part_without(self._read_part(name))) is not None:
+                write_table(storage.join(self.location, "parts", name), part)
+
+    def sources_in_parts(self) -> list[Row]:
+        """What the parts say of the sources of their spans."""
+        return [span.source for span in self._spans()]
 
     def compact_known(self, columns: Columns, metadata: Mapping[str, str]) -> None:
         """Move what the parts have of whole sources into the tables, where nobody has listed the files: the newest

@@ -15,6 +15,7 @@ from pipelines.report.card import is_ours, render_card
 from pipelines.report.data import report_data
 from pipelines.report.page import fill_template
 from preprocess.errors import one_line
+from preprocess.forgotten import FORGOTTEN
 from preprocess.io import storage
 from preprocess.manifest import Manifest
 
@@ -55,6 +56,7 @@ def write_report(manifest: Manifest) -> str:
     clips, sources, run = manifest.parted_clips(), manifest.parted_sources(), manifest.run()
     if clips.schema is None or sources.schema is None or run is None:
         raise ValueError(f"{manifest.location!r}: no manifest there; `python -m pipelines curate SOURCE OUT` makes one")
+    run = {name: said for name, said in run.items() if name != FORGOTTEN}  # pages travel
 
     def previews(clip_ids: Iterable[str]) -> dict[str, bytes]:
         try:

@@ -17,6 +17,7 @@ from pipelines.validation.findings import Findings
 from pipelines.validation.schema import check_schemas
 from pipelines.validation.sources import check_counts, check_files, check_sources, with_clips
 from preprocess.clip import Row
+from preprocess.forgotten import Forgotten
 from preprocess.io import storage
 from preprocess.io.roots import Roots
 from preprocess.io.tables import PartedTable
@@ -57,6 +58,8 @@ def validate(out: str, *, files: str = "none", sources: Sequence[str] = (), root
     found.notes += _left_over(manifest)
     rows = _source_rows(manifest, found)
     check_sources(found, rows)
+    left = [row["source_id"] for row in rows if row["source_id"] in Forgotten.of(run).ids]
+    found.wrong("sources that are forgotten and still there; `forget` them again", left)
     _check_clips(found, clips, rows, config)
     _check_ids(found, manifest, clips)
     if files != "none":

@@ -188,6 +188,26 @@ def list_files(location: str, suffix: str) -> list[str]:
     return sorted(name for name in names if name.endswith(suffix) and not name.startswith("."))
 
 
+def files_below(location: str, suffix: str) -> list[str]:
+    """The files in a folder and in those below it whose names end in `suffix`, as locations, sorted; hidden folders and
+    links to folders are not followed."""
+    if is_remote(location):
+        store, key = bucket(location)
+        found = [one.key.removeprefix(_folder(key)) for page in store.pages(_folder(key)) for one in page]
+    else:
+        root = os.fsdecode(local_path(location))
+        found = [
+            os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118
+            for folder, _, names in os.walk(root)
+            for name in names
+        ]
+    return sorted(join(location, name) for name in found if name.endswith(suffix) and not _is_hidden(name))
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
 def delete(location: str) -> None:
     """Remove a file; no error where it is already gone."""
     if is_remote(location):
