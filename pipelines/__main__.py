@@ -26,6 +26,7 @@ from pipelines.commands import (
     push,
     relocate,
     report,
+    show,
     show_config,
     status,
     validate,
@@ -51,8 +52,7 @@ COMMANDS = (
     diff,
     validate,
     *(curate, show_config, plan, filter_, caption, decide, cut, export, report, push, relocate, status, diff, validate),
-    forget,
-    demo,
+    *(show, forget, demo),
 )
 """In the order in which help lists them."""
 

@@ -19,10 +19,10 @@ from pipelines.clips.faults import FOLDER as ERRORS
 from pipelines.clips.faults import error_file
 from pipelines.clips.file_record import RECORD
 from pipelines.cut import FOLDER as FILES
-from pipelines.find_source import absolute_if_any, candidates, sources_like, sources_named
 from pipelines.recipe.recorded import load
 from pipelines.report.card import is_ours
 from pipelines.report.write import offer_report
+from pipelines.show.naming import absolute_if_any, candidates, sources_like, sources_named
 from pipelines.terminal import shown
 from preprocess.clip import Row
 from preprocess.forgotten import FORGOTTEN, Forgotten, mark_of, marked
