@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from training.data.read.crop import Box, choose_crop, cropped
-from training.data.read.dataset import as_model_input
 from training.film import (
     FILM_SUFFIXES,
     PICTURE_SUFFIX,
@@ -21,6 +20,7 @@ from training.film import (
 )
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
+from training.models.pixels import as_model_input
 from training.objectives.generate import GenerateConfig, generate
 from training.run.distributed import own_device
 from training.run.noise import SampleNoise

@@ -62,7 +62,8 @@ def test_a_run_is_restored_as_it_was_set(runs):
     assert config.objective.sampling.num_steps == 3
     module = trained_generator(str(runs["dit"]))
     assert module.scale == config_of(str(runs["dit"])).objective.latent_scale
-    latents = [module.latents(batch).square().mean() for batch in config.data.held_out(config, rank=0, world_size=1)]
+    held_out = (batch.to(module.device) for batch in config.data.held_out(config, rank=0, world_size=1))
+    latents = [module.latents(batch).square().mean() for batch in held_out]
     assert float(sum(latents) / len(latents)) == pytest.approx(1.0, abs=0.1)
 
 

@@ -70,7 +70,8 @@ class DitObjective(Objective):
         scale = None if begun is None else read_state(begun)["settings"].get("objective.latent_scale")
         if scale is None:
             vae = trained_vae(self.vae).to(device)
-            scale = measured_scale(lambda video: vae.encode(video.to(device)).mean, config.data.looked_at(config))
+            looked_at = (batch.to(device) for batch in config.data.looked_at(config))
+            scale = measured_scale(lambda video: vae.encode(video).mean, looked_at)
         return replace(config, objective=replace(self, latent_scale=scale))
 
     def latents_of(self) -> VideoVae:

@@ -11,6 +11,7 @@ import torch
 
 from preprocess.records import shapes_repr
 from training.models.generator import VideoGenerator
+from training.models.pixels import as_model_input
 from training.models.text import Text
 from training.run.noise import SampleNoise
 
@@ -20,7 +21,8 @@ class Batch:
     """Samples of one shape for one rank and step. Images are videos of one frame."""
 
     video: torch.Tensor
-    """(B, 3, F, H, W) float32 in [-1, 1]; or latents (B, C, T, h, w) where `latent` is set."""
+    """(B, 3, F, H, W) float32 in [-1, 1], once it is on its device; as it is read, uint8 (B, F, H, W, 3), a quarter of
+    that; or latents (B, C, T, h, w) where `latent` is set."""
     captions: Sequence[str]
     """What each sample's text is; "" where it has none."""
     clip_ids: Sequence[str]
@@ -35,10 +37,20 @@ class Batch:
 
     __repr__ = shapes_repr
 
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Frames, height and width of its samples; of latents, theirs."""
+        return tuple(self.video.shape[1:4] if self.video.dtype == torch.uint8 else self.video.shape[2:])
+
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """The batch on a device, pixels of 8 bits converted there."""
         text = None if self.text is None else (self.text[0].to(device), self.text[1].to(device))
-        return replace(self, video=self.video.to(device, non_blocking=True), text=text)
+        video = self.video.to(device, non_blocking=True)
+        return replace(self, video=as_model_input(video) if video.dtype == torch.uint8 else video, text=text)
+
+    def pin_memory(self) -> Batch:
+        """As torch's loader asks for it, so that the way to a GPU waits for nothing."""
+        return replace(self, video=self.video.pin_memory())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -27,7 +27,7 @@ class Tally:
 
     def took(self, network: str, batch: Batch, loss: Loss, flops: float) -> None:
         """A micro-step of a network's turn."""
-        bucket = "x".join(str(size) for size in batch.video.shape[2:])
+        bucket = "x".join(map(str, batch.size))
         mean = (float(loss.total.detach()), loss.weight)
         add_figures(self._figures, {f"loss/{network}": mean, f"loss/{network}/{bucket}": mean})
         add_figures(self._figures, loss.scalars)

@@ -104,7 +104,6 @@ class Trainer:
         started = time.monotonic()
         micro_batches = [next(batches) for _ in range(trainer.accumulation)]
         waited = time.monotonic() - started
-        micro_batches = [batch.to(self._world.device) for batch in micro_batches]
         figures: dict[str, float] = {}
         for name in self._module.turns(self.step):
             with self._resting(name):

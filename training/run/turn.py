@@ -43,8 +43,10 @@ class NetworkTurn:
         Returns this rank's losses, and figures that all ranks share; `skipped` is 1 where the loss or the gradient is
         no number, and nothing has stepped.
         """
-        losses = [
-            self._parallel.backward(batch, self._noise(batch, step), step, last=index == len(batches) - 1)
+        losses = [  # each on the device only while it is its turn
+            self._parallel.backward(
+                batch.to(self._world.device), self._noise(batch, step), step, last=index == len(batches) - 1
+            )
             for index, batch in enumerate(batches)
         ]
         local = [sum(float(loss.total.detach()) for loss in losses), sum(loss.weight for loss in losses)]
@@ -103,6 +105,10 @@ class NetworkTurn:
         if self._ema is not None:
             tensors |= {f"average.{self._name}.{key}": value for key, value in self._ema.average.items()}
         return tensors
+
+    def _backward(self, batch: Batch, step: int, *, last: bool) -> Loss:
+        # Moved here, and let go of here: of those that accumulate, one is on the device.
+        return self._parallel.backward(batch.to(self._world.device), self._noise(batch, step), step, last=last)
 
     def _noise(self, batch: Batch, step: int) -> SampleNoise:
         return SampleNoise(self._trainer.seed, step, batch.clip_ids, device=self._world.device, stream=self._name)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+import weakref
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.tiny_run import Blocks, losses, run_ranks, seen, tiny_config
+from tests.training import tiny_run
+from tests.training.tiny_run import Blocks, losses, run_ranks, seen, tiny_batch, tiny_config
 from training.run.checkpoint import latest, read_networks, read_tensors
 from training.run.distributed import world
 from training.run.ema import Ema
 from training.run.launch import train
 from training.run.metrics import read_rows
+from training.run.module import Batch
 from training.run.signals import stop_wish
 from training.run.turn import NetworkTurn, NonFiniteError
 
@@ -131,6 +136,29 @@ def test_accumulation_is_a_larger_batch(tmp_path: Path) -> None:
     train(tiny_config(tmp_path / "parts", "trainer.accumulation=4"))
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), abs=1e-5)
     assert seen(tmp_path / "parts") == seen(tmp_path / "whole")
+
+
+def test_of_batches_that_accumulate_one_is_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """8-bit ones, whose pixels on the device are tensors of their own."""
+    alive: list[weakref.ref[torch.Tensor]] = []
+    most, to = 0, Batch.to
+
+    def watched(self: Batch, device: torch.device) -> Batch:
+        nonlocal most
+        moved = to(self, device)
+        alive.append(weakref.ref(moved.video))
+        most = max(most, sum(pixels() is not None for pixels in alive))
+        return moved
+
+    def of_8_bits(clips: Sequence[int]) -> Batch:
+        batch = tiny_batch(clips)
+        return replace(batch, video=(batch.video * 40 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 4, 1))
+
+    monkeypatch.setattr(Batch, "to", watched)
+    monkeypatch.setattr(tiny_run, "tiny_batch", of_8_bits)
+    train(tiny_config(tmp_path, "trainer.accumulation=4", "trainer.steps=2"))
+    assert len(alive) >= 8
+    assert most == 1
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])

@@ -13,10 +13,11 @@ import torch
 from preprocess.errors import MediaError
 from training.data.cache.store import LATENT_INDEX, TEXT_INDEX, Store, key_of, sample_key
 from training.data.plan.plan import EpochPlan
-from training.data.read.dataset import ClipDataset, Frames, as_model_input
+from training.data.read.dataset import ClipDataset, Frames
 from training.data.read.loader import load_ahead
 from training.data.read.placement import PlacedClip, Placement, Request, placed_clip, requests
 from training.models.grid import Shape
+from training.models.pixels import as_model_input
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
 """float32 (B, 3, F, H, W) in [-1, 1] to latents (B, C, T, h, w)."""

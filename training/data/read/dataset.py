@@ -152,8 +152,3 @@ class ClipDataset:
         others = similar[similar != request.row]
         order = shuffled(len(others), "substitute", request.seed)
         yield from (int(other) for other in others[order[: self._config.max_substitutes]])
-
-
-def as_model_input(frames: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, F, H, W, 3) as float32 (B, 3, F, H, W): 0 becomes -1 and 255 becomes 1."""
-    return frames.permute(0, 4, 1, 2, 3).to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)

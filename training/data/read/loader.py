@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
@@ -14,7 +13,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from training.data.plan.plan import RankStep
 from training.data.plan.sampler import PlannedBatches, SamplerState
-from training.data.read.dataset import as_model_input
 from training.run.module import Batch
 
 _Key = TypeVar("_Key")
@@ -32,7 +30,7 @@ class StepSource(Protocol):
         ...
 
     def batch(self, step: RankStep) -> Batch:
-        """The samples of a step, in its order; pixels may still be uint8 (B, F, H, W, 3)."""
+        """The samples of a step, in its order."""
         ...
 
 
@@ -77,8 +75,7 @@ def _arrivals(planned: PlannedBatches, dataset: StepSource, num_workers: int) ->
     for batch in load_ahead(steps, dataset.batch, num_workers=num_workers, remote=dataset.remote):
         for clip_id, reason in batch.bad_clips:
             logger.warning("clip %s cannot be read (%s), another is shown", clip_id, reason)
-        pixels = batch.video.dtype == torch.uint8
-        yield under_way.popleft(), replace(batch, video=as_model_input(batch.video)) if pixels else batch
+        yield under_way.popleft(), batch
 
 
 def _noted(planned: PlannedBatches, under_way: deque[RankStep]) -> Iterator[RankStep]:
@@ -110,6 +107,7 @@ def load_ahead(
         worker_init_fn=_one_thread,
         multiprocessing_context=start if num_workers else None,
         prefetch_factor=2 if num_workers else None,
+        pin_memory=torch.cuda.is_available(),  # by a thread of the loader's
     )
     return iter(loader)
 

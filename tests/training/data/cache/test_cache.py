@@ -25,8 +25,9 @@ from training.data.cache.fill import Filled, fill_latents, fill_text, planned_re
 from training.data.cache.store import Reader, Store
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
-from training.data.read.dataset import ClipDataset, DatasetConfig, as_model_input
+from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import batches
+from training.models.pixels import as_model_input
 from training.models.text_bytes import ByteTextConfig, ByteTextEncoder
 from training.models.weights import weights_id
 from training.run.module import Batch
@@ -62,7 +63,7 @@ def fill(store: Store, dataset: ClipDataset, epochs: int = 1, **options: Any) ->
 
 def taken(source: ClipDataset | CachedClips, count: int, num_workers: int = 0) -> list[Batch]:
     planned = PlannedBatches(source.table, RECIPE, seed=3, rank=0, world_size=1)
-    return list(itertools.islice(batches(planned, source, num_workers), count))
+    return [batch.to(torch.device("cpu")) for batch in itertools.islice(batches(planned, source, num_workers), count)]
 
 
 def content(folder: str) -> dict[str, bytes]:

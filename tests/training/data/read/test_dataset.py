@@ -22,10 +22,11 @@ from tests.videos import counter_video, picture_file, read_counter, write_video
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
 from training.data.read.crop import Box, choose_crop, cropped
-from training.data.read.dataset import ClipDataset, DatasetConfig, as_model_input
+from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import ClipBatches, batches
 from training.data.read.placement import Request
 from training.models.grid import Shape
+from training.models.pixels import as_model_input
 from training.run.module import Batch
 
 ANEW, MIDDLE = DatasetConfig(), DatasetConfig(place="middle")
@@ -58,7 +59,7 @@ def counters(video: torch.Tensor) -> list[int]:
 
 def taken(source: Any, count: int, num_workers: int, seed: int = 3, rank: int = 0, world_size: int = 1) -> list[Batch]:
     planned = PlannedBatches(source.table, RECIPE, seed=seed, rank=rank, world_size=world_size)
-    return list(itertools.islice(batches(planned, source, num_workers), count))
+    return [batch.to(torch.device("cpu")) for batch in itertools.islice(batches(planned, source, num_workers), count)]
 
 
 def test_a_picture_is_an_image_of_one_frame(rows: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -73,9 +74,22 @@ def test_a_picture_is_an_image_of_one_frame(rows: list[dict[str, Any]], tmp_path
     assert {batch.video.shape[2] for batch in shown_in} == {1}
 
 
+def test_pixels_stay_of_8_bits_up_to_the_device(rows: list[dict[str, Any]]) -> None:
+    dataset = dataset_of(rows)
+    planned = PlannedBatches(dataset.table, RECIPE, seed=3, rank=0, world_size=1)
+    for num_workers in (0, 1):
+        batch = next(batches(planned, dataset, num_workers))
+        assert batch.video.dtype == torch.uint8
+        there = batch.to(torch.device("cpu"))
+        assert torch.equal(there.video, as_model_input(batch.video))
+        assert there.size == batch.size == tuple(there.video.shape[2:])
+        on_meta = batch.to(torch.device("meta")).video
+        assert (on_meta.dtype, on_meta.shape) == (torch.float32, there.video.shape)
+
+
 def assert_same(one: Sequence[Batch], other: Sequence[Batch]) -> None:
     for a, b in zip(one, other, strict=True):
-        assert torch.equal(a.video, b.video)
+        assert torch.equal(*(batch.to(torch.device("cpu")).video for batch in (a, b)))
         assert (list(a.captions), list(a.clip_ids), a.tokens) == (list(b.captions), list(b.clip_ids), b.tokens)
         assert list(a.bad_clips) == list(b.bad_clips)
 
