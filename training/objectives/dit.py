@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from preprocess.io.bounds import check, within
+from training.models import vae_chunks
 from training.models.dit import DitConfig
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
@@ -70,8 +72,7 @@ class DitObjective(Objective):
         scale = None if begun is None else read_state(begun)["settings"].get("objective.latent_scale")
         if scale is None:
             vae = trained_vae(self.vae).to(device)
-            looked_at = (batch.to(device) for batch in config.data.looked_at(config))
-            scale = measured_scale(lambda video: vae.encode(video).mean, looked_at)
+            scale = measured_scale(partial(vae_chunks.encoded, vae), config.data.looked_at(config))
         return replace(config, objective=replace(self, latent_scale=scale))
 
     def latents_of(self) -> VideoVae:

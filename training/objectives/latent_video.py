@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
+from training.models import vae_chunks
 from training.models.dit import DitConfig, VideoDit
 from training.models.generator import VideoGenerator
 from training.models.text import Text, TextConfig
@@ -59,11 +60,13 @@ class LatentVideoGenerator(VideoGenerator):
     @torch.no_grad()
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """The posterior's mean, scaled; float32, also where the autoencoder computes in bfloat16."""
-        return self.vae.encode(video).mean.float() * self.scale
+        return vae_chunks.encoded(self.vae, video).float() * self.scale
 
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of scaled latents; gradients pass."""
-        return self.vae.decode(latents / self.scale)
+        if torch.is_grad_enabled() and latents.requires_grad:
+            return self.vae.decode(latents / self.scale)
+        return vae_chunks.decoded(self.vae, latents / self.scale)
 
     def encoded(self, captions: Sequence[str]) -> Text:
         """Texts as the transformer takes them."""
@@ -91,7 +94,7 @@ def measured_scale(encode: Callable[[torch.Tensor], torch.Tensor], batches: Iter
     """1 / root mean square of the latents of clips, to three digits, so that machines agree on it.
 
     Args:
-        encode: pixels (B, 3, F, H, W) to latents; not called for batches from a cache.
+        encode: pixels, as batches have them, to latents; not called for batches from a cache.
         batches: the clips.
 
     Raises:

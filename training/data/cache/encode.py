@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import torch
@@ -16,6 +17,7 @@ from training.data.plan.plan import plan_epoch
 from training.data.plan.table import ClipTable
 from training.data.read.dataset import ClipDataset
 from training.data.read.placement import Request, all_captions
+from training.models.vae_chunks import encoded
 from training.models.weights import weights_id
 from training.run.config import TrainConfig
 from training.run.distributed import world
@@ -38,11 +40,7 @@ def encode_clips(
     store = Store.latents(cache, weights_id(vae))
     with world() as here:
         vae.to(here.device)
-
-        def encode(video: torch.Tensor) -> torch.Tensor:
-            with torch.no_grad():
-                return vae.encode(video.to(here.device)).mean
-
+        encode = partial(encoded, vae)
         fill_latents(
             store, clips, wanted, encode, batch_size=8, num_workers=num_workers, rank=here.rank, world_size=here.size
         )

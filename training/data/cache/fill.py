@@ -17,10 +17,9 @@ from training.data.read.dataset import ClipDataset, Frames
 from training.data.read.loader import load_ahead
 from training.data.read.placement import PlacedClip, Placement, Request, placed_clip, requests
 from training.models.grid import Shape
-from training.models.pixels import as_model_input
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
-"""float32 (B, 3, F, H, W) in [-1, 1] to latents (B, C, T, h, w)."""
+"""uint8 (B, F, H, W, 3) to latents (B, C, T, h, w)."""
 EncodeText = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
 """`training.models.text.TextEncoder.encode`: vectors (B, L, D), and a mask (B, L) that is True up to the text's end."""
 
@@ -123,7 +122,7 @@ def _encoded(encode: Encode, frames: Mapping[str, Frames]) -> dict[str, torch.Te
     if not frames:
         return {}
     batch = torch.stack([torch.from_numpy(one) for one in frames.values()])
-    latents_BCTHW = encode(as_model_input(batch)).detach().cpu()
+    latents_BCTHW = encode(batch).detach().cpu()
     return {key: latents.clone() for key, latents in zip(frames, latents_BCTHW, strict=True)}
 
 

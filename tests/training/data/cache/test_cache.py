@@ -48,7 +48,7 @@ def tiny_vae() -> torch.nn.Module:
 
 def encode(video: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return tiny_vae()(video)
+        return tiny_vae()(as_model_input(video) if video.dtype == torch.uint8 else video)
 
 
 def text_encoder() -> ByteTextEncoder:
