@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from itertools import islice
@@ -16,7 +15,11 @@ from pipelines.recipe import recipes as curation
 from preprocess.io.settings import override
 from training import recipes
 from training.__main__ import main
+from training.models.text_bytes import ByteTextEncoder
+from training.models.vae import VideoVae
+from training.objectives.dit import DitModule
 from training.run.config import TrainConfig
+from training.run.metrics import read_rows
 from training.run.runs import config_of
 from training.shapes.corpus import write_corpus
 
@@ -61,7 +64,11 @@ def location(cache: Path, kind: str) -> str:
 
 
 def losses(run: Path) -> list[float]:
-    return [json.loads(line)["loss/dit"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss/dit"] for row in read_rows(str(run)) if "loss/dit" in row]
+
+
+def held_out(run: Path) -> list[float]:
+    return [row["held_out/loss"] for row in read_rows(str(run)) if "held_out/loss" in row]
 
 
 def test_latents_and_vectors_train_as_videos_and_captions_do(
@@ -77,10 +84,29 @@ def test_latents_and_vectors_train_as_videos_and_captions_do(
     assert len(losses(plain)) == 4
     assert losses(cached) == pytest.approx(losses(plain), rel=1e-4)
     assert not [each for each in caplog.records if each.name == "training.data.clips"]
+    assert held_out(cached) == pytest.approx(held_out(plain), rel=1e-4)
     config = config_of(str(cached))
     batch = next(iter(config.data.batches(config, rank=0, world_size=1)))
     assert batch.latent
     assert batch.text is not None
+
+
+def test_from_both_caches_nothing_is_encoded_and_no_encoder_is_kept(
+    manifest: str, vae: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In five steps and in the held-out figures after them, with the scale of latents measured before."""
+    called: list[str] = []
+    for kind, method in ((VideoVae, "encode"), (VideoVae, "encode_chunk"), (ByteTextEncoder, "encode")):
+        monkeypatch.setattr(kind, method, lambda *_, name=f"{kind.__name__}.{method}": called.append(name))
+    named = [f"objective.vae={vae}", f"data.cache={location(cache, 'latents')}", "data.reading.place=middle"]
+    named += [f"data.text_cache={location(cache, 'text')}", "trainer.steps=5", "data.held_out_batches=1"]
+    run, kept = tmp_path / "run", []
+    loss = DitModule.loss
+    monkeypatch.setattr(DitModule, "loss", lambda self, *given: (kept.extend(self.frozen), loss(self, *given))[1])
+    assert main(["dit", manifest, "--out", str(run), *(part for name in named for part in ("--set", name))]) == 0
+    assert len(held_out(run)) == 1
+    assert not called
+    assert not kept
 
 
 def test_a_cache_that_lacks_much_is_told(

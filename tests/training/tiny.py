@@ -4,6 +4,7 @@ import torch
 
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
+from training.models.on_demand import at_hand
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig, VideoVae
 from training.objectives.dit import DitModule, DitObjective
@@ -27,7 +28,9 @@ TEXT = ByteTextConfig(dim=16, trainable=True)
 def tiny_dit_module(*, seed: int = 0, **objective) -> DitModule:
     """A transformer that says something: the real one begins with no velocity at all."""
     module = DitModule(
-        DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0, **objective), VideoVae(VAE, seed=seed), seed=seed
+        DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0, **objective),
+        at_hand(VideoVae(VAE, seed=seed)),
+        seed=seed,
     )
     module.materialise("dit", torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)

@@ -16,6 +16,7 @@ from tests.training.tiny import DIT, TEXT, VAE
 from tests.training.tiny_run import TinyBatches
 from training.models.dit import VideoDit
 from training.models.grid import TokenGrid
+from training.models.on_demand import at_hand
 from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
 from training.objectives.dit import DitModule, DitObjective
@@ -44,7 +45,9 @@ class TinyDit(Objective):
         return VAE.grid(DIT.patch)
 
     def build(self, config: TrainConfig) -> TrainModule:
-        module = DitModule(DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0), VideoVae(VAE), seed=SEED)
+        module = DitModule(
+            DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0), at_hand(VideoVae(VAE)), seed=SEED
+        )
         if self.whole:
             module.model = TextToVideo(VideoDit(DIT, seed=SEED), ByteTextEncoder(TEXT, seed=SEED))
             if self.base:

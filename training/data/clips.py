@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import islice, product
 from typing import Literal
 
 import numpy as np
@@ -25,10 +25,9 @@ from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable, read_table
 from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import ClipBatches, batches
-from training.data.read.placement import clip_ids
+from training.data.read.placement import Request, clip_ids, requests
 from training.data.shown import lost, stilled
 from training.models.grid import Shape, TokenGrid
-from training.models.weights import weights_id
 from training.run.config import LOCATION, LOOKED_AT, Data, TrainConfig
 from training.run.module import Batch
 
@@ -74,7 +73,8 @@ class ClipData(Data):
         table = whole.take(~apart)
         accumulation = config.trainer.accumulation
         planned = self._planned(table, config, rank=rank, world_size=world_size, accumulation=accumulation)
-        cached = self._cached(table, config)
+        clips = self._read(table)
+        cached = self._cached(clips, config)
         if rank == 0:
             told = [lost(planned), stilled(table, planned.sampler)]
             if cached is None:
@@ -88,17 +88,18 @@ class ClipData(Data):
                 )
             for line in filter(None, told):
                 logger.warning("%s", line)
-        return ClipBatches(planned, cached or self._read(table), self.num_workers)
+        return ClipBatches(planned, cached or clips, self.num_workers)
 
     def looked_at(self, config: TrainConfig) -> Iterator[Batch]:
         """The first of one rank, from the cache where they are in it."""
         table = self.table(held_out=False)
         planned = self._planned(table, config, rank=0, world_size=1, accumulation=1)
-        return islice(batches(planned, self._cached(table, config) or self._read(table), 0), LOOKED_AT)
+        clips = self._read(table)
+        return islice(batches(planned, self._cached(clips, config) or clips, 0), LOOKED_AT)
 
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> HeldOut:
         """The same batches each time they are gone through."""
-        return HeldOut(self, config.objective.grid(), rank=rank, world_size=world_size)
+        return HeldOut(self, config, rank=rank, world_size=world_size)
 
     def largest_sample(self, grid: TokenGrid) -> tuple[Shape, float]:
         """As the sampler's settings have it."""
@@ -119,7 +120,9 @@ class ClipData(Data):
             epochs=epochs,
             world_size=config.trainer.accumulation * processes,
         )
-        return encode_clips(config, clips, wanted, cache, num_workers=self.num_workers)
+        held_out = HeldOut(self, config, rank=0, world_size=processes)
+        both = ((clips, wanted), (held_out.clips, held_out.requests()))
+        return encode_clips(config, both, cache, num_workers=self.num_workers)
 
     def table(self, *, held_out: bool) -> ClipTable:
         """The clips of one side.
@@ -159,7 +162,7 @@ class ClipData(Data):
     def _read(self, table: ClipTable) -> ClipDataset:
         return ClipDataset(table, self.sampler, self.reading)
 
-    def _cached(self, table: ClipTable, config: TrainConfig) -> CachedClips | None:
+    def _cached(self, clips: ClipDataset, config: TrainConfig, *, every_caption: bool = True) -> CachedClips | None:
         """What reads from the caches, where there are any and they are this run's."""
         if not self.cache:
             if self.text_cache:
@@ -170,7 +173,7 @@ class ClipData(Data):
         self._check_latents(config)
         self._check_texts(config)
         text = CachedText(Store(self.text_cache)) if self.text_cache else None
-        return CachedClips(self._read(table), Store(self.cache), text)
+        return CachedClips(clips, Store(self.cache), text, every_caption=every_caption)
 
     def _look_for(self, table: ClipTable) -> None:
         """See that there are videos, and say which are not where they should be.
@@ -199,31 +202,50 @@ class ClipData(Data):
         vae, made_by = config.objective.latents_of(), Store(self.cache).model
         if vae is None:
             raise ValueError(f"recipe {config.name} is trained on pixels: data.cache must be empty")
-        if (wanted := weights_id(vae)) != made_by:
+        if vae.identity != made_by:
             raise ValueError(
                 f"data.cache={self.cache}: its latents are not those of the autoencoder that recipe "
-                f"{config.name} builds on, whose weights are {wanted}"
+                f"{config.name} builds on, whose weights are {vae.identity}"
             )
 
 
 class HeldOut:
-    """A rank's share of the clips that are never trained on: a plan of seed 0, the middle of each clip."""
+    """A rank's share of the clips that are never trained on: a plan of seed 0, the middle of each clip; from the cache
+    where they are in it."""
 
-    def __init__(self, data: ClipData, grid: TokenGrid, *, rank: int, world_size: int) -> None:
-        self._data = data
-        self._sampler = data.sampler.on(grid)
-        self._rank = rank
-        self._world_size = world_size
+    def __init__(self, data: ClipData, config: TrainConfig, *, rank: int, world_size: int) -> None:
+        self._data, self._config = data, config
+        self._sampler = data.sampler.on(config.objective.grid())
+        self._rank, self._world_size = rank, world_size
 
     @cached_property
-    def _table(self) -> ClipTable:
-        return self._data.table(held_out=True)
+    def clips(self) -> ClipDataset:
+        """All of them."""
+        data = self._data
+        middle = DatasetConfig(backend=data.reading.backend, place="middle")
+        return ClipDataset(data.table(held_out=True), data.sampler, middle)
+
+    @cached_property
+    def _source(self) -> CachedClips | ClipDataset:
+        return self._data._cached(self.clips, self._config, every_caption=False) or self.clips
+
+    def requests(self) -> Iterator[Request]:
+        """What all ranks show."""
+        planned, count = self._planned()
+        plan = planned.plan(planned.state_after(0)) if count else None
+        for step, rank in product(range(count), range(self._world_size)):
+            assert plan is not None
+            yield from requests(plan.rank_step(step, rank))
 
     def __iter__(self) -> Iterator[Batch]:
-        data, table = self._data, self._table
-        if not len(table):
-            return
+        planned, count = self._planned()
+        if count:
+            yield from islice(batches(planned, self._source, 0), count)
+
+    def _planned(self) -> tuple[PlannedBatches, int]:
+        """The plan, and how many of its steps are shown."""
+        table = self.clips.table
         planned = PlannedBatches(table, self._sampler, seed=0, rank=self._rank, world_size=self._world_size)
-        count = min(planned.plan(planned.state_after(0)).num_steps, data.held_out_batches)
-        dataset = ClipDataset(table, data.sampler, DatasetConfig(backend=data.reading.backend, place="middle"))
-        yield from islice(batches(planned, dataset, 0), count)
+        if not len(table):
+            return planned, 0
+        return planned, min(planned.plan(planned.state_after(0)).num_steps, self._data.held_out_batches)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,13 +14,13 @@ from training.models import vae_chunks
 from training.models.dit import DitConfig
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
+from training.models.on_demand import OnDemand, VaeSource
 from training.models.text import Text, TextConfig
-from training.models.vae import VideoVae
-from training.models.weights import initialise, weights_id
+from training.models.weights import initialise
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
 from training.objectives.text_to_video import blanked, first_frame_condition, without
-from training.objectives.vae import named_vae, trained_vae
+from training.objectives.vae import named_vae, trained_vae, vae_source
 from training.run.checkpoint import latest, read_state
 from training.run.config import LOCATION, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
@@ -71,17 +70,18 @@ class DitObjective(Objective):
         begun = latest(config.out)
         scale = None if begun is None else read_state(begun)["settings"].get("objective.latent_scale")
         if scale is None:
-            vae = trained_vae(self.vae).to(device)
-            scale = measured_scale(partial(vae_chunks.encoded, vae), config.data.looked_at(config))
+            vae = OnDemand(lambda: trained_vae(self.vae).to(device))
+            looked_at = config.data.looked_at(config)
+            scale = measured_scale(lambda video: vae_chunks.encoded(vae(), video), looked_at)
         return replace(config, objective=replace(self, latent_scale=scale))
 
-    def latents_of(self) -> VideoVae:
+    def latents_of(self) -> VaeSource:
         """The trained autoencoder.
 
         Raises:
             ValueError: there is none.
         """
-        return trained_vae(self.vae)
+        return vae_source(named_vae(self.vae))
 
     def texts_of(self) -> TextConfig | None:
         """The text encoder, unless it is trained along."""
@@ -93,13 +93,13 @@ class DitObjective(Objective):
         Raises:
             ValueError: there is no trained autoencoder, or the scale has not been measured.
         """
-        return DitModule(self, trained_vae(self.vae), seed=config.trainer.seed)
+        return DitModule(self, self.latents_of(), seed=config.trainer.seed)
 
 
 class DitModule(TrainModule, LatentVideoGenerator):
     """Trains `dit`, which is made on the meta device; the autoencoder and a large text encoder are only used."""
 
-    def __init__(self, objective: DitObjective, vae: VideoVae, *, seed: int = 0) -> None:
+    def __init__(self, objective: DitObjective, vae: VaeSource, *, seed: int = 0) -> None:
         if objective.latent_scale is None:
             raise ValueError("latent_scale is none: measure it (`latent_video.measured_scale`) or set it")
         LatentVideoGenerator.__init__(
@@ -114,10 +114,10 @@ class DitModule(TrainModule, LatentVideoGenerator):
         self.objective = objective
         self.shift = objective.shift
         self.seed = seed
-        self.latents_by = weights_id(vae)
+        self.latents_by = vae.identity
         """Which autoencoder's latents it knows."""
-        self.texts_by = None if objective.text.learns else objective.text.identity(seed=seed)
-        """Which text encoder's vectors it knows; None where that is a part of it."""
+        self.texts_by = "" if objective.text.learns else objective.text.identity(seed=seed)
+        """Which text encoder's vectors it knows; "" where that is a part of it."""
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -126,8 +126,8 @@ class DitModule(TrainModule, LatentVideoGenerator):
 
     @property
     def frozen(self) -> Mapping[str, nn.Module]:
-        """The autoencoder and a text encoder that is only used."""
-        return {"vae": self.vae} | ({} if self.text is None else {"text": self.text})
+        """The autoencoder and a text encoder that is only used, as far as they were needed: from caches, neither is."""
+        return self.used
 
     def generator(self) -> VideoGenerator:
         """Itself."""
@@ -215,8 +215,8 @@ class DitModule(TrainModule, LatentVideoGenerator):
         """The batch's texts, "" in place of dropped ones."""
         if batch.text is None:
             captions = without(batch.captions, dropped_B)
-            return captions if self.text is None else self.encoded(captions)
-        return blanked(batch.text, self.encoded([""]), dropped_B)
+            return captions if self.objective.text.learns else self.encoded(captions)
+        return blanked(batch.text, batch.no_text or self.encoded([""]), dropped_B)
 
     def _training_condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
         if not self.objective.model.condition_channels:

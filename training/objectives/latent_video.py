@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import torch
 
 from training.models import vae_chunks
 from training.models.dit import DitConfig, VideoDit
 from training.models.generator import VideoGenerator
+from training.models.on_demand import OnDemand, VaeSource
 from training.models.text import Text, TextConfig
 from training.models.vae import VideoVae
 from training.objectives.text_to_video import TextToVideo, first_frame_condition
 from training.run.module import Batch
 
+Frozen = TypeVar("Frozen", bound=torch.nn.Module)
+
 
 class LatentVideoGenerator(VideoGenerator):
-    """`model` is made on the meta device; the autoencoder and a text encoder that does not learn are only used."""
+    """`model` is made on the meta device; the autoencoder and a text encoder that does not learn are only used, and
+    loaded where they are first."""
 
     def __init__(
         self,
         config: DitConfig,
         text: TextConfig,
-        vae: VideoVae,
+        vae: VaeSource,
         *,
         scale: float,
         knows_first_frames: bool,
@@ -33,12 +38,21 @@ class LatentVideoGenerator(VideoGenerator):
         self.knows_first_frames = knows_first_frames
         """Whether it was ever shown one in training."""
         self.grid = vae.config.grid(config.patch)
-        self.vae = vae.requires_grad_(False).eval()
-        encoder = text.encoder(seed=seed)
-        self.text = None if encoder.learns else encoder.eval()
-        """An encoder that is only used; one that learns is part of `model`."""
+        self._vae = OnDemand(lambda: self._used(vae.load()))
+        self._text = None if text.learns else OnDemand(lambda: self._used(text.encoder(seed=seed)))
         with torch.device("meta"):
-            self.model = TextToVideo(VideoDit(config), encoder.to("meta") if encoder.learns else None)
+            self.model = TextToVideo(VideoDit(config), text.encoder(seed=seed).to("meta") if text.learns else None)
+
+    @property
+    def vae(self) -> VideoVae:
+        """The autoencoder, where the transformer is."""
+        return self._vae()
+
+    @property
+    def used(self) -> dict[str, torch.nn.Module]:
+        """The autoencoder and the text encoder, as far as they were needed."""
+        each = {"vae": self._vae.loaded, "text": None if self._text is None else self._text.loaded}
+        return {name: network for name, network in each.items() if network is not None}
 
     @property
     def latent_channels(self) -> int:
@@ -70,11 +84,14 @@ class LatentVideoGenerator(VideoGenerator):
 
     def encoded(self, captions: Sequence[str]) -> Text:
         """Texts as the transformer takes them."""
-        if self.text is None:
+        if self._text is None:
             return self.model.encode(captions)
         with torch.no_grad():
-            text: Text = self.text.encode(captions)
-        return text
+            return self._text().encode(captions)
+
+    def _used(self, network: Frozen) -> Frozen:
+        at = torch.device("cpu") if self.device.type == "meta" else self.device
+        return network.requires_grad_(False).eval().to(at)
 
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """What tells the transformer the first frame of each video.

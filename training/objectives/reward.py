@@ -17,7 +17,7 @@ from torch import nn
 from training.models.generator import VideoGenerator
 from training.models.grid import TokenGrid
 from training.models.lora import add_lora, initialise_lora, lora_parameters, without_lora
-from training.models.vae import VideoVae
+from training.models.on_demand import VaeSource
 from training.objectives.dit import DitModule, built_dit
 from training.objectives.generate import GenerateConfig, generate
 from training.run.checkpoint import identity, latest, read_state, read_weights
@@ -62,7 +62,7 @@ class RewardObjective(Objective):
         """
         return self._base().objective.grid()
 
-    def latents_of(self) -> VideoVae | None:
+    def latents_of(self) -> VaeSource | None:
         """As the transformer, though alone the shapes of latents matter."""
         return self._base().objective.latents_of()
 

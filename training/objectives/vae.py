@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import torch
 from torch import nn
@@ -11,14 +12,16 @@ from torch.nn import functional
 
 from training.models.discriminator import Discriminator, DiscriminatorConfig
 from training.models.grid import TokenGrid
+from training.models.on_demand import VaeSource
 from training.models.vae import Posterior, VaeConfig, VideoVae
-from training.models.weights import initialise
+from training.models.weights import initialise, weights_id
 from training.objectives.perceptual import RandomFeatures
 from training.objectives.quality import psnr, ssim
+from training.run.checkpoint import identity, latest
 from training.run.config import Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
-from training.run.runs import trained_module
+from training.run.runs import config_of, trained_module
 
 LARGEST_WEIGHT = 1e4
 """Of the adversarial loss, which grows without bound as its gradient vanishes; taming-transformers' figure."""
@@ -160,6 +163,25 @@ def trained_vae(run: str) -> VideoVae:
     if not isinstance(module, VaeModule):
         raise ValueError(f"{run!r} is no run of an autoencoder")
     return module.vae
+
+
+def vae_source(run: str) -> VaeSource:
+    """The same without having it in memory.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    objective, checkpoint = config_of(run).objective, latest(run)
+    if not isinstance(objective, VaeObjective) or checkpoint is None:
+        raise ValueError(f"{run!r} is no run of an autoencoder")
+    weights = _weights_of(run, identity(checkpoint))
+    return VaeSource(config=objective.model, identity=weights, load=partial(trained_vae, run))
+
+
+@cache
+def _weights_of(run: str, checkpoint: str) -> str:
+    """The id of its weights, which are read for that and let go of; `checkpoint` tells when they are others."""
+    return weights_id(trained_vae(run))
 
 
 def named_vae(run: str) -> str:

@@ -14,8 +14,8 @@ from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
+from training.models.on_demand import VaeSource
 from training.models.text import TextConfig
-from training.models.vae import VideoVae
 from training.run.module import Batch, TrainModule
 
 LOCATION: Mapping[str, bool] = {"location": True}
@@ -109,7 +109,7 @@ class Objective(ABC):
         """
         return config
 
-    def latents_of(self) -> VideoVae | None:
+    def latents_of(self) -> VaeSource | None:
         """The autoencoder whose latents it can be trained on, in place of pixels; None: on pixels alone."""
         return None
 

@@ -32,6 +32,8 @@ class Batch:
     """True where the clips come from a cache of latents."""
     text: Text | None = None
     """Cached text embeddings (B, L, D) and their mask (B, L); None where the module encodes captions itself."""
+    no_text: Text | None = None
+    """The same (1, L, D) of the empty caption, beside `text`; None where it has to be encoded."""
     bad_clips: Sequence[tuple[str, str]] = ()
     """(clip id, reason) of clips that should be in this batch, could not be read, and were replaced by others."""
 
@@ -44,9 +46,13 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, pixels of 8 bits converted there."""
-        text = None if self.text is None else (self.text[0].to(device), self.text[1].to(device))
         video = self.video.to(device, non_blocking=True)
-        return replace(self, video=as_model_input(video) if video.dtype == torch.uint8 else video, text=text)
+        return replace(
+            self,
+            video=as_model_input(video) if video.dtype == torch.uint8 else video,
+            text=self.text and (self.text[0].to(device), self.text[1].to(device)),
+            no_text=self.no_text and (self.no_text[0].to(device), self.no_text[1].to(device)),
+        )
 
     def pin_memory(self) -> Batch:
         """As torch's loader asks for it, so that the way to a GPU waits for nothing."""
@@ -85,7 +91,7 @@ class TrainModule(ABC):
 
     @property
     def frozen(self) -> Mapping[str, torch.nn.Module]:
-        """What is only used: neither trained nor sharded nor saved."""
+        """What is only used: neither trained nor sharded nor saved. What is loaded on demand is there from then on."""
         return {}
 
     def prepare(self, device: torch.device) -> None:

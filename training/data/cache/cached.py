@@ -18,6 +18,7 @@ from training.data.plan.table import ClipTable
 from training.data.read.dataset import BadClip, ClipDataset
 from training.data.read.placement import Request, caption_of, clip_ids, placed_clip, requests
 from training.models.grid import Shape
+from training.models.text import Text
 from training.run.module import Batch
 
 _EPOCHS_LOOKED_AT = 4
@@ -33,7 +34,11 @@ class CachedText:
         self._reader = Reader(store)
         self._shard = {row["key"]: row["shard"] for row in store.rows()}
 
-    def encode(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def has(self, captions: Sequence[str]) -> bool:
+        """Whether all of them are in the cache."""
+        return all(key_of(caption) in self._shard for caption in ("", *captions))
+
+    def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, L, D), zero after a text's end, and their mask (B, L); L is the longest text's here.
 
         Raises:
@@ -60,8 +65,11 @@ class CachedClips:
     and reported. A step with a clip that was not cached in its shape is read from the videos, all of it, as pixels.
     """
 
-    def __init__(self, dataset: ClipDataset, store: Store, text: CachedText | None = None) -> None:
-        self._dataset, self._text = dataset, text
+    def __init__(
+        self, dataset: ClipDataset, store: Store, text: CachedText | None = None, *, every_caption: bool = True
+    ) -> None:
+        """Where `every_caption` is not set, batches with a caption that `text` lacks come without vectors."""
+        self._dataset, self._text, self._every_caption = dataset, text, every_caption
         self._reader = Reader(store)
         self._location = store.location
         self._shard: dict[str, str] = {}
@@ -96,20 +104,18 @@ class CachedClips:
         """A step's latents (B, C, T, h, w), in its order; or its pixels, where they were not all cached."""
         found = [self._found(request) for request in requests(step)]
         if None in found:
-            batch = self._dataset.batch(step)
-            return replace(batch, text=self._encoded(batch.captions))
+            return self._with_texts(self._dataset.batch(step))
         keys = [key for key, _ in filter(None, found)]
         rows = [self._row[key] for key in keys]
-        captions = [caption_of(self.table, row, column) for row, column in zip(rows, step.captions, strict=True)]
-        return Batch(
+        batch = Batch(
             video=torch.stack([self._reader.tensor(self._shard[key], key) for key in keys]),
-            captions=captions,
+            captions=[caption_of(self.table, row, column) for row, column in zip(rows, step.captions, strict=True)],
             clip_ids=[placed_clip(self.table, row).clip_id for row in rows],
             tokens=step.tokens,
             latent=True,
-            text=self._encoded(captions),
             bad_clips=[bad for _, bad in filter(None, found) if bad is not None],
         )
+        return self._with_texts(batch)
 
     def share_of(self, plan: EpochPlan) -> float:
         """How many of an epoch's samples need no video, as a share."""
@@ -120,8 +126,10 @@ class CachedClips:
         )
         return known / max(1, len(plan.rows))
 
-    def _encoded(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        return None if self._text is None else self._text.encode(captions)
+    def _with_texts(self, batch: Batch) -> Batch:
+        if self._text is None or not (self._every_caption or self._text.has(batch.captions)):
+            return batch
+        return replace(batch, text=self._text.encode(batch.captions), no_text=self._text.encode([""]))
 
     def _found(self, request: Request) -> tuple[str, BadClip | None] | None:
         """The cached sample to show, and which bad clip it stands in for, if it does; None where there is none."""

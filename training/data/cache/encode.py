@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -18,7 +18,6 @@ from training.data.plan.table import ClipTable
 from training.data.read.dataset import ClipDataset
 from training.data.read.placement import Request, all_captions
 from training.models.vae_chunks import encoded
-from training.models.weights import weights_id
 from training.run.config import TrainConfig
 from training.run.distributed import world
 
@@ -26,26 +25,31 @@ logger = logging.getLogger(__name__)
 
 
 def encode_clips(
-    config: TrainConfig, clips: ClipDataset, wanted: Iterable[Request], cache: str, *, num_workers: int
+    config: TrainConfig,
+    wanted: Sequence[tuple[ClipDataset, Iterable[Request]]],
+    cache: str,
+    *,
+    num_workers: int,
 ) -> str:
-    """Encode the samples, and where the text encoder is not trained, all captions too; processes that torchrun started
-    share the work. Returns where the latents lie, for `data.cache`.
+    """Encode the samples, and where the text encoder is not trained, all captions of their clips; processes that
+    torchrun started share the work. Returns where the latents lie, for `data.cache`.
 
     Raises:
         ValueError: the recipe is trained on pixels.
     """
-    vae = config.objective.latents_of()
-    if vae is None:
+    source = config.objective.latents_of()
+    if source is None:
         raise ValueError(f"recipe {config.name} is trained on pixels: there are no latents to keep")
-    store = Store.latents(cache, weights_id(vae))
+    store = Store.latents(cache, source.identity)
     with world() as here:
-        vae.to(here.device)
-        encode = partial(encoded, vae)
-        fill_latents(
-            store, clips, wanted, encode, batch_size=8, num_workers=num_workers, rank=here.rank, world_size=here.size
-        )
+        encode = partial(encoded, source.load().to(here.device))
+        for clips, those in wanted:
+            fill_latents(
+                store, clips, those, encode, batch_size=8, num_workers=num_workers, rank=here.rank, world_size=here.size
+            )
         if here.first:
-            _encode_captions(config, clips.table, cache, here.device)
+            captions = {caption for clips, _ in wanted for caption in all_captions(clips.table)}
+            _encode_captions(config, sorted(captions), cache, here.device)
     return store.location
 
 
@@ -62,7 +66,7 @@ def cache_requests(
         yield from planned_requests(plan_epoch(table, settings, seed=seed, epoch=epoch, world_size=world_size))
 
 
-def _encode_captions(config: TrainConfig, table: ClipTable, cache: str, device: torch.device) -> None:
+def _encode_captions(config: TrainConfig, captions: Sequence[str], cache: str, device: torch.device) -> None:
     """Both captions of all clips, unless what reads them is still to be trained."""
     text = config.objective.texts_of()
     if text is None:
@@ -70,5 +74,5 @@ def _encode_captions(config: TrainConfig, table: ClipTable, cache: str, device: 
     store = Store.text(cache, text.identity(seed=config.trainer.seed))
     encoder = text.encoder(seed=config.trainer.seed).eval().to(device)
     with torch.no_grad():
-        fill_text(store, all_captions(table), encoder.encode)
+        fill_text(store, captions, encoder.encode)
     logger.info("captions' vectors, for --set data.text_cache=: %s", store.location)

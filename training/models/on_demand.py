@@ -1,0 +1,42 @@
+"""A network that is only used, and loaded when it is first asked for: a run from caches never does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from training.models.vae import VaeConfig, VideoVae
+from training.models.weights import weights_id
+
+Network = TypeVar("Network")
+
+
+class OnDemand(Generic[Network]):
+    """A network that may have to be loaded."""
+
+    def __init__(self, load: Callable[[], Network]) -> None:
+        self._load = load
+        self.loaded: Network | None = None
+        """None until it was asked for."""
+
+    def __call__(self) -> Network:
+        """The network, the same one each time."""
+        if self.loaded is None:
+            self.loaded = self._load()
+        return self.loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeSource:
+    """An autoencoder that is only used."""
+
+    config: VaeConfig
+    identity: str
+    """16 hex digits that tell its weights from others."""
+    load: Callable[[], VideoVae]
+
+
+def at_hand(vae: VideoVae) -> VaeSource:
+    """One that is there already."""
+    return VaeSource(config=vae.config, identity=weights_id(vae), load=lambda: vae)
