@@ -49,10 +49,11 @@ COMMANDS = (
     push,
     relocate,
     status,
+    show,
     diff,
     validate,
-    *(curate, show_config, plan, filter_, caption, decide, cut, export, report, push, relocate, status, diff, validate),
-    *(show, forget, demo),
+    forget,
+    demo,
 )
 """In the order in which help lists them."""
 
