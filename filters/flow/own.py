@@ -1,7 +1,8 @@
 """What moves by itself, over and above the camera, and how far that is believed.
 
 A movement counts where the picture changes by more than noise, the flow explains that change, and what arrives changes
-the picture, too: then it counts fully, whatever the contrast. So the plain wall around a subject does not move with it.
+the picture, too: then it counts fully, whatever the contrast. So the plain wall around a subject does not move with it,
+but the plain places within it do (`flat`).
 Half a second shows slow movement best, the short pair fast movement, which a half second loses.
 """
 
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 
 from filters.flow.camera import GlobalMotion
+from filters.flow.flat import filled
 from filters.flow.planes import Field
 from filters.flow.small import found_again
 from preprocess.median import median
@@ -30,6 +32,9 @@ EXPLAINED = (0.2, 0.6)
 """Share of the change that the flow explains from which on it counts, and with which it counts fully."""
 FAST = 4.0
 """Percent a second, at which the short pair and the half second count alike: it is half a pixel a short step."""
+WHOLE_PIXEL = 1.0
+"""Pixels of a short step: what goes less far is denied in proportion to its square, as parts of a pixel change fine
+texture by as much as a wrong shift does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,9 +110,11 @@ def own_motion(stretch: Stretch, least: Floors, *, brief: bool = False) -> Own:
                 u, v = cv2.split(found)
                 gone = _moved_back(after, camera_u + u, camera_v + v)
         low, full = EXPLAINED
-        explained = (unmoved - _around(stretch.before, gone)) / np.maximum(unmoved - least.noise, 0.1)
+        moved = _around(stretch.before, gone)
+        explained = (unmoved - moved) / np.maximum(unmoved - least.noise, 0.1)
         both = np.minimum(changed, _arrives(changed, u, v))
         credit = both * np.clip((explained - low) / (full - low), 0, 1)
+        u, v, credit = filled(u, v, credit, (moved - unmoved) / np.float32(least.change))
     else:
         credit = changed
     return Own(u=u * stretch.unit, v=v * stretch.unit, credit=credit, unmoved=unmoved, after=after)
@@ -122,9 +129,11 @@ def joined(long: Own, short: Own, over_short: Stretch, least: Floors) -> tuple[F
     camera_u, camera_v = over_short.camera_pixels()
     pixels = np.float32(1 / over_short.unit)
     claimed = (camera_u + long.u * pixels, camera_v + long.v * pixels)
-    denied = _difference(over_short.before, short.after, *claimed) - short.unmoved
+    long_speed = cv2.magnitude(long.u, long.v)
+    told = np.minimum(long_speed * (pixels / np.float32(WHOLE_PIXEL)), 1) ** 2
+    denied = told * (_difference(over_short.before, short.after, *claimed) - short.unmoved)
     believed = long.credit * np.clip(1 - denied / least.change, 0, 1)
-    speed = np.maximum(cv2.magnitude(long.u, long.v) * believed, cv2.magnitude(short.u, short.v) * short.credit)
+    speed = np.maximum(long_speed * believed, cv2.magnitude(short.u, short.v) * short.credit)
     fast = speed**2 / (speed**2 + FAST**2)
     slow_part, fast_part = (1 - fast) * believed, fast * short.credit
     scale = np.maximum(believed, short.credit) / np.maximum(slow_part + fast_part, 1e-6)

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -136,6 +137,21 @@ def test_subject_before_a_still_camera_moves_as_fast_as_it_does(area, speed):
 )
 def test_light_noise_and_focus_are_no_motion(change, within):
     assert _subject(0.08, 10, change) == pytest.approx(_subject(0.08, 10), rel=within)
+
+
+@pytest.mark.parametrize("speed", [2, 10, 25])
+def test_what_is_plain_within_a_subject_moves_with_it(speed):
+    plain = cv2.ellipse(PICTURES[1].copy(), (320, 180), (50, 60), 0, 0, 360, 150, -1)  # 0.6 of the subject
+    look = before(PICTURES[0], plain, 0.25, speed)
+    assert _score([look(n / 24) for n in range(62)])["motion"] == pytest.approx(0.25 * speed, rel=0.25)
+
+
+def test_what_stands_still_and_is_enclosed_by_movement_does_not_move_with_it():
+    look, still = before(*PICTURES, 0.25, 4), texture(160, 140, seed=4)
+    frames = [look(n / 12) for n in range(31)]
+    for frame in frames:
+        frame[100:260, 190:330] = still
+    assert _score(frames, fps=12)["motion"] < 0.8 * _subject(0.25, 4)
 
 
 def test_hand_that_moves_for_a_quarter_of_the_time_counts_a_quarter():
