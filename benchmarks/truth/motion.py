@@ -41,6 +41,7 @@ BOUNDS: Bounds = {
     "pan*_error": Bound(most=0.04),
     "formats_error": Bound(most=0.04),
     "subject_*_error": Bound(most=0.3),
+    "handheld_subject_*_error": Bound(most=0.3),
     "same_take_blur*": Bound(most=0.25),
     "same_take_*": Bound(most=0.15),
     "static_*": Bound(most=0.1),
@@ -70,8 +71,11 @@ def tables(pictures: Sequence[Gray], seed: int) -> dict[str, float]:
         measured, word = _measured(clip, seed)
         kind = f"{clip.kind}_error" if clip.speed else f"{clip.kind}_percent_a_second"
         errors[kind].append(abs(measured / clip.speed - 1) if clip.speed else measured)
-        right.append(word == clip.word)
-        wrong.append(word is not None and word != clip.word)
+        if clip.word is None:
+            wrong.append(word == "static" and clip.moves)
+        else:
+            right.append(word == clip.word)
+            wrong.append(word is not None and word != clip.word)
     figures = {kind: float(np.median(all_)) for kind, all_ in errors.items()}
     return figures | {"words_right": float(np.mean(right)), "words_wrong": float(np.mean(wrong))}
 

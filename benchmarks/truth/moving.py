@@ -62,7 +62,7 @@ class Moving:
     kind: str
     speed: float
     word: str | None
-    """None where no single word is right; `static` and the like would still be wrong where `moves`."""
+    """None where no single word is right; `static` would still be wrong where `moves`."""
     look: Look
     moves: bool = True
     """Whether the camera moves."""
@@ -94,25 +94,29 @@ def camera(
     return seen
 
 
-def before(picture: Gray, subject: Gray, area: float, speed: float, *, background: float = 0.0) -> Look:
+def before(
+    picture: Gray, subject: Gray, area: float, speed: float, *, background: float = 0.0, push: float = 0.0
+) -> Look:
     """An oval cut from `subject`, of that share of the view, that goes to and fro at `speed`, or stands in the middle,
-    before `picture`, over which the camera goes right at `background`."""
+    before `picture`, over which the camera goes right at `background`; all of it shakes by up to `push`."""
     width, height = SIZE
     radius_y = min(0.45 * height, math.sqrt(1.2 * area * width * height / math.pi))
     radius_x = area * width * height / math.pi / radius_y
     cut = camera(subject, SIZE, zoom=1.4)
     y, x = np.indices((height, width), np.float32)
+    shake = _shake(push)
 
     def look(seconds: float) -> Gray:
-        ground = camera(picture, SIZE, right=background * (seconds - SECONDS / 2))
+        right, down = (swing(seconds) for swing in shake)
+        ground = camera(picture, SIZE, right=background * (seconds - SECONDS / 2) + right, down=down)
         room = width - 2 * radius_x
         there = (speed / 100 * width * seconds + 0.3 * room) % (2 * room) if speed else room / 2
-        middle = radius_x + (there if there < room else 2 * room - there)
-        inside = 1 - np.hypot((x - middle) / radius_x, (y - height / 2) / radius_y)
+        middle = radius_x + (there if there < room else 2 * room - there) - right / 100 * width
+        lower = -down / 100 * width
+        inside = 1 - np.hypot((x - middle) / radius_x, (y - height / 2 - lower) / radius_y)
         share = np.clip(inside * min(radius_x, radius_y) / 1.5 + 0.5, 0, 1)
-        shifted = cv2.warpAffine(
-            cut, np.array([[1, 0, middle - width / 2], [0, 1, 0]]), SIZE, borderMode=cv2.BORDER_REFLECT_101
-        )
+        there_now = np.array([[1, 0, middle - width / 2], [0, 1, lower]])
+        shifted = cv2.warpAffine(cut, there_now, SIZE, borderMode=cv2.BORDER_REFLECT_101)
         mixed: Gray = np.rint(ground + share * (shifted.astype(np.float32) - ground)).astype(np.uint8)
         return mixed
 
@@ -169,7 +173,7 @@ def _cameras(picture: Gray, number: int) -> Iterator[Moving]:
     for noise in (0.0, 8.0, 20.0):
         yield Moving(kind="static", speed=0, word="static", look=over({}), moves=False, change=Change(noise=noise))
     for push, said in ((0.5, "handheld"), (1.5, "shaky")):
-        look = over({"right": _swinging(push, 17.1), "down": _swinging(push, 23.3)})
+        look = over(dict(zip(("right", "down"), _shake(push), strict=True)))
         yield Moving(kind="shake", speed=0, word=said, look=look)
     for size, fps in (((426, 240), 12), ((1920, 1080), 25), ((360, 640), 60)):
         look = over({axis: _at(8 * sign)}, size)
@@ -188,6 +192,11 @@ def _swinging(push: float, radians_a_second: float) -> Path:
     return lambda t: push * math.sin(radians_a_second * t)
 
 
+def _shake(push: float) -> tuple[Path, Path]:
+    """To the right and down."""
+    return _swinging(push, 17.1), _swinging(push, 23.3)
+
+
 def _subjects(picture: Gray, subject: Gray) -> Iterator[Moving]:
     for area, speed in product(AREAS, SPEEDS):
         look, kind = (
@@ -198,6 +207,10 @@ def _subjects(picture: Gray, subject: Gray) -> Iterator[Moving]:
     for change, name in _changes():
         look = before(picture, subject, 0.08, 10.0)
         yield Moving(kind=f"subject_{name}", speed=0.8, word="static", look=look, moves=False, change=change)
+    for area, speed in product(AREAS[1:], SPEEDS[1:3]):
+        look = before(picture, subject, area, speed, push=0.5)
+        kind = f"handheld_subject_{area:.0%}_at_{speed:.0f}".replace("%", "_percent")
+        yield Moving(kind=kind, speed=area * speed, word=None, look=look)
     for area in (0.15, 0.3):
         look = before(picture, subject, area, 0.0, background=8.0)
         yield Moving(kind="tracking", speed=8 * (1 - area), word="tracking", look=look)
