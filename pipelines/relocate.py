@@ -45,7 +45,7 @@ class Relocated:
 
 
 def relocate(out: str, roots: Sequence[str], *, whole: bool = False) -> Relocated:
-    """Write the moves `A=B` into both tables, and into run.json for what comes next.
+    """Write the moves `A=B` into both tables and what is on its way there, and into run.json for what comes next.
 
     Files that are there have to be the manifest's: all by their size, and some, or with `whole` all, by their content
     id. Files that are not there move as well. A file takes the modification time that it has now, so that `curate` of
@@ -60,7 +60,8 @@ def relocate(out: str, roots: Sequence[str], *, whole: bool = False) -> Relocate
         run, _ = to_be_changed(manifest)
         table = manifest.sources()
         rows = [] if table is None else table.to_pylist()
-        moving = {row["uri"]: row for row in rows if moves.moved(row["uri"]) != row["uri"]}
+        known = (*manifest.part_sources(), *rows)
+        moving = {row["uri"]: row for row in known if moves.moved(row["uri"]) != row["uri"]}
         if not moving and not _any_clip(manifest, moves):
             raise ValueError(
                 f"{manifest.location!r}: none of its files is below {', '.join(a for a, _ in moves.moves)}"
@@ -72,6 +73,7 @@ def relocate(out: str, roots: Sequence[str], *, whole: bool = False) -> Relocate
         there = {uri: facts for uri, facts in sizes.items() if facts is not None}
         num_read = _refuse_others(moving, there, moves, whole=whole)
         hold.confirm()
+        manifest.rewrite_parts(lambda span: _moved_span(span, moves, there))
         manifest.replace_sources(
             [_moved_row(row, moves, there) for row in rows], {FINGERPRINT: str(run["fingerprint"])}
         )
@@ -126,6 +128,12 @@ def content_id_at(uri: str) -> str | None:
             return content_id(file)
     except MediaError:
         return None
+
+
+def _moved_span(span: Row, moves: Roots, there: Mapping[str, tuple[int, int]]) -> Row:
+    """A span of a file that is not in the tables yet."""
+    clips = [clip | {"source_uri": moves.moved(clip["source_uri"])} for clip in span["clips"] or ()]
+    return span | {"source": _moved_row(span["source"], moves, there), "clips": clips}
 
 
 def _moved_row(row: Row, moves: Roots, there: Mapping[str, tuple[int, int]]) -> Row:

@@ -93,6 +93,21 @@ class Manifest:
         """Store the result of a unit, as `part_table` makes it."""
         write_table(self._part(unit_id), table)
 
+    def part_sources(self) -> list[Row]:
+        """What the parts say of sources, span by span."""
+        return [span.source for span in self._spans()]
+
+    def rewrite_parts(self, changed: Callable[[Row], Row]) -> None:
+        """Change the parts' rows, each of a span with its `index`, `count`, `source` and `clips`."""
+        for name in self._parts():
+            table = self._read_part(name)
+            before = table.to_pylist()
+            after = [changed(row) for row in before]
+            if after != before:
+                write_table(
+                    storage.join(self.location, "parts", name), pa.Table.from_pylist(after, schema=table.schema)
+                )
+
     def settled_spans(self, again: Collection[str] = (), *, made_by: str | None = None) -> set[SpanKey]:
         """Spans that need no more work, from the parts. Sources that are done as a whole: see `settled_sources`.
 

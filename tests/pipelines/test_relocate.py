@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.__main__ import main
@@ -15,7 +16,7 @@ from pipelines.curate import curate
 from pipelines.filter import run_filter
 from pipelines.recipe import recipes
 from preprocess.io.settings import override
-from preprocess.manifest import Manifest
+from preprocess.manifest import Manifest, part_table
 from tests import videos
 
 SMALL = ["rules.short_side.min=none", "rules.text_area.max=none"]
@@ -86,6 +87,30 @@ def test_a_relocated_manifest_goes_on_where_it_was(here: Path, capsys: pytest.Ca
     done = curate(f"{here}/elsewhere", f"{here}/out", override(recipes.default(), SMALL), engine="in-process")
     assert done.outcomes.status == 0
     pd.testing.assert_frame_equal(before, pd.read_parquet(here / "out" / "sources"))
+
+
+def test_what_is_done_of_an_unfinished_film_stays_done(here: Path) -> None:
+    manifest = Manifest(f"{here}/out")
+    clips, sources = manifest.clips(), manifest.sources()
+    assert clips is not None
+    assert sources is not None
+    (here / "elsewhere" / "long.mp4").write_bytes((here / "elsewhere" / "a.mp4").read_bytes() + b"more")
+    facts = (here / "elsewhere" / "long.mp4").stat()
+    row = next(row for row in sources.to_pylist() if row["uri"].endswith("a.mp4"))
+    row |= {"uri": f"{here}/there/long.mp4", "size_bytes": facts.st_size, "modified_ns": 5, "source_id": None}
+    clip = next(clip for clip in clips.to_pylist() if clip["source_uri"].endswith("a.mp4"))
+    span = {
+        "key": (row["uri"], row["size_bytes"], 5, 0, 2),
+        "source": row,
+        "clips": [clip | {"source_uri": row["uri"], "preview": b"jpeg"}],
+    }
+    manifest.write_part("0" * 24, part_table([span], {}))
+    assert main(["relocate", f"{here}/out", f"{here}/there={here}/elsewhere"]) == 0
+    place = f"{here}/elsewhere/long.mp4"
+    assert manifest.settled_spans() == {(place, facts.st_size, facts.st_mtime_ns, 0, 2)}
+    (part,) = (here / "out" / "parts").glob("*.parquet")
+    (moved,) = pq.read_table(part)["clips"].to_pylist()[0]
+    assert moved == {name: value for name, value in span["clips"][0].items() if name in moved} | {"source_uri": place}
 
 
 def test_other_films_are_refused_and_nothing_is_changed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
