@@ -24,22 +24,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import pandas as pd
 
 from benchmarks.repeats.copies import COPIES
 from benchmarks.repeats.crowd import hash_config, write_crowd
 from benchmarks.repeats.films import MIRROR, ORIGINAL, Film, write_films
+from benchmarks.truth.material import SUFFIXES
 from filters.prints.film_print import FilmPrint
+from filters.prints.squares import squares_of
 from pipelines.curate import curate
 from pipelines.dedup.likeness import ByPhash
 from pipelines.dedup.run import dedup
+from preprocess.frames import ANALYSIS_LONG_SIDE, SAMPLES_PER_SECOND
 from preprocess.manifest import Manifest
+from preprocess.planes import resized
 
 ROOT = Path(__file__).resolve().parents[1]
+CLIP_SAMPLES = 12
+"""Of a clip of six seconds."""
 
 
 def main(folder: Path, work: Path, hashes: int) -> None:
     """Measure and print."""
+    cv2.setNumThreads(1)  # as in a worker
     films_in, out = work / "films", work / "out"
     films_in.mkdir(parents=True, exist_ok=True)
     films = write_films(folder, films_in)
@@ -48,6 +57,7 @@ def main(folder: Path, work: Path, hashes: int) -> None:
     for name, likeness in (("plain", ByPhash()), ("mirrored", ByPhash(mirrored=True))):
         dedup(os.fspath(out), likeness)
         figures[name] = accuracy(_clips(out), films)
+    figures["hash_per_decode"] = round(cost(folder), 4)
     if hashes:
         figures["crowd"] = crowd(work / "crowd", hashes, out)
     for name in ("plain", "mirrored"):
@@ -81,6 +91,30 @@ def accuracy(clips: pd.DataFrame, films: Mapping[str, Film]) -> dict[str, Any]:
         "pairs": len(pairs),
         "recall_of": {kind: round(share, 3) for kind, share in recall_of.items()},
     }
+
+
+def cost(folder: Path) -> float:
+    """CPU time of the hashes of all videos, in parts of that of decoding them."""
+    decoding = hashing = 0.0
+    for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
+        lumas = []
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            began = time.process_time()
+            for frame in container.decode(stream):
+                decoding += time.process_time() - began
+                if int((frame.time or 0) * SAMPLES_PER_SECOND) == len(lumas):
+                    luma = frame.to_ndarray(format="gray")
+                    scale = ANALYSIS_LONG_SIDE / max(luma.shape)
+                    lumas.append(resized(luma, *(round(side * scale) for side in luma.shape[::-1])))
+                began = time.process_time()
+        began = time.process_time()
+        for start in range(0, len(lumas), CLIP_SAMPLES):
+            film = FilmPrint.of(squares_of(lumas[start : start + CLIP_SAMPLES]))
+            assert film is None or film.to_bytes()
+        hashing += time.process_time() - began
+    return hashing / decoding
 
 
 def crowd(work: Path, hashes: int, out: Path) -> dict[str, Any]:

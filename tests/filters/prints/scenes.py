@@ -18,24 +18,24 @@ SIZE = (216, 384)
 WORDS = ("RIVER", "MOUNTAIN", "HOUSE OF", "SILENCE", "THE LAST", "STAR", "CHAPTER", "NIGHT AND", "FIRST", "STREET")
 
 
-def walk(seed: int, *, seconds: float = 5.0, start: float = 0.0) -> list[Frame]:
+def walk(seed: int, *, seconds: float = 5.0, start: float = 0.0, fps: int = FPS) -> list[Frame]:
     """A camera that wanders over a landscape; other seeds are other landscapes, and other starts later moments."""
     scene = texture(500, 700, seed=seed)
     draw = np.random.default_rng(seed)
     speed, turn = draw.uniform(30, 60, 2), draw.uniform(0, 6)
     return [
         _part(scene, 90 * np.sin(0.5 * t + turn) + speed[0] * 0.3 * t, 60 * np.cos(0.7 * t + turn))
-        for t in start + np.arange(round(seconds * FPS)) / FPS
+        for t in start + np.arange(round(seconds * fps)) / fps
     ]
 
 
-def street(seed: int, *, place: int = 0, walkers: int = 6, seconds: float = 5.0) -> list[Frame]:
+def street(seed: int, *, place: int = 0, walkers: int = 6, seconds: float = 5.0, fps: int = FPS) -> list[Frame]:
     """A camera that stands still; other seeds are other minutes of the same place."""
     height, width = SIZE
     scene, draw = texture(height, width, seed=place), np.random.default_rng(seed)
     paths = draw.uniform((0, 0.3, -0.3, -0.1, 0), (1, 0.9, 0.3, 0.1, 255), (walkers, 5))
     frames = []
-    for t in np.arange(round(seconds * FPS)) / FPS:
+    for t in np.arange(round(seconds * fps)) / fps:
         frame = scene.copy()
         for x, y, across, down, level in paths:
             at = int((x + across * t) * width), int((y + down * t) * height)
