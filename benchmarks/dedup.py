@@ -26,6 +26,7 @@ from typing import Any
 
 import av
 import cv2
+import numpy as np
 import pandas as pd
 
 from benchmarks.repeats.copies import COPIES
@@ -37,7 +38,7 @@ from filters.prints.squares import squares_of
 from pipelines.curate import curate
 from pipelines.dedup.likeness import ByPhash
 from pipelines.dedup.run import dedup
-from preprocess.frames import ANALYSIS_LONG_SIDE, SAMPLES_PER_SECOND
+from preprocess.frames import ANALYSIS_LONG_SIDE, SAMPLES_PER_SECOND, Plane
 from preprocess.manifest import Manifest
 from preprocess.planes import resized
 
@@ -97,7 +98,7 @@ def cost(folder: Path) -> float:
     """CPU time of the hashes of all videos, in parts of that of decoding them."""
     decoding = hashing = 0.0
     for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
-        lumas = []
+        lumas: list[Plane] = []
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
@@ -105,7 +106,7 @@ def cost(folder: Path) -> float:
             for frame in container.decode(stream):
                 decoding += time.process_time() - began
                 if int((frame.time or 0) * SAMPLES_PER_SECOND) == len(lumas):
-                    luma = frame.to_ndarray(format="gray")
+                    luma = frame.to_ndarray(format="gray").astype(np.uint8)
                     scale = ANALYSIS_LONG_SIDE / max(luma.shape)
                     lumas.append(resized(luma, *(round(side * scale) for side in luma.shape[::-1])))
                 began = time.process_time()

@@ -61,7 +61,7 @@ def candidate_pairs(
         del keys
         found = [
             _pairs(rows[ours], rows[theirs], first_other)
-            for some in _neighbours(runs, places[rows[order]])
+            for some in _neighbours(runs, order, rows, places)
             for ours, theirs in _near(entries, order, *some, hashing.least_cosine)
         ]
         new = np.setdiff1d(np.unique(np.concatenate([np.zeros(0, np.uint64), *found])), known, assume_unique=True)
@@ -86,16 +86,19 @@ def _keys(entries: npt.NDArray[np.int8], planes: npt.NDArray[np.float32]) -> npt
     return keys
 
 
-def _neighbours(runs: npt.NDArray[np.uint64], places: npt.NDArray[np.int64]) -> Iterator[tuple[Entries, Entries]]:
-    """Positions of two entries in the same run, (P,) each. Both arguments are in the order of the runs."""
+def _neighbours(
+    runs: npt.NDArray[np.uint64], order: Entries, rows: npt.NDArray[np.uint32], places: npt.NDArray[np.int64]
+) -> Iterator[tuple[Entries, Entries]]:
+    """Positions in `order`, which is that of the `runs`, of two entries in the same run: (P,) each."""
     if not len(runs):
         return
     starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1]]))
     lengths = np.diff(np.append(starts, len(runs)))
-    long = np.flatnonzero(np.repeat(lengths > NEIGHBOURS + 1, lengths))
+    is_long = lengths > NEIGHBOURS + 1
+    long, sizes = np.flatnonzero(np.repeat(is_long, lengths)), lengths[is_long]
     if len(long):
-        best = np.minimum.reduceat(places << 32 | np.arange(len(runs)), starts) & 0xFFFFFFFF
-        yield long, np.repeat(best, lengths)[long]
+        best = np.minimum.reduceat(places[rows[order[long]]] << 32 | long, np.cumsum(sizes) - sizes) & 0xFFFFFFFF
+        yield long, np.repeat(best, sizes)
     left = np.flatnonzero(np.repeat(lengths > 1, lengths))
     for distance in range(1, NEIGHBOURS + 1):
         left = left[left + distance < len(runs)]

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,6 @@ from preprocess.io.tables import PartedTable
 from preprocess.manifest import Manifest
 
 PAIRS_AT_A_TIME = 1 << 14
-MOST_OTHERS = 1 << 32
-"""Rows that can be told apart in a pair."""
 
 _log = logging.getLogger("clipmill")
 Rows = npt.NDArray[np.int64]
@@ -76,11 +73,9 @@ def dedup(out: str, likeness: Likeness, *, against: str | None = None) -> Dedupl
             seen = len(np.unique(spool.rows()[spool.rows() < table.num_rows]))
             leaders = _leaders(likeness, spool, ranks)
         marks = _Marks(leaders, table, others, None if other is None else other.location)
-        settle = settling(manifest, config, marks)
+        settle = settling(manifest, config, marks, reads=("caption",))
         hold.confirm()
-        manifest.rewrite_clips(
-            lambda clips: settle(decided(config, marks(clips), measured=False)), _noted(run, likeness)
-        )
+        manifest.rewrite_clips(lambda clips: settle(decided(config, marks(clips), measured=False)), run)
         offer_report(manifest)
     repeats = leaders >= 0 if others is not None else (leaders >= 0) & (leaders != np.arange(len(leaders)))
     return Deduplicated(
@@ -101,7 +96,6 @@ def clear(out: str) -> None:
     manifest = Manifest(out)
     with exclusive(manifest.location) as hold:
         run, config = to_be_changed(manifest)
-        run.pop("dedup", None)
         hold.confirm()
         manifest.rewrite_clips(lambda clips: decided(config, without_columns(clips), measured=False), run)
         offer_report(manifest)
@@ -124,8 +118,6 @@ def _after_one_another(table: PartedTable, others: PartedTable | None) -> Iterat
     """Both tables, each with the number of its first row."""
     yield table, 0
     if others is not None:
-        if table.num_rows + others.num_rows > MOST_OTHERS:
-            raise ValueError(f"{table.num_rows + others.num_rows:,} clips; allowed are {MOST_OTHERS:,} in both")
         yield others, table.num_rows
 
 
@@ -162,11 +154,6 @@ def _repeats(likeness: Likeness, spool: Spool, places: Rows, first_other: int | 
             found.append((low[same], high[same]))
         _log.info("%d/%d hashes, %d new pairs", number, likeness.hashing.hashes, len(pairs))
     return np.concatenate([low for low, _ in found]), np.concatenate([high for _, high in found])
-
-
-def _noted(run: dict[str, Any], likeness: Likeness) -> dict[str, Any]:
-    """run.json, with what clips were compared by."""
-    return run | {"dedup": {"column": likeness.column}}
 
 
 class _Marks:

@@ -34,10 +34,13 @@ DUPLICATE_COLUMNS = tuple(
 BETTER_CLIP, OTHER_MANIFEST = f"{OF}:better_clip", f"{OF}:other_manifest"
 
 
-def settling(manifest: Manifest, config: CurateConfig, change: Change | None = None) -> Change:
+def settling(
+    manifest: Manifest, config: CurateConfig, change: Change | None = None, *, reads: Sequence[str] | None = None
+) -> Change:
     """What gives `duplicate_of` and the reasons that follow from it to rows that the other rules have decided.
 
-    It takes the rows of the table in their order. `change` is what they are before they are decided.
+    It takes the rows of the table in their order. `change` is what they are before they are decided, and `reads` those
+    columns that it needs beside those that decide; None for all.
 
     Raises:
         ValueError: the columns of `dedup` are not of its making.
@@ -48,8 +51,8 @@ def settling(manifest: Manifest, config: CurateConfig, change: Change | None = N
     if GROUP not in schema.names:
         return lambda clips: clips
     check_columns(schema)
-    columns = [*RANKED, *ruled_columns(config), GROUP, OF, IN] if change is None else None
-    batches = table.batches(None if columns is None else list(dict.fromkeys(columns)))
+    columns = [*RANKED, *ruled_columns(config), GROUP, OF, IN, *(reads or ())]
+    batches = table.batches(None if change is not None and reads is None else list(dict.fromkeys(columns)))
     members = [_Members.of(config, batch if change is None else change(batch)) for batch in batches]
     return _Settled(_elected(members), table.num_rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -129,7 +128,6 @@ def test_again_it_changes_nothing_and_cleared_it_leaves_nothing(tmp_path: Path) 
     pd.testing.assert_frame_equal(once, found(by(ByPhash(), out)))
     clear(str(out))
     pd.testing.assert_frame_equal(before, found(out))
-    assert "dedup" not in json.loads((out / "run.json").read_text())
 
 
 def test_mirrored_copies_are_found_where_that_is_asked_for(tmp_path: Path) -> None:
