@@ -188,7 +188,7 @@ function notes(column, own) {
 }
 function differenceOf(now, before) {
   const number = Math.round(now.clips) - Math.round(before.clips), length = now.seconds - before.seconds;
-  return number === 0 && Math.abs(length) < .05 ? "no change" : `${signed(plural(Math.abs(number), "clip"), number)}, ${signed(play(Math.abs(length)), length)}`;
+  return number === 0 && Math.abs(length) < .05 ? "no change" : about(`${signed(plural(Math.abs(number), "clip"), number)}, ${signed(play(Math.abs(length)), length)}`);
 }
 /* Buttons stay the same ones: what is rebuilt while a finger is on it cannot be pressed. */
 const ruleItem = lazily((column) => {

@@ -58,7 +58,7 @@ const constantColumns = new Set(explorable.filter((column) => rowCount > 1 && sc
 const constantFacts = new Set(Object.keys(clips.facts).filter((name) => rowCount > 1 && facts(name).texts.length === 1 && facts(name).codes.every((code) => code === 1)));
 function constants() {
   const said = [...[...constantColumns].map((column) => `${words(column)} ${score(scores(column)[0])}`), ...[...constantFacts].map((name) => `${words(name)} ${visible(facts(name).texts[0]).slice(0, 60)}`)];
-  return said.length ? `The same for every clip: ${said.join(", ")}.` : "";
+  return said.length ? `The same for every clip${isSample ? " in this page" : ""}: ${said.join(", ")}.` : "";
 }
 function drawSegments() {
   const differing = changedColumns(state.bounds).length ? tally(changes(judged(state.bounds))).clips : 0;

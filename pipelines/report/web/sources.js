@@ -70,6 +70,16 @@ function showSource(key) {
   at("source").focus({ preventScroll: true });
   at("source").scrollIntoView({ block: "start" });
 }
+/* Large: each clip with what became of it, a line at each cut. The list below says the same to those who do not see it. */
+function filmLine(made, rows) {
+  const long = ({ row, from, to }) => row === undefined ? to - from : seconds[row];
+  const drawn = ({ row, from, to }) => {
+    if (row === undefined) return el("span", { class: "none", title: `${clock(from)} \u2013 ${clock(to)}` });
+    const kept = status.of(row) === "kept", said = kept ? "kept" : reasonsOf(row).map(reasonWords).join(", ");
+    return button(said, { class: kept ? "kept" : "lost", tabindex: "-1", title: `${span(row)} ${said}` }, () => openClip(row, rows));
+  };
+  return el("div", { class: "film-line", "aria-hidden": "true" }, made.map((piece) => style(drawn(piece), { "flex-grow": Math.max(.001, long(piece)) })));
+}
 /* One source: its time line, then each stretch of it with what became of it. */
 function drawSource() {
   const box = at("source"), key = state.source, rows = rowsOfSource().get(key);
@@ -80,7 +90,7 @@ function drawSource() {
   const line = ({ row, from, to }) => row === undefined
     ? el("li", { class: "gap" }, el("span", { class: "span" }, `${clock(from)} \u2013 ${clock(to)}`), el("span", {}, unseen ? "in no clip of this page" : `in no clip: ${whyNone(from, to, source)}`), el("span", { class: "num" }, play(to - from)))
     : el("li", {}, button(span(row), { class: "link span" }, () => openClip(row, rows)), el("span", { class: status.of(row) === "kept" ? "ok" : "bad" }, status.of(row) === "kept" ? "kept" : reasonsOf(row).map(reasonWords).join(", ")), el("span", { class: "num" }, play(seconds[row])));
-  box.append(el("h3", { class: "name", dir: "auto" }, visible(key || "unnamed")), el("p", { class: "note" }, facts.join(" \u00b7 ")), timeLine(key, 40), el("ol", { class: "pieces" }, made.map(line)),
+  box.append(el("h3", { class: "name", dir: "auto" }, visible(key || "unnamed")), el("p", { class: "note" }, facts.join(" \u00b7 ")), filmLine(made, rows), el("ol", { class: "pieces" }, made.map(line)),
     el("p", {}, button("Show its clips as cards", { class: "plain" }, () => showClips({ source: key })), " ", button("Close this source", { class: "plain" }, () => change({ source: "" }))));
 }
 function unusedSources(section) {
