@@ -15,7 +15,8 @@ from pipelines.report.tally import Rows
 _WEB = Path(__file__).with_name("web")
 _SCRIPTS = (
     *("words", "elements", "table", "bounds", "state", "pictures"),
-    *("summary", "fall", "plot", "edges", "explore", "find", "card", "sources", "origin", "start"),
+    *("summary", "fall", "plot", "edges", "drag", "rules", "change", "detail", "explore"),
+    *("find", "card", "timeline", "sources", "origin", "start"),
 )
 """In this order: each uses what those before it define."""
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

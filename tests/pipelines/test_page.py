@@ -157,6 +157,8 @@ def test_what_the_page_counts_is_what_the_copied_command_makes(browser, tmp_path
     said = browser.one("#would-keep").text
     assert said.startswith(f"{len(kept)} clips, ")
     assert line.count("--set") == 5
+    browser.run("change({status: 'changed'})")
+    assert set(browser.run("found.map(row => clips.id[row])")) == before ^ kept
     assert browser.console_errors() == []
     assert run_command(line) == 0
     assert kept_ids(out) == kept
@@ -165,6 +167,41 @@ def test_what_the_page_counts_is_what_the_copied_command_makes(browser, tmp_path
     assert browser.one("h1").text.startswith(f"{len(kept)} of ")
     seconds = pq.read_table(out / "clips").to_pandas().query("status == 'kept'").duration_seconds.sum()
     assert said.endswith(browser.run(f"play({seconds})"))
+
+
+@pytest.mark.slow
+def test_any_bounds_together_keep_what_the_rules_do(browser, tmp_path) -> None:
+    out, draw = tmp_path / "out", np.random.default_rng(5)
+    manifest(out)
+    clips = pq.read_table(out / "clips")
+    ids = np.array(clips["clip_id"].to_pylist())
+    browser.open(out / "report.html")
+    columns = (
+        "duration_seconds",
+        "motion",
+        "visual_quality",
+        "one_shot",
+        "text_area",
+        "contrast",
+        "has_audio",
+        "short_side",
+    )
+    kept_some = 0
+    for _ in range(40):
+        rules = []
+        for column in draw.choice(columns, draw.integers(1, 5), replace=False):
+            values = np.sort(clips[column].cast(pa.float64(), safe=False).drop_null().to_numpy())
+            low, high = np.sort(values[np.sort(draw.integers(0, len(values), 2))] + draw.choice([0, 0, 1e-9, -0.01]))
+            low, high = (float(end) if np.isfinite(end) else None for end in (low, high))
+            rules.append(Range(column=str(column), min=low, max=None if draw.random() < 0.5 else high))
+        expected = set(ids[reasons_against(replace(CONFIG, rules=tuple(rules)), clips).value_lengths().to_numpy() == 0])
+        script = (
+            "const {against} = judged(new Map(arguments[0])); return clips.id.filter((id, row) => against[row] === 0)"
+        )
+        pairs = [[rule.column, [rule.min, rule.max]] for rule in rules]
+        assert set(browser.driver.execute_script(script, pairs)) == expected
+        kept_some += bool(expected)
+    assert kept_some > 10
 
 
 @pytest.mark.slow

@@ -8,20 +8,36 @@ function make(namespace, tag, attributes, children) {
 }
 const el = (tag, attributes, ...children) => make(null, tag, attributes, children);
 const svg = (tag, attributes, ...children) => make("http://www.w3.org/2000/svg", tag, attributes, children);
-const style = (element, properties) => { for (const [key, value] of Object.entries(properties)) element.style.setProperty(key, value); return element; };
-const on = (element, type, handler) => { element.addEventListener(type, handler); return element; };
-const button = (label, attributes, handler) => on(el("button", { type: "button", ...attributes }, label), "click", handler);
-const named = (tag, text, full, attributes) => el(tag, { class: "name", dir: "auto", title: full == null ? null : visible(full), ...attributes }, text);
+const style = (element, properties) => {
+  for (const [key, value] of Object.entries(properties)) element.style.setProperty(key, value);
+  return element;
+};
+const on = (element, type, handler) => {
+  element.addEventListener(type, handler);
+  return element;
+};
+const button = (label, attributes, handler) =>
+  on(el("button", { type: "button", ...attributes }, label), "click", handler);
+const named = (tag, text, full, attributes) =>
+  el(tag, { class: "name", dir: "auto", title: full == null ? null : visible(full), ...attributes }, text);
 const option = (value, label) => el("option", { value }, label);
 /* Once a frame at most, with the newest arguments. */
 function perFrame(action) {
   let waiting = null;
   return (...given) => {
-    if (waiting === null) requestAnimationFrame(() => { const last = waiting; waiting = null; action(...last); });
+    if (waiting === null)
+      requestAnimationFrame(() => {
+        const last = waiting;
+        waiting = null;
+        action(...last);
+      });
     waiting = given;
   };
 }
 function after(milliseconds, action) {
   let timer = 0;
-  return (...given) => { clearTimeout(timer); timer = setTimeout(() => action(...given), milliseconds); };
+  return (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => action(...given), milliseconds);
+  };
 }

@@ -3,15 +3,27 @@ const PAGE = 24;
 let found = [];
 let shownCards = PAGE;
 const listedReasons = new Set(data.reasons.map((step) => step.reason));
-const hasReason = (row, reason) => reasonsOf(row).includes(reason) || (reason === "other_reasons" && reasonsOf(row).some((own) => !listedReasons.has(own)));
-const haystack = lazily((row) => [caption.of(row), uri.of(row), clips.id[row], ...reasonsOf(row), ...reasonsOf(row).map(reasonWords), status.of(row)].join(" ").toLowerCase());
-const keyOf = (row) => state.sort === "start" ? start[row] : state.sort === "seconds" ? seconds[row] : scores(state.sort)[row];
+const hasReason = (row, reason) =>
+  reasonsOf(row).includes(reason) ||
+  (reason === "other_reasons" && reasonsOf(row).some((own) => !listedReasons.has(own)));
+const haystack = lazily((row) =>
+  [caption.of(row), uri.of(row), clips.id[row], ...reasonsOf(row), ...reasonsOf(row).map(reasonWords), status.of(row)]
+    .join(" ")
+    .toLowerCase(),
+);
+const keyOf = (row) =>
+  state.sort === "start" ? start[row] : state.sort === "seconds" ? seconds[row] : scores(state.sort)[row];
 /* Which clips the moved bounds decide otherwise than the table has it. */
 const changes = (verdict) => (row) => (verdict.against[row] === 0) !== (status.of(row) === "kept");
 
 function findClips() {
-  const wanted = state.q.toLowerCase().split(/\s+/).filter(Boolean), differs = state.status === "changed" ? changes(judged(state.bounds)) : null;
-  const ranges = state.ranges.map(([column, low, high]) => [scores(column), low == null ? -Infinity : low, high == null ? Infinity : high]);
+  const wanted = state.q.toLowerCase().split(/\s+/).filter(Boolean),
+    differs = state.status === "changed" ? changes(judged(state.bounds)) : null;
+  const ranges = state.ranges.map(([column, low, high]) => [
+    scores(column),
+    low == null ? -Infinity : low,
+    high == null ? Infinity : high,
+  ]);
   const rows = [];
   for (let row = 0; row < rowCount; row++) {
     if (differs ? !differs(row) : state.status !== "all" && status.of(row) !== state.status) continue;
@@ -22,7 +34,9 @@ function findClips() {
     rows.push(row);
   }
   if (state.sort) {
-    const key = keyOf, known = (row) => !Number.isNaN(key(row)), turn = state.up ? 1 : -1;
+    const key = keyOf,
+      known = (row) => !Number.isNaN(key(row)),
+      turn = state.up ? 1 : -1;
     rows.sort((a, b) => known(b) - known(a) || (known(a) ? (key(a) - key(b) || 0) * turn : 0) || a - b);
   }
   return rows;
@@ -31,39 +45,146 @@ function drawFind() {
   const section = at("find");
   section.hidden = !totals.clips;
   if (section.hidden) return;
-  const many = isSample ? ` Of ${count(totals.clips)} clips, this page holds ${count(rowCount)}: a fair sample of ${count(clips.fair)}, and some of each reason.` : "";
-  const search = on(el("input", { type: "search", id: "q", placeholder: "caption, file, reason, id", "aria-label": "Search clips", autocomplete: "off", spellcheck: "false" }), "input", after(120, () => change({ q: search.value }, true)));
-  const segments = [["all", "All"], ["kept", "Kept"], ["rejected", "Rejected"], ["failed", "Failed"], ["changed", "Would change"]].map(([key, label]) => button(label, { "data-status": key }, () => change({ status: key, ...(key === "kept" ? { reason: "" } : {}) })));
-  const select = (id, label, options, handler) => { const made = on(el("select", { id }, options), "change", () => handler(made.value)); return el("label", {}, `${label} `, made); };
+  const many = isSample
+    ? ` Of ${count(totals.clips)} clips, this page holds ${count(rowCount)}: a fair sample of ${count(clips.fair)}, and some of each reason.`
+    : "";
+  const search = on(
+    el("input", {
+      type: "search",
+      id: "q",
+      placeholder: "caption, file, reason, id",
+      "aria-label": "Search clips",
+      autocomplete: "off",
+      spellcheck: "false",
+    }),
+    "input",
+    after(120, () => change({ q: search.value }, true)),
+  );
+  const segments = [
+    ["all", "All"],
+    ["kept", "Kept"],
+    ["rejected", "Rejected"],
+    ["failed", "Failed"],
+    ["changed", "Would change"],
+  ].map(([key, label]) =>
+    button(label, { "data-status": key }, () => change({ status: key, ...(key === "kept" ? { reason: "" } : {}) })),
+  );
+  const select = (id, label, options, handler) => {
+    const made = on(el("select", { id }, options), "change", () => handler(made.value));
+    return el("label", {}, `${label} `, made);
+  };
   const measures = explorable.map((column) => option(column, words(column)));
-  const from = el("input", { type: "text", id: "where-low", size: 5, placeholder: "least", "aria-label": "Least score", inputmode: "decimal" }), to = el("input", { type: "text", id: "where-high", size: 5, placeholder: "most", "aria-label": "Most score", inputmode: "decimal" });
-  const where = el("select", { id: "where", "aria-label": "Score to filter by" }, option("", "any score"), measures.map((one) => one.cloneNode(true)));
-  const add = () => { if (where.value && (from.value.trim() || to.value.trim())) change({ ranges: [...state.ranges.filter(([column]) => column !== where.value), [where.value, numberIn(from.value.trim()), numberIn(to.value.trim())]] }); };
-  for (const input of [from, to]) on(input, "keydown", (event) => { if (event.key === "Enter") add(); });
+  const from = el("input", {
+      type: "text",
+      id: "where-low",
+      size: 5,
+      placeholder: "least",
+      "aria-label": "Least score",
+      inputmode: "decimal",
+    }),
+    to = el("input", {
+      type: "text",
+      id: "where-high",
+      size: 5,
+      placeholder: "most",
+      "aria-label": "Most score",
+      inputmode: "decimal",
+    });
+  const where = el(
+    "select",
+    { id: "where", "aria-label": "Score to filter by" },
+    option("", "any score"),
+    measures.map((one) => one.cloneNode(true)),
+  );
+  const add = () => {
+    if (where.value && (from.value.trim() || to.value.trim()))
+      change({
+        ranges: [
+          ...state.ranges.filter(([column]) => column !== where.value),
+          [where.value, numberIn(from.value.trim()), numberIn(to.value.trim())],
+        ],
+      });
+  };
+  for (const input of [from, to])
+    on(input, "keydown", (event) => {
+      if (event.key === "Enter") add();
+    });
   section.append(
     el("p", { class: "note" }, constants(), many),
-    el("div", { class: "controls" }, search, el("div", { class: "segments", role: "group", "aria-label": "Status" }, segments),
-      data.reasons.length ? select("reason", "Reason", [option("", "any"), ...data.reasons.map((step) => option(step.reason, `${reasonWords(step.reason).slice(0, 80)} (${count(step.total)})`))], (reason) => change({ reason, ...(reason && state.status === "kept" ? { status: "all" } : {}) })) : null,
-      el("span", { class: "together" }, select("sort", "Order", [option("", "shuffled"), ...measures, option("start", "start time"), option("seconds", "length")], (sort) => change({ sort })), button("", { class: "plain", id: "direction" }, () => change({ up: !state.up }))),
-      explorable.length ? el("span", { class: "together" }, where, from, to, button("Filter", { class: "plain", id: "add" }, add)) : null),
-    el("div", { class: "found" }, el("ul", { class: "chips", id: "chips" }), el("p", { class: "shown", id: "shown", role: "status" })),
+    el(
+      "div",
+      { class: "controls" },
+      search,
+      el("div", { class: "segments", role: "group", "aria-label": "Status" }, segments),
+      data.reasons.length
+        ? select(
+            "reason",
+            "Reason",
+            [
+              option("", "any"),
+              ...data.reasons.map((step) =>
+                option(step.reason, `${reasonWords(step.reason).slice(0, 80)} (${count(step.total)})`),
+              ),
+            ],
+            (reason) => change({ reason, ...(reason && state.status === "kept" ? { status: "all" } : {}) }),
+          )
+        : null,
+      el(
+        "span",
+        { class: "together" },
+        select(
+          "sort",
+          "Order",
+          [option("", "shuffled"), ...measures, option("start", "start time"), option("seconds", "length")],
+          (sort) => change({ sort }),
+        ),
+        button("", { class: "plain", id: "direction" }, () => change({ up: !state.up })),
+      ),
+      explorable.length
+        ? el("span", { class: "together" }, where, from, to, button("Filter", { class: "plain", id: "add" }, add))
+        : null,
+    ),
+    el(
+      "div",
+      { class: "found" },
+      el("ul", { class: "chips", id: "chips" }),
+      el("p", { class: "shown", id: "shown", role: "status" }),
+    ),
     el("div", { class: "cards", id: "cards" }),
-    button("", { class: "plain more", id: "more" }, more));
-  views.push((before) => { if (["q", "status", "reason", "source", "sort", "up", "ranges"].some((key) => before[key] !== state[key]) || (state.status === "changed" && before.bounds !== state.bounds)) showFound(); drawSegments(); });
+    button("", { class: "plain more", id: "more" }, more),
+  );
+  views.push((before) => {
+    if (
+      ["q", "status", "reason", "source", "sort", "up", "ranges"].some((key) => before[key] !== state[key]) ||
+      (state.status === "changed" && before.bounds !== state.bounds)
+    )
+      showFound();
+    drawSegments();
+  });
   showFound();
   drawSegments();
 }
 /* What is the same for each clip is told once, here. */
-const constantColumns = new Set(explorable.filter((column) => rowCount > 1 && scores(column).every((value) => value === scores(column)[0])));
-const constantFacts = new Set(Object.keys(clips.facts).filter((name) => rowCount > 1 && facts(name).texts.length === 1 && facts(name).codes.every((code) => code === 1)));
+const constantColumns = new Set(
+  explorable.filter((column) => rowCount > 1 && scores(column).every((value) => value === scores(column)[0])),
+);
+const constantFacts = new Set(
+  Object.keys(clips.facts).filter(
+    (name) => rowCount > 1 && facts(name).texts.length === 1 && facts(name).codes.every((code) => code === 1),
+  ),
+);
 function constants() {
-  const said = [...[...constantColumns].map((column) => `${words(column)} ${score(scores(column)[0])}`), ...[...constantFacts].map((name) => `${words(name)} ${visible(facts(name).texts[0]).slice(0, 60)}`)];
+  const said = [
+    ...[...constantColumns].map((column) => `${words(column)} ${score(scores(column)[0])}`),
+    ...[...constantFacts].map((name) => `${words(name)} ${visible(facts(name).texts[0]).slice(0, 60)}`),
+  ];
   return said.length ? `The same for every clip${isSample ? " in this page" : ""}: ${said.join(", ")}.` : "";
 }
 function drawSegments() {
   const differing = changedColumns(state.bounds).length ? tally(changes(judged(state.bounds))).clips : 0;
   for (const one of document.querySelectorAll("[data-status]")) {
-    const key = one.dataset.status, number = { all: totals.clips, changed: differing }[key] ?? totals[key];
+    const key = one.dataset.status,
+      number = { all: totals.clips, changed: differing }[key] ?? totals[key];
     one.setAttribute("aria-pressed", key === state.status);
     one.hidden = !number && ["failed", "changed"].includes(key) && key !== state.status;
     one.textContent = `${{ all: "All", kept: "Kept", rejected: "Rejected", failed: "Failed", changed: "Would change" }[key]} ${count(number)}`;
@@ -78,12 +199,20 @@ function showFound() {
   at("direction").hidden = !state.sort;
   at("direction").textContent = state.up ? "\u2191" : "\u2193";
   at("direction").setAttribute("aria-label", state.up ? "Lowest first; turn" : "Highest first; turn");
-  const chip = (label, changes) => el("li", {}, button(`${label} \u00d7`, { class: "chip", "aria-label": `Remove the filter: ${label}` }, () => change(changes)));
+  const chip = (label, changes) =>
+    el(
+      "li",
+      {},
+      button(`${label} \u00d7`, { class: "chip", "aria-label": `Remove the filter: ${label}` }, () => change(changes)),
+    );
   at("chips").replaceChildren(
     ...(state.source ? [chip(`source ${baseName(state.source)}`, { source: "" })] : []),
-    ...state.ranges.map(([column, ...range]) => chip(`${words(column)} ${boundWords(range)}`, { ranges: state.ranges.filter(([other]) => other !== column) })),
+    ...state.ranges.map(([column, ...range]) =>
+      chip(`${words(column)} ${boundWords(range)}`, { ranges: state.ranges.filter(([other]) => other !== column) }),
+    ),
     ...(state.reason ? [chip(reasonWords(state.reason), { reason: "" })] : []),
-    ...(state.q ? [chip(`\u201c${visible(state.q)}\u201d`, { q: "" })] : []));
+    ...(state.q ? [chip(`\u201c${visible(state.q)}\u201d`, { q: "" })] : []),
+  );
   at("cards").replaceChildren();
   addCards(0);
 }
@@ -95,10 +224,12 @@ function more() {
   if (first) first.querySelector("button").focus({ preventScroll: true });
 }
 function addCards(from) {
-  const to = Math.min(shownCards, found.length), length = found.reduce((sum, row) => sum + seconds[row], 0);
+  const to = Math.min(shownCards, found.length),
+    length = found.reduce((sum, row) => sum + seconds[row], 0);
   at("cards").append(...found.slice(from, to).map(card));
   if (!found.length) at("cards").append(el("p", { class: "empty" }, "No clip fits this choice."));
-  at("shown").textContent = `Showing ${count(to)} of ${plural(found.length, "clip")}${isSample ? " in this page" : ""}, ${play(length)}`;
+  at("shown").textContent =
+    `Showing ${count(to)} of ${plural(found.length, "clip")}${isSample ? " in this page" : ""}, ${play(length)}`;
   at("more").hidden = to >= found.length;
   at("more").textContent = `Show ${count(Math.min(PAGE * 2, found.length - to))} more`;
 }
