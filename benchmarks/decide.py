@@ -1,19 +1,24 @@
-"""What moving bounds costs: CPU time and memory of `decide` over a manifest of any length, report included.
+"""What moving bounds costs: CPU time and memory of `decide` over a manifest of any length, report included, and of what
+says what it would change (`--dry-run`, of a percentile), what it changed (`diff`), takes it back (`--undo`), and sees
+whether all is whole (`validate`).
 
     python -m benchmarks.decide --rows 1000000 [--vectors 768] [--folder DIR]
 
 Makes a manifest of the default recipe with generated values in a temporary folder, and runs the command itself in a
 process of its own. One bound is tightened and one loosened, so that a tenth of the clips change sides both ways: some
 lose their caption and some are described for the first time. With `--vectors`, the clips have an `embedding`, too.
-The last line is JSON.
+The table that is taken back has to be that of before, byte for byte. Ids of generated clips are not those of their
+spans, which `validate` finds out. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +35,7 @@ from pipelines.recipe.recorded import run_of
 from preprocess.io import storage
 from preprocess.io.tables import write_parts, write_table
 from preprocess.manifest import PREVIEW_GROUP_ROWS, PREVIEW_ROWS, Manifest
-from preprocess.schema import SOURCE_SCHEMA, clip_schema
+from preprocess.schema import FINGERPRINT, SCHEMA_VERSION, SOURCE_SCHEMA, clip_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 MOVED = ("rules.motion.min=0.7", "rules.text_area.max=0.06")
@@ -44,31 +49,53 @@ CAMERAS = ("static", "pan_left", "pan_right", "zoom_in", "shaky", None)
 
 def main(rows: int, vectors: int, folder: str | None) -> None:
     """Make the manifest, decide, and print."""
-    with tempfile.TemporaryDirectory(dir=folder) as out:
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        out, before = Path(work, "out"), Path(work, "before")
         # not here: the kernel counts what a process held when it started another one as memory of that one, too
-        maker = multiprocessing.get_context("spawn").Process(target=generate, args=(out, rows, vectors))
+        maker = multiprocessing.get_context("spawn").Process(target=generate, args=(os.fspath(out), rows, vectors))
         maker.start()
         maker.join()
-        began = time.monotonic()
-        command = [sys.executable, "-m", "pipelines", "decide", out]
-        process = subprocess.Popen([*command, *(f"--set={moved}" for moved in MOVED)], cwd=ROOT, stdout=sys.stderr)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - began
-        if status:
-            raise SystemExit(f"decide ended with status {status}")
-    figures = {
-        "rows": rows,
+        for name in ("clips", "sources"):
+            shutil.copytree(out / name, before / name)
+        shutil.copy(out / "run.json", before)
+        figures = {
+            "dry_run": _measured("decide", out, "--dry-run", "--set=rules.motion.min=p10"),
+            "decide": _measured("decide", out, *(f"--set={moved}" for moved in MOVED)),
+            "diff": _measured("diff", before, out),
+            "undo": _measured("decide", out, "--undo"),
+            "validate": _measured("validate", out, status=1),
+        }
+        if not _are_same(before / "clips", out / "clips") or list((out / "history").iterdir()):
+            raise SystemExit("what was taken back is not the table of before")
+    print(json.dumps({"rows": rows, **figures}))
+
+
+def _measured(*arguments: str | Path, status: int = 0) -> dict[str, float]:
+    """What a command takes; it ends with `status`."""
+    began = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "pipelines", *arguments], cwd=ROOT, stdout=sys.stderr)
+    _, code, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    if os.waitstatus_to_exitcode(code) != status:
+        raise SystemExit(f"{arguments[0]} ended with status {os.waitstatus_to_exitcode(code)}")
+    return {
         "seconds": round(seconds, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_rss_mb": usage.ru_maxrss // 1024,
     }
-    print(json.dumps(figures))
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Whether two folders have the same files, byte for byte."""
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (one, other)]
+    return names[0] == names[1] and filecmp.cmpfiles(one, other, names[0], shallow=False)[0] == names[0]
 
 
 def generate(out: str, rows: int, vectors: int) -> None:
     """A manifest at `out` as the default recipe leaves it, of clips that do not exist."""
     manifest, config = Manifest(out), recipes.default()
     run = run_of(config) | {"source": "/videos", "wall_seconds": 1.0}
+    metadata = {FINGERPRINT: run["fingerprint"], "clipmill_schema_version": str(SCHEMA_VERSION)}
     schema = clip_schema(dict(config.columns) | ({"embedding": list} if vectors else {}))
     models = [
         decided(config, _batch(schema, np.random.default_rng(seed), vectors), measured=True)
@@ -82,9 +109,10 @@ def generate(out: str, rows: int, vectors: int) -> None:
             _write_previews(manifest, placed["clip_id"])
             yield placed
 
-    write_parts(storage.join(manifest.location, "clips"), batches(), schema)
+    write_parts(storage.join(manifest.location, "clips"), batches(), schema.with_metadata(metadata))
     sources = -(-rows // CLIPS_OF_SOURCE)
     said = {"uri": [_uri(source) for source in range(sources)], "status": ["ok"] * sources, "codec": ["h264"] * sources}
+    said["source_id"] = [f"{source:032x}" for source in range(sources)]
     table = pa.table({field.name: said.get(field.name, pa.nulls(sources, field.type)) for field in SOURCE_SCHEMA})
     write_table(storage.join(manifest.location, "sources", "sources.parquet"), table.cast(SOURCE_SCHEMA))
     manifest.write_run(run)
@@ -114,6 +142,7 @@ def _batch(schema: pa.Schema, draw: np.random.Generator, vectors: int) -> pa.Tab
         "dominant_colors": [COLORS[number] for number in draw.integers(len(COLORS), size=size)],
         "text": draw.choice(np.array(["EXIT", "News at ten", None], object), size, p=[0.1, 0.1, 0.8]),
         "codec": np.full(size, "h264", object),
+        "kind": np.full(size, "video", object),
         "has_audio": np.ones(size, bool),
         "damaged": np.zeros(size, bool),
     }

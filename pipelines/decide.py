@@ -106,7 +106,7 @@ def undo(out: str, *, sources: Sequence[str] = (), roots: Sequence[str] = ()) ->
         if before is not None and fingerprint_of(before.schema) in (None, fingerprint(config)):
             manifest.rewrite_clips(before.put_back, run | run_of(config), exactly=before.schema)
             offer_report(manifest)
-            same = "byte for byte" if before.is_back(manifest) else "row for row; another version of Arrow wrote it"
+            same = "byte for byte" if before.is_back(manifest) else "row for row; another version had written it"
             how = f"the table of clips is that of before, {same}"
         else:
             if config.captioner.reads_files:

@@ -125,9 +125,14 @@ class Replaced:
     """What a change replaced, to be put back in the order of the rows."""
 
     def __init__(self, file: pq.ParquetFile) -> None:
+        """Raises:
+        ValueError, KeyError, TypeError, pa.ArrowException: it is none that we wrote.
+        """
         self._file = file
         self._group = self._first = 0
         stored = file.schema_arrow
+        if stored.field(_PLACE).type != pa.int64() or not set(stored.names) <= {_PLACE, *_DECIDED}:
+            raise ValueError(f"columns {stored.names}, of which some are of no change")
         self.schema = pa.ipc.read_schema(pa.py_buffer(stored.metadata[_SCHEMA]))
         """Of the table that was replaced, with all that its files say."""
         self._footers = json.loads(stored.metadata[_FOOTERS])
@@ -157,15 +162,20 @@ def replaced_by(manifest: Manifest, entry: Entry) -> Replaced | None:
     """What can be put back exactly; None where the table has changed since then, or nothing was kept."""
     if manifest.last_change() != entry.change:
         return None
+    table = manifest.parted_clips().schema
     try:
-        return Replaced(pq.ParquetFile(storage.open_file(_file(manifest, entry.change))))
+        replaced = Replaced(pq.ParquetFile(storage.open_file(_file(manifest, entry.change))))
+        return replaced if table is not None and replaced.schema.names == table.names else None
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
         return None
 
 
 def tidy(manifest: Manifest, run: Mapping[str, Any]) -> None:
-    """Remove what no entry speaks of, such as that of a change that was killed. Hold the manifest."""
-    known = {f"{entry.change}.parquet" for entry in entries(run)}
+    """Remove what can never be put back: what a change that was killed had replaced, and all that lies behind a change
+    of another kind. Hold the manifest."""
+    listed = entries(run)
+    unbroken = bool(listed) and manifest.last_change() == listed[-1].change
+    known = {f"{entry.change}.parquet" for entry in listed if unbroken}
     for name in storage.list_files(storage.join(manifest.location, FOLDER), ".parquet"):
         if name not in known:
             storage.delete(storage.join(manifest.location, FOLDER, name))

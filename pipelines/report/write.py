@@ -56,7 +56,7 @@ def write_report(manifest: Manifest) -> str:
     clips, sources, run = manifest.parted_clips(), manifest.parted_sources(), manifest.run()
     if clips.schema is None or sources.schema is None or run is None:
         raise ValueError(f"{manifest.location!r}: no manifest there; `python -m pipelines curate SOURCE OUT` makes one")
-    run = {name: said for name, said in run.items() if name != FORGOTTEN}  # pages travel
+    run = {name: said for name, said in run.items() if name not in (FORGOTTEN, "history")}  # pages travel
 
     def previews(clip_ids: Iterable[str]) -> dict[str, bytes]:
         try:

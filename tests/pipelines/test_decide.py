@@ -316,3 +316,16 @@ def test_a_history_that_a_stranger_wrote_is_passed_over(out: Path, capsys: pytes
     assert main(["decide", os.fspath(out), "--history"]) == 0
     assert capsys.readouterr().out == "\\x1b[31mnow  rules.x\\x07: 1 -> 2\n"
     assert main(["decide", os.fspath(out), "--undo", "--set", "rules.motion.min=1"]) == 1
+
+
+def test_what_a_stranger_put_beside_a_history_is_not_put_back(out: Path) -> None:
+    first = clips(out)
+    for strange in (b"", b"PAR1", None):
+        moved(out, "rules.motion.min=1000")
+        [file] = (out / "history").iterdir()
+        if strange is not None:
+            file.write_bytes(strange)
+        else:
+            pd.DataFrame({"place": [0, 10**9], "clip_id": ["x", "y"]}).to_parquet(file)
+        assert "decided anew" in undo(os.fspath(out))
+        pd.testing.assert_frame_equal(clips(out), first)

@@ -19,10 +19,8 @@ from filters.rules import Range
 from pipelines.__main__ import main
 from pipelines.curate import curate
 from pipelines.recipe import recipes
-from preprocess.io import storage
 from preprocess.manifest import Manifest
 from tests import videos
-from tests.buckets import make_bucket, moto_server, use_server
 
 CONFIG = replace(
     recipes.default(),
@@ -216,13 +214,3 @@ def test_a_table_of_a_stranger_is_shown_or_refused(made: Path, show: Show, clips
         status, said = show(clip_id, out=os.fspath(out))
         assert status == 1
         assert "validate OUT` says more" in said
-
-
-def test_in_a_bucket_too(made: Path, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
-    with moto_server() as address:
-        use_server(monkeypatch, address)
-        bucket = make_bucket("shown")
-        for path in (made / "out").rglob("*"):
-            if path.is_file():
-                storage.write_atomic(f"{bucket}/out/{path.relative_to(made / 'out')}", path.read_bytes())
-        assert "2 clips kept" in show("owned", out=f"{bucket}/out")[1]

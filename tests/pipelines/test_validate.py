@@ -197,7 +197,8 @@ def test_missing_previews_and_spoilt_tables_are_said(out: Path, capsys: pytest.C
     assert "no manifest there" in capsys.readouterr().err
 
 
-def test_in_a_bucket_too(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_bucket_too(out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """So does `show`, and `diff` of a bucket and a folder."""
     with moto_server() as address:
         use_server(monkeypatch, address)
         bucket = make_bucket("whole")
@@ -205,3 +206,7 @@ def test_in_a_bucket_too(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             if path.is_file():
                 storage.write_atomic(f"{bucket}/out/{path.relative_to(out)}", path.read_bytes())
         assert validate(f"{bucket}/out").status == 0
+        assert main(["show", f"{bucket}/out", "b.mp4"]) == 0
+        assert "1 clips kept" in capsys.readouterr().out
+        assert main(["diff", f"{bucket}/out", os.fspath(out)]) == 0
+        assert " clips are the same in both" in capsys.readouterr().out
