@@ -21,6 +21,7 @@ from pipelines.progress import hours_text
 from pipelines.recipe.bounds import Bounds
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.recorded import load, recorded_config
+from pipelines.terminal import shown
 from preprocess.manifest import Manifest
 
 
@@ -107,12 +108,12 @@ def print_change(change: Change, *, as_json: bool) -> None:
     for name in ("rejects", "clips now", "then", "", "hours now", "then"):
         table.add_column(name, justify="left" if name == "rejects" else "right")
     for name, moved in change.rules.items():
-        now, then = change.bounds.get(name, ("", ""))
-        table.add_row(escape(name), *_cells(moved))
-        if now != then:
-            table.add_row(escape(f"  {now} -> {then}"))
+        table.add_row(escape(shown(name)), *_cells(moved))
     table.add_row("kept", *_cells(change.kept), style="bold")
     console = Console(soft_wrap=True)
+    for name, (now, then) in change.bounds.items():
+        if now != then:
+            console.print(escape(f"{shown(name)}: {now} -> {then}"), highlight=False)
     console.print(table)
     for amount, what in ((change.lost, "kept clips would be rejected"), (change.won, "rejected clips would be kept")):
         console.print(f"{amount.clips:,} {what}, {hours_text(amount.seconds / 3600)}", highlight=False)

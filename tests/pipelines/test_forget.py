@@ -255,6 +255,7 @@ def test_a_file_without_an_id_is_known_by_its_name(films: Path, out: Path) -> No
     (out / "errors" / "one.txt").write_text(f"of {place}")
     forget(os.fspath(out), place)
     curated(films, out)
+    curated(Path(place), out)  # where there is nothing else
     assert place not in set(pd.read_parquet(out / "sources")["uri"])
     take_back(os.fspath(out), place)
     curated(films, out)
