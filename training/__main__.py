@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from preprocess.io.config_files import as_toml, read_config
 from preprocess.io.names import elsewhere, imported, recipe_in, recipe_named
@@ -23,7 +24,7 @@ from training.evaluate import evaluate
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.run.checkpoint import latest, read_state
-from training.run.config import TrainConfig, located, refuse_remote
+from training.run.config import Precision, TrainConfig, located, refuse_remote
 from training.run.launch import train
 from training.run.signals import Interrupted, tell
 from training.run.turn import NonFiniteError
@@ -134,13 +135,14 @@ def _sample(options: argparse.Namespace) -> None:
         shape=shape,
         image=image,
         config=config,
+        precision=options.precision,
     ):
         print(path)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     sampling = GenerateConfig(num_steps=options.steps, guidance=options.guidance, shift=options.shift)
-    print(json.dumps(evaluate(options.run_folder, sampling, seed=options.seed)))
+    print(json.dumps(evaluate(options.run_folder, sampling, seed=options.seed, precision=options.precision)))
 
 
 def _shape(text: str) -> Shape:
@@ -221,6 +223,8 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=int, default=default.num_steps, help="(default: %(default)s)")
     command.add_argument("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")
     command.add_argument("--shift", type=float, help="of noise levels (default: as the run was trained)")
+    how = "of weights and computation (default: as the run was trained; on a CPU fp32)"
+    command.add_argument("--precision", choices=get_args(Precision), help=how)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,14 @@ from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
-import torch
-
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
-from training.run.config import TrainConfig
+from training.run.config import Precision, TrainConfig
 from training.run.distributed import add_figures, own_device
 from training.run.module import TrainModule
 from training.run.noise import SampleNoise
-from training.run.runs import config_of, device_of, trained_module
+from training.run.runs import computing, config_of, device_of, own_precision, trained_module
 from training.sample import videos
 from training.shapes.corpus import DIRECTIONS, SHAPES, SPEEDS
 from training.shapes.truth import direction, dominant_color
@@ -27,19 +25,24 @@ SAMPLES = 32
 """Half for red, half for blue."""
 
 
-def evaluate(run: str, sampling: GenerateConfig, *, seed: int = 0) -> dict[str, object]:
+def evaluate(
+    run: str, sampling: GenerateConfig, *, seed: int = 0, precision: Precision | None = None
+) -> dict[str, object]:
     """The figures of a run's newest checkpoint, with averaged weights; also written to RUN/evaluation.json.
 
     Raises:
         ValueError: there is no such run, or nothing to measure it on.
     """
-    config, module = config_of(run), trained_module(run, own_device())
+    config, device = config_of(run), own_device()
+    precision = precision or own_precision(config, device)
+    module = trained_module(run, device, precision=precision)
     figures: dict[str, object] = {"run": run, "recipe": config.name, "date": date.today().isoformat()}
-    figures |= module.figures(partial(held_out, config, module))
+    with computing(precision, device):
+        figures |= module.figures(partial(held_out, config, module))
     generator = module.generator()
     if generator is not None and _names_shapes(config):
         shape, _ = config.data.largest_sample(generator.grid)
-        figures |= shapes_truth(generator, shape, sampling, seed=seed)
+        figures |= shapes_truth(generator, shape, sampling, seed=seed, precision=precision)
     if len(figures) == 3:
         raise ValueError(
             f"{run}: no clip of its manifest is held out, and there is nothing else to measure it on; train with a "
@@ -54,17 +57,23 @@ def held_out(config: TrainConfig, module: TrainModule) -> dict[str, float]:
     """Means over the clips that were held out, by name, such as `psnr`."""
     total: dict[str, tuple[float, float]] = {}
     device = device_of(module)
-    with torch.no_grad():
-        for batch in config.data.held_out(config, rank=0, world_size=1):
-            noise = SampleNoise(config.trainer.seed, 0, batch.clip_ids, device=device, stream="held_out")
-            add_figures(total, module.evaluate(batch.to(device), noise))
+    for batch in config.data.held_out(config, rank=0, world_size=1):
+        noise = SampleNoise(config.trainer.seed, 0, batch.clip_ids, device=device, stream="held_out")
+        add_figures(total, module.evaluate(batch.to(device), noise))
     return {name: round(value / count, 4) for name, (value, count) in sorted(total.items()) if count}
 
 
-def shapes_truth(generator: VideoGenerator, shape: Shape, config: GenerateConfig, *, seed: int = 0) -> dict[str, float]:
+def shapes_truth(
+    generator: VideoGenerator,
+    shape: Shape,
+    config: GenerateConfig,
+    *,
+    seed: int = 0,
+    precision: Precision = "fp32",
+) -> dict[str, float]:
     """In how many of the samples the prompted colour dominates, and how many move the prompted way; from pixels."""
     prompts = list(islice(_prompts(), SAMPLES))
-    films = videos(generator, [" ".join(words) for words in prompts], shape, config, seed=seed)
+    films = videos(generator, [" ".join(words) for words in prompts], shape, config, seed=seed, precision=precision)
     colors = [dominant_color(film) == words[1] for film, words in zip(films, prompts, strict=True)]
     figures = {"prompted_color_share": sum(colors) / SAMPLES}
     if shape.frames > 1:

@@ -22,10 +22,13 @@ from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.models.pixels import as_model_input
 from training.objectives.generate import GenerateConfig, generate
+from training.run.config import Precision
 from training.run.distributed import own_device
 from training.run.noise import SampleNoise
-from training.run.runs import config_of, trained_generator
+from training.run.runs import computing, config_of, own_precision, trained_generator
 
+MOST_TOKENS = 53_248
+"""Of the samples that are made at once, and without guidance: those of 49 frames of 1024 x 1024."""
 SHEET_COLUMNS = 9
 """Most frames of a sample that a sheet shows, evenly spaced."""
 
@@ -40,6 +43,7 @@ def sample(
     shape: Shape | None = None,
     image: Path | None = None,
     config: GenerateConfig,
+    precision: Precision | None = None,
 ) -> list[Path]:
     """Write `count` videos for a prompt (`clip.mp4`, or `clip_0.mp4`, ...) and a sheet of their frames (`clip.png`).
 
@@ -54,6 +58,7 @@ def sample(
         shape: frames and pixels; None takes the largest that the run was trained on.
         image: a picture to begin with, of which the largest part of the shape's aspect is taken, from the middle.
         config: steps and guidance.
+        precision: of weights and computation; None takes `runs.own_precision`. Pixels are decoded in float32.
 
     Raises:
         ValueError: there is no such run, the model makes no videos of that shape or from a first frame, or `out` or
@@ -68,7 +73,10 @@ def sample(
     pictures = _makes_pictures(out, shape)
     first = None if image is None else fitted(read_picture(image), shape)
     out.parent.mkdir(parents=True, exist_ok=True)
-    films = videos(trained_generator(run, own_device()), [prompt] * count, shape, config, seed=seed, first=first)
+    device = own_device()
+    precision = precision or own_precision(trained, device)
+    generator = trained_generator(run, device, precision=precision)
+    films = videos(generator, [prompt] * count, shape, config, seed=seed, first=first, precision=precision)
     paths = [out if count == 1 else out.with_name(f"{out.stem}_{number}{out.suffix}") for number in range(count)]
     if pictures:
         for path, film in zip(paths, films, strict=True):
@@ -89,8 +97,11 @@ def videos(
     *,
     seed: int,
     first: Picture | None = None,
+    precision: Precision = "fp32",
 ) -> list[Frames]:
     """One film (F, H, W, 3) for each caption; with `first` (H, W, 3), each goes on from that picture.
+
+    As many are made at once as have `MOST_TOKENS`.
 
     A sample's noise depends on the seed, its caption and how often that came before: other captions do not matter.
 
@@ -100,17 +111,23 @@ def videos(
     latent = (generator.latent_channels, *generator.grid.latents(shape))
     if first is not None and shape.frames == 1:
         raise ValueError(f"{shape}: nothing is left to make where the first frame is given")
-    device = generator.device
-    with torch.no_grad():
-        known = None
-        if first is not None:
-            frames = torch.from_numpy(first)[None, None].repeat(len(captions), 1, 1, 1, 1)
-            known = generator.latents_of(as_model_input(frames).to(device))
-        ids = [f"{captions[:place].count(caption)} {caption}" for place, caption in enumerate(captions)]
-        noise = SampleNoise(seed, 0, ids, device=device, stream="sample").normal(*latent)
-        pixels = generator.decoded(generate(generator, captions, noise, config, first_frames=known)).clamp(-1, 1)
-    films = ((pixels + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
-    return list(films)
+    ids = [f"{captions[:place].count(caption)} {caption}" for place, caption in enumerate(captions)]
+    at_once = max(1, MOST_TOKENS // generator.grid.tokens(shape))
+    films: list[Frames] = []
+    for start in range(0, len(ids), at_once):
+        some, texts = ids[start : start + at_once], captions[start : start + at_once]
+        noise = SampleNoise(seed, 0, some, device=generator.device, stream="sample").normal(*latent)
+        with torch.no_grad():
+            known = None
+            if first is not None:
+                frames = torch.from_numpy(first)[None, None].to(generator.device)
+                known = generator.latents_of(as_model_input(frames)).expand(len(texts), -1, -1, -1, -1)
+            with computing(precision, generator.device):
+                latents = generate(generator, texts, noise, config, first_frames=known)
+            pixels = generator.decoded(latents.float()).clamp_(-1, 1)
+            levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)
+            films.extend(levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy())
+    return films
 
 
 def fitted(picture: Picture, shape: Shape) -> Picture:

@@ -18,6 +18,7 @@ from captioners.sidecar import SidecarCaptioner
 from pipelines.curate import curate
 from pipelines.recipe import recipes as curation
 from tests.training.tiny import tiny_dit_module
+from training import sample as sampling
 from training.__main__ import main
 from training.evaluate import SAMPLES, shapes_truth
 from training.film import write_picture
@@ -62,9 +63,9 @@ def test_a_run_is_restored_as_it_was_set(runs):
     assert config.objective.sampling.num_steps == 3
     module = trained_generator(str(runs["dit"]))
     assert module.scale == config_of(str(runs["dit"])).objective.latent_scale
-    held_out = (batch.to(module.device) for batch in config.data.held_out(config, rank=0, world_size=1))
-    latents = [module.latents(batch).square().mean() for batch in held_out]
-    assert float(sum(latents) / len(latents)) == pytest.approx(1.0, abs=0.1)
+    trained = config_of(str(runs["dit"]))
+    latents = [module.latents(batch.to(module.device)).flatten() for batch in trained.data.looked_at(trained)]
+    assert float(torch.cat(latents).square().mean()) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_config_in_a_file_is_the_same_recipe(runs, manifest, tmp_path, capsys):
@@ -149,6 +150,43 @@ def test_the_same_seed_gives_the_same_video_beside_any_other(runs):
     assert (videos(module, ["a blue square"], shape, config, seed=2)[0] != alone).any()
 
 
+def test_samples_are_made_as_many_at_once_as_there_is_room_for(runs, monkeypatch):
+    module = trained_generator(str(runs["dit"]))
+    captions, shape, config = ["a red circle", "a blue square", "a"], Shape(5, 16, 16), GenerateConfig(num_steps=2)
+    first = np.full((16, 16, 3), 90, np.uint8)
+    whole = videos(module, captions, shape, config, seed=1, first=first)
+    at_once, velocity = [], module.velocity
+    monkeypatch.setattr(module, "velocity", lambda z, *given: (at_once.append(len(z)), velocity(z, *given))[1])
+    monkeypatch.setattr(sampling, "MOST_TOKENS", 2 * module.grid.tokens(shape))
+    parts = videos(module, captions, shape, config, seed=1, first=first)
+    assert at_once == [4, 4, 2, 2]  # each with and without its text
+    for one, other in zip(parts, whole, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_bfloat16_halves_the_weights_and_makes_about_the_same(runs, tmp_path, capsys):
+    exact, rounded = (trained_generator(str(runs["dit"]), precision=precision) for precision in ("fp32", "bf16"))
+    for generator, dtype in ((exact, torch.float32), (rounded, torch.bfloat16)):
+        assert {weight.dtype for weight in generator.model.parameters()} == {dtype}
+        assert {weight.dtype for weight in generator.vae.parameters()} == {torch.float32}
+    shape, config = Shape(5, 16, 16), GenerateConfig(num_steps=2)
+    [fine] = videos(exact, ["a red circle"], shape, config, seed=1)
+    computed, velocity = [], rounded.velocity
+    rounded.velocity = lambda *given: (computed.append(torch.is_autocast_enabled("cpu")), velocity(*given))[1]
+    [coarse] = videos(rounded, ["a red circle"], shape, config, seed=1, precision="bf16")
+    assert computed == [True, True]
+    assert np.abs(fine.astype(int) - coarse).mean() < 4
+    out = ["--out", str(tmp_path / "a.mp4"), "--precision", "bf16", "--steps", "2"]
+    assert main(["sample", str(runs["reward"]), "--prompt", "a red circle", *out]) == 0
+    capsys.readouterr()
+    held_out = {}
+    for precision in ("fp32", "bf16"):
+        assert main(["eval", str(runs["vae"]), "--precision", precision]) == 0
+        held_out[precision] = json.loads(capsys.readouterr().out.splitlines()[-1])["held_out/psnr"]
+    assert held_out["bf16"] != held_out["fp32"]
+    assert held_out["bf16"] == pytest.approx(held_out["fp32"], abs=0.5)
+
+
 def test_sample_takes_a_picture_to_begin_with(runs, tmp_path):
     picture, out = tmp_path / "first.png", tmp_path / "clip.mkv"
     write_picture(picture, np.full((40, 64, 3), 90, np.uint8))
@@ -210,7 +248,7 @@ def test_the_measured_truth_of_a_model_that_knows_it(runs, monkeypatch):
     from training import evaluate
     from training.shapes.corpus import Scene, render
 
-    def rendered(module, captions, shape, config, *, seed):
+    def rendered(module, captions, shape, config, *, seed, precision):
         swap = {"red": "blue", "blue": "red"} if seed else {}
         words = [caption.split() for caption in captions]
         return [

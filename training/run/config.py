@@ -20,6 +20,7 @@ from training.run.module import Batch, TrainModule
 
 LOCATION: Mapping[str, bool] = {"location": True}
 """Metadata of a field that names a folder or bucket, or none by ""; see `located`."""
+Precision = Literal["fp32", "bf16"]
 LOOKED_AT = 8
 """Batches that are measured before a run."""
 
@@ -151,7 +152,7 @@ class TrainerConfig:
     """What a loss or gradient that is no number does: end the run, or leave the step out."""
     skips_in_a_row: int = field(default=10, metadata=at_least(1))
     """With `skip`, how many turns of a network may be left out in a row before the run ends."""
-    precision: Literal["fp32", "bf16"] = field(default="fp32", metadata=OPERATIONAL)
+    precision: Precision = field(default="fp32", metadata=OPERATIONAL)
     """Of computation; weights, gradients' sums, optimizer and average are float32 in either."""
     strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from training.models.generator import VideoGenerator
 from training.run.checkpoint import latest, read_networks, read_state
-from training.run.config import TrainConfig
+from training.run.config import Precision, TrainConfig
 from training.run.module import TrainModule
 from training.run.settings import restored
 
@@ -30,15 +33,28 @@ def config_of(run: str) -> TrainConfig:
         raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
 
 
-def trained_module(run: str, device: torch.device | str = "cpu") -> TrainModule:
-    """A run's module with the averaged weights of its newest checkpoint."""
+def trained_module(run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32") -> TrainModule:
+    """A run's module with the averaged weights of its newest checkpoint, which `precision` may round to bfloat16: half
+    the memory. Networks that it builds on stay as they are; see `computing`."""
     config = config_of(run)
     module = config.objective.build(config)
     read_networks(run, module)
     module.prepare(torch.device(device))
     for network in module.networks.values():
-        network.requires_grad_(False).eval().to(device)
+        network.requires_grad_(False).eval().to(device, torch.bfloat16 if precision == "bf16" else None)
     return module
+
+
+def own_precision(config: TrainConfig, device: torch.device) -> Precision:
+    """What a run is sampled and measured in unless it is said: on a GPU as it was trained, on a CPU in float32."""
+    return "fp32" if device.type == "cpu" else config.trainer.precision
+
+
+@contextmanager
+def computing(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Without a graph, and in that precision."""
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        yield
 
 
 def device_of(module: TrainModule) -> torch.device:
@@ -46,13 +62,13 @@ def device_of(module: TrainModule) -> torch.device:
     return next(next(iter(module.networks.values())).parameters()).device
 
 
-def trained_generator(run: str, device: torch.device | str = "cpu") -> VideoGenerator:
+def trained_generator(run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32") -> VideoGenerator:
     """What a run has trained, or tuned, to make videos.
 
     Raises:
         ValueError: the run trains something else, or there is none.
     """
-    generator = trained_module(run, device).generator()
+    generator = trained_module(run, device, precision=precision).generator()
     if generator is None:
         raise ValueError(f"{run!r} is no run of a transformer, or of another model that makes videos")
     return generator
