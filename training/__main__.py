@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from preprocess.errors import StorageError
 from preprocess.io.config_files import as_toml, read_config
 from preprocess.io.names import elsewhere, imported, recipe_in, recipe_named
 from preprocess.io.roots import Roots
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             imported(name)
         options.run(options)
     except (ValueError, NonFiniteError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.filename is None and not isinstance(error, StorageError):
             raise  # of no file that was named
         if os.environ.get("RANK", "0") != "0":
             time.sleep(FIRST_RANK_SECONDS)

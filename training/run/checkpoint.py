@@ -13,8 +13,9 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
+from preprocess.errors import StorageError
 from training.run.distributed import World
 from training.run.module import TrainModule, give_memory, on_meta, saved_state
 
@@ -59,7 +61,8 @@ class Checkpoints:
             assert isinstance(under_way, Future)  # as it is without a stager of one's own
             written = under_way
         else:
-            dcp.save(dict(tensors), **options)
+            with self._told(folder):
+                dcp.save(dict(tensors), **options)
             written.set_result(None)
         self._pending = _Pending(written=written, unfinished=unfinished, folder=folder, state=state)
         if not self._asynchronous:
@@ -76,16 +79,35 @@ class Checkpoints:
         """Wait for what is being written, and commit it.
 
         Raises:
-            Exception: what went wrong in writing it.
+            StorageError: it cannot be written, such as to a disk that is full.
         """
         if self._pending is not None:
-            self._pending.written.result()
+            with self._told(self._pending.folder):
+                self._pending.written.result()
             if self._world.first:
                 self._commit(self._pending)
             self._pending = None
         dist.barrier(group=self._world.host_group)
 
+    @contextmanager
+    def _told(self, folder: Path) -> Iterator[None]:
+        """Say of what the disk refuses which checkpoint it was, and which one is safe."""
+        try:
+            yield
+        except (OSError, dcp.CheckpointException) as error:
+            causes = [error] if isinstance(error, OSError) else [each for each, _ in error.failures.values()]
+            refused = next((each for each in causes if isinstance(each, OSError)), None)
+            if refused is None:
+                raise
+            safe = complete(self._folder)
+            rest = f"{safe[-1].name} is safe: the same command goes on from it" if safe else "there is none before it"
+            raise StorageError(f"{folder} cannot be written: {refused.strerror or refused}; {rest}") from error
+
     def _commit(self, pending: _Pending) -> None:
+        with self._told(pending.folder):
+            self._make_known(pending)
+
+    def _make_known(self, pending: _Pending) -> None:
         pending.written.result()
         sizes = {file.name: file.stat().st_size for file in sorted(pending.unfinished.iterdir())}
         with (pending.unfinished / STATE_FILE).open("w") as file:

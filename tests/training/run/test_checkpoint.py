@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from preprocess.errors import StorageError
 from tests.training.tiny_run import losses, tiny_config
-from training.run.checkpoint import complete, latest, read_networks, read_tensors
+from training.run.checkpoint import Checkpoints, complete, latest, read_networks, read_tensors
+from training.run.distributed import world
 from training.run.launch import train
 
 
@@ -82,3 +85,29 @@ def test_rows_of_lost_steps_are_made_again(run: Path, tmp_path: Path) -> None:
         file.write(json.dumps({"step": 23, "loss/main": 1.0}) + "\n" + '{"step": 24, "lo')
     train(tiny_config(out, "trainer.steps=22"))
     assert list(losses(out)) == list(range(1, 23))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_disk_that_is_full_is_told_with_the_checkpoint_that_is_safe(tmp_path: Path, asynchronous: bool) -> None:
+    """As a limit on the size of files has it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    state = {"step": 1}
+    with world() as here:
+        checkpoints = Checkpoints(str(tmp_path), here, keep=2, asynchronous=asynchronous)
+        checkpoints.save(1, {"network.a": torch.zeros(8)}, state)
+        checkpoints.finish()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+        try:
+            with pytest.raises(StorageError) as caught:
+                save(checkpoints, {"network.a": torch.zeros(1 << 20)})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    told = str(caught.value)
+    assert "step_00000002 cannot be written: File too large; step_00000001 is safe" in told
+    assert "Traceback" not in told
+    assert [each.name for each in complete(tmp_path / "checkpoints")] == ["step_00000001"]
+
+
+def save(checkpoints: Checkpoints, tensors: dict[str, torch.Tensor]) -> None:
+    checkpoints.save(2, tensors, {"step": 2})
+    checkpoints.finish()

@@ -40,6 +40,10 @@ BadClip = tuple[str, str]
 _MIDDLE = (0.5, 0.5, 0.5)
 
 
+class UnreadableError(ValueError):
+    """Clip after clip cannot be read: the videos are gone, or their storage is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetConfig:
     """How clips are read."""
@@ -99,7 +103,7 @@ class ClipDataset:
         """What the plan asks for, or what is shown instead.
 
         Raises:
-            RuntimeError: neither the clip nor any of its substitutes can be read.
+            UnreadableError: neither the clip nor any of its substitutes can be read.
         """
         bad: list[BadClip] = []
         for row in itertools.chain([request.row], self._substitutes(request)):
@@ -111,7 +115,11 @@ class ClipDataset:
                 continue
             caption = caption_of(self.table, row, request.caption)
             return Sample(frames=frames, caption=caption, clip_id=clip.clip_id, bad=tuple(bad))
-        raise RuntimeError(f"no clip of {request.shape} can be read: " + "; ".join(" ".join(one) for one in bad))
+        (first, reason), shape = bad[0], request.shape
+        raise UnreadableError(
+            f"clip {first} cannot be read ({reason}), nor can any of {len(bad) - 1} others tried in its place as "
+            f"{shape.frames}x{shape.height}x{shape.width}; if the videos have moved: --root A=B"
+        )
 
     def placement(self, clip: PlacedClip, request: Request) -> Placement:
         """Which part of the clip a sample shows."""

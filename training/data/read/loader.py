@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training.data.plan.plan import RankStep
 from training.data.plan.sampler import PlannedBatches, SamplerState
+from training.data.read.dataset import UnreadableError
 from training.run.module import Batch
 
 _Key = TypeVar("_Key")
@@ -95,9 +97,12 @@ def load_ahead(
         num_workers: processes; with 0, this one loads each when it is asked for.
         remote: whether `load` reads from a bucket. The threads that Arrow's clients have started do not survive a fork;
             starting workers afresh takes seconds.
+
+    Raises:
+        UnreadableError: `load` raised it.
     """
     start = "forkserver" if remote else "fork"
-    loader: DataLoader[_Item] = DataLoader(
+    loader: DataLoader[_Item | _Refused] = DataLoader(
         _Loaded(load),
         sampler=keys,
         batch_size=None,
@@ -109,17 +114,30 @@ def load_ahead(
         prefetch_factor=2 if num_workers else None,
         pin_memory=torch.cuda.is_available(),  # by a thread of the loader's
     )
-    return iter(loader)
+    for item in loader:
+        if isinstance(item, _Refused):
+            raise UnreadableError(item.why)
+        yield item
 
 
-class _Loaded(Dataset[_Item], Generic[_Key, _Item]):
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What a worker could not read. An error that passes through torch's loader brings the worker's traceback along."""
+
+    why: str
+
+
+class _Loaded(Dataset[_Item | _Refused], Generic[_Key, _Item]):
     """A torch map-style dataset of whatever keys."""
 
     def __init__(self, load: Callable[[_Key], _Item]) -> None:
         self._load = load
 
-    def __getitem__(self, key: _Key) -> _Item:
-        return self._load(key)
+    def __getitem__(self, key: _Key) -> _Item | _Refused:
+        try:
+            return self._load(key)
+        except UnreadableError as error:
+            return _Refused(str(error))
 
 
 def _unchanged(item: _Item) -> _Item:

@@ -6,6 +6,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -22,7 +23,7 @@ from tests.videos import counter_video, picture_file, read_counter, write_video
 from training.data.plan.plan import plan_epoch
 from training.data.plan.sampler import PlannedBatches
 from training.data.read.crop import Box, choose_crop, cropped
-from training.data.read.dataset import ClipDataset, DatasetConfig
+from training.data.read.dataset import ClipDataset, DatasetConfig, UnreadableError
 from training.data.read.loader import ClipBatches, batches
 from training.data.read.placement import Request
 from training.models.grid import Shape
@@ -295,12 +296,16 @@ def test_clips_that_are_never_to_be_shown_are_no_substitutes(rows: list[dict[str
 def test_if_all_fail_the_run_stops_and_says_why(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     gone = [{**row, "source_uri": os.fspath(tmp_path / "gone.mp4")} for row in rows]
     for num_workers in (0, 1):
-        with pytest.raises(RuntimeError, match=r"no clip of .*: [0-9a-f]{32} not_found"):
+        with pytest.raises(UnreadableError) as caught:
             taken(dataset_of(gone), 1, num_workers)
+        told = str(caught.value)
+        assert re.fullmatch(
+            r"clip [0-9a-f]{32} cannot be read \(not_found.*\), nor can any of 8 others .*--root A=B", told
+        )
+        assert len(told) < 400
     few = dataset_of(gone, DatasetConfig(max_substitutes=2))
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(UnreadableError, match="any of 2 others"):
         few.sample(request())
-    assert str(caught.value).count("not_found") == 3
 
 
 def test_resumed_batches_are_those_that_were_left(rows: list[dict[str, Any]]) -> None:
