@@ -15,8 +15,8 @@ from examples.demo_films.encode import write_video
 
 HEIGHT = 360
 """Pixels of a span; the copies are larger and smaller."""
-LEAST_SECONDS, MOST_SECONDS = 3.2, 5.0
-"""Of a span: four fifths of the least are still a clip of 2.5 s."""
+LEAST_SECONDS, MOST_SECONDS = 2.7, 5.0
+"""Of a span: four fifths of the least are still a clip of 2.1 s."""
 SPANS_OF_TAKE = 4
 ORIGINAL, MIRROR = "original", "mirrored"
 
