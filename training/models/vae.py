@@ -124,7 +124,7 @@ class VideoVae(nn.Module):
 
     def _posterior(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> Posterior:
         mean, logvar = self.quant(self.encoder(video_BCFHW, memory)).chunk(2, dim=1)
-        return Posterior(mean, logvar.clamp(-30.0, 20.0))
+        return Posterior(mean.clone(), logvar.clamp(-30.0, 20.0))  # as in `Decoder.forward`
 
     def _check(self, video_BCFHW: torch.Tensor) -> None:
         self.config.grid().tokens(Shape(*video_BCFHW.shape[2:]))

@@ -81,6 +81,14 @@ class VaeModule(TrainModule):
         """The discriminator rests until it is listened to."""
         return ("vae", "discriminator") if step >= self.objective.adversarial_start else ("vae",)
 
+    def wraps(self, network: str) -> Sequence[nn.Module]:
+        """The residual blocks and the steps between them."""
+        if network == "vae":
+            halves = (self.vae.encoder, self.vae.decoder)
+            return tuple(block for half in halves for block in (*half.layers, half.middle))
+        judges = (self.discriminator.frames, self.discriminator.motion)
+        return tuple(block for judge in judges for block in judge.blocks)
+
     def calls(self, network: str) -> Sequence[str]:
         """The autoencoder's two halves are called one by one, with the drawing between them."""
         return ("encode", "decode") if network == "vae" else ()

@@ -3,14 +3,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from tests.training.tiny import JUDGE
 from tests.training.tiny import VAE as MODEL
 from training.objectives.perceptual import RandomFeatures
 from training.objectives.quality import psnr, ssim
 from training.objectives.vae import VaeModule, VaeObjective, adaptive_weights, hinge_loss
+from training.run.config import TrainerConfig
+from training.run.distributed import world
 from training.run.module import Batch
 from training.run.noise import SampleNoise
+from training.run.parallel import ParallelTurn
 
 
 def _module(**settings: Any) -> VaeModule:
@@ -124,3 +128,34 @@ def test_it_learns_one_video_by_heart():
     after = module.evaluate(batch, SampleNoise(0, 0, ["clip"]))
     assert after["psnr"][0] > before["psnr"][0] + 3
     assert after["ssim"][0] > before["ssim"][0]
+
+
+@pytest.mark.filterwarnings("error:FSDP2")
+@pytest.mark.parametrize("network", ["vae", "discriminator"])
+def test_blocks_are_recomputed_and_sharded_one_by_one_with_the_same_gradients(network: str):
+    """Also where the adversary's gradient at the video is asked for in between; fewer tensors are kept."""
+    batch, told = _batch(), {}
+    for way in ("plain", "recomputed", "sharded"):
+        trainer = TrainerConfig(
+            steps=1, activation_checkpointing=way != "plain", strategy="fsdp2" if way == "sharded" else "ddp"
+        )
+        module = VaeModule(VaeObjective(model=MODEL, discriminator=JUDGE, adversarial_start=0))
+        kept: list[int] = []
+        with world() as here:
+            turns = {name: ParallelTurn(module, name, trainer, here) for name in module.networks}
+            hooks = torch.autograd.graph.saved_tensors_hooks(lambda x, kept=kept: (kept.append(x.numel()), x)[1], _same)
+            with hooks:
+                loss = turns[network].backward(batch, SampleNoise(0, 0, batch.clip_ids), 0, last=True)
+            sharded = sum(isinstance(part, FSDPModule) for part in module.networks[network].modules())
+            weights = module.networks[network].parameters()
+            gradients = [w.grad.full_tensor() if way == "sharded" else w.grad for w in weights]
+        assert sharded == (1 + len(module.wraps(network)) if way == "sharded" else 0)
+        told[way] = (float(loss.total.detach()), [gradient.clone() for gradient in gradients], sum(kept))
+    for way in ("recomputed", "sharded"):
+        assert told[way][0] == told["plain"][0]
+        torch.testing.assert_close(told[way][1], told["plain"][1], rtol=0, atol=0)
+    assert told["recomputed"][2] < 0.6 * told["plain"][2]
+
+
+def _same(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
