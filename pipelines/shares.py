@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ROWS_OF_SHARE = 500_000
+ROWS_OF_SHARE = 100_000
 """About: of each table, in memory at a time."""
 MOST_SHARES = 256
 
