@@ -7,6 +7,7 @@ that a run that was killed goes on where it was.
 from __future__ import annotations
 
 import logging
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -37,6 +38,8 @@ from preprocess.units import SPLIT_BYTES, SourceSpan, WorkUnit, divide
 
 CLIPS_IN_UNIT = 32
 """Clips decoded and stored together: enough for a model's batch, and little to do again after a kill."""
+LINE_SECONDS = 10.0
+"""It is said at most once in this time how far a run is."""
 
 _log = logging.getLogger("clipmill")
 
@@ -83,11 +86,14 @@ def revisit_clips(
         WriteStage(sink, faults),
     ]
     beating.begin(units_all=len(units))
+    said = -LINE_SECONDS
     with closing(engine.run(stages, units)) as summaries:  # no worker outlives the hold on OUT
         for count, summary in enumerate(summaries if units else (), 1):
             beating.add(summary)
             hold.check()
-            _log.info("%d/%d groups of clips", count, len(units))
+            if count == len(units) or time.monotonic() - said >= LINE_SECONDS:
+                _log.info("%d/%d groups of clips", count, len(units))
+                said = time.monotonic()
             for uri, reason in summary.failed_sources.items():
                 _log.warning("%r: %s; its clips are not measured", uri, reason)
             outcomes.add(summary.outcomes)

@@ -64,7 +64,8 @@ def left_out(counts: Mapping[str, int], order: Order) -> Iterator[str]:
 
 def after(export: Export, trainer: Trainer) -> Iterator[str]:
     """Lines on what is there, and on how the trainer is started."""
-    counts = ", ".join(f"{sum(1 for _ in export.of(split)):,} in {split}" for split in (TRAIN, VALIDATION))
+    splits = (TRAIN, VALIDATION) if export.held_out else (TRAIN,)
+    counts = ", ".join(f"{sum(1 for _ in export.of(split)):,} in {split}" for split in splits)
     yield f"{_counted(item.is_picture for item in export.items)}: {counts}"
     lines = trainer.commands(export)
     if lines:
