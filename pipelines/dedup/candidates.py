@@ -16,10 +16,11 @@ import numpy.typing as npt
 from pipelines.dedup.spool import Spool
 
 NEIGHBOURS = 16
-"""Entries of a run that each one is paired with: in a long run (a title that a thousand films begin with) those whose
-further sides agree, and the best row of the run."""
-MORE_SIDES = 8
-"""By which a run is sorted within."""
+"""Entries of a run that each one is paired with. A longer run (a thousand clips of one camera) is divided by what its
+entries say of the moment; where that is the same, too (a title that a thousand films begin with), each entry is paired
+with so many and with the best row."""
+MOMENT_SIDES = 12
+"""By which long runs are divided."""
 ENTRIES_AT_A_TIME = 1 << 18
 _SEED = 20240607
 
@@ -33,14 +34,16 @@ class Hashing:
     """How entries are found that are near one another."""
 
     num_terms: int
-    """Of an entry."""
+    """Of an entry, of what it shows."""
+    moment_terms: int
+    """Behind them, of what it differs by from the rest of its clip."""
     key_terms: int
-    """Of them, the first so many are hashed."""
+    """Of the former, the first so many are hashed."""
     sides: int
     """Of a hash: so many bits."""
     hashes: int
     least_cosine: float
-    """Of two entries in all terms: most of those that share a hash are not near one another."""
+    """Of two entries in all terms of what they show: most of those that share a hash are not near one another."""
 
 
 def candidate_pairs(
@@ -54,15 +57,15 @@ def candidate_pairs(
     known: Pairs = np.zeros(0, np.uint64)
     rows, entries = spool.rows(), spool.entries()
     for _ in range(hashing.hashes):
-        planes = draw.standard_normal((hashing.key_terms, hashing.sides + MORE_SIDES)).astype(np.float32)
-        keys = _keys(entries, planes)
+        planes = draw.standard_normal((hashing.key_terms, hashing.sides)).astype(np.float32)
+        moments = draw.standard_normal((hashing.moment_terms, MOMENT_SIDES)).astype(np.float32)
+        keys = _keys(entries, planes, moments)
         order = np.argsort(keys)
-        runs = keys[order] >> np.uint64(MORE_SIDES)
-        del keys
+        keys = keys[order]
         found = [
             _pairs(rows[ours], rows[theirs], first_other)
-            for some in _neighbours(runs, order, rows, places)
-            for ours, theirs in _near(entries, order, *some, hashing.least_cosine)
+            for some in _neighbours(keys, order, rows, places)
+            for ours, theirs in _near(entries[:, : hashing.num_terms], order, *some, hashing.least_cosine)
         ]
         new = np.setdiff1d(np.unique(np.concatenate([np.zeros(0, np.uint64), *found])), known, assume_unique=True)
         known = np.union1d(known, new)
@@ -74,26 +77,32 @@ def rows_of_pairs(pairs: Pairs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _keys(entries: npt.NDArray[np.int8], planes: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
-    """The sides of the planes as bits of a number, the first one highest: (E,)."""
-    num_terms, num_sides = planes.shape
-    assert num_sides % 8 == 0, num_sides
+def _keys(
+    entries: npt.NDArray[np.int8], planes: npt.NDArray[np.float32], moments: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint64]:
+    """The sides of the planes as bits of a number, the first one highest and those of the moment last: (E,)."""
+    num_sides = planes.shape[1] + moments.shape[1]
+    num_bytes = -(-num_sides // 8)
+    first_moment = entries.shape[1] - len(moments)
     packed = np.zeros((len(entries), 8), np.uint8)
     for start in range(0, len(entries), ENTRIES_AT_A_TIME):
-        some = entries[start : start + ENTRIES_AT_A_TIME, :num_terms].astype(np.float32)
-        packed[start : start + len(some), 8 - num_sides // 8 :] = np.packbits(some @ planes > 0, axis=1)
+        some = entries[start : start + ENTRIES_AT_A_TIME].astype(np.float32)
+        sides = np.hstack([some[:, : len(planes)] @ planes > 0, some[:, first_moment:] @ moments > 0])
+        packed[start : start + len(some), 8 - num_bytes :] = np.packbits(sides, axis=1)
     keys: npt.NDArray[np.uint64] = packed.view(">u8").ravel().astype(np.uint64)
-    return keys
+    return keys >> np.uint64(8 * num_bytes - num_sides)
 
 
 def _neighbours(
-    runs: npt.NDArray[np.uint64], order: Entries, rows: npt.NDArray[np.uint32], places: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint64], order: Entries, rows: npt.NDArray[np.uint32], places: npt.NDArray[np.int64]
 ) -> Iterator[tuple[Entries, Entries]]:
-    """Positions in `order`, which is that of the `runs`, of two entries in the same run: (P,) each."""
-    if not len(runs):
+    """Positions in `order`, which is that of the `keys`, of two entries in the same run: (P,) each."""
+    if not len(keys):
         return
-    starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1]]))
-    lengths = np.diff(np.append(starts, len(runs)))
+    coarse = _lengths(keys >> np.uint64(MOMENT_SIDES))
+    whole = keys >> np.uint64(MOMENT_SIDES) << np.uint64(MOMENT_SIDES)
+    runs = np.where(np.repeat(coarse > NEIGHBOURS + 1, coarse), keys, whole)
+    lengths = _lengths(runs)
     is_long = lengths > NEIGHBOURS + 1
     long, sizes = np.flatnonzero(np.repeat(is_long, lengths)), lengths[is_long]
     if len(long):
@@ -106,6 +115,12 @@ def _neighbours(
         if not len(left):
             return
         yield left, left + distance
+
+
+def _lengths(runs: npt.NDArray[np.uint64]) -> Entries:
+    """Of runs of equal values."""
+    starts = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1]]))
+    return np.diff(np.append(starts, len(runs)))
 
 
 def _near(

@@ -51,7 +51,12 @@ class ByPhash(Likeness):
     """Copies with left for right count as well."""
     column: ClassVar[str] = "phash"
     hashing: ClassVar[Hashing] = Hashing(
-        num_terms=COARSE_TERMS, key_terms=num_terms(KEY_ORDER), sides=32, hashes=16, least_cosine=0.75
+        num_terms=COARSE_TERMS,
+        moment_terms=COARSE_TERMS,
+        key_terms=num_terms(KEY_ORDER),
+        sides=32,
+        hashes=16,
+        least_cosine=0.75,
     )
     most_entries: ClassVar[int] = 8
     """Of a clip, about: of a longer one, every second, third, ... sample."""
@@ -66,13 +71,14 @@ class ByPhash(Likeness):
         spool.add(films)
         for stack in stacks_of(films):
             stride = -(-stack.changes.shape[1] // self.most_entries)
-            samples = stack.changes[:, ::stride] + stack.means[:, None, : stack.changes.shape[2]]
+            changes = stack.changes[:, ::stride]
+            samples = changes + stack.means[:, None, : changes.shape[2]]
             places, shown = np.nonzero(contrast_of(samples) >= LEAST_CONTRAST)
-            entries = samples[places, shown]
+            entries, moments = samples[places, shown], changes[places, shown]
             rows = first_row + stack.places[places]
-            spool.add_entries(rows, entries)
+            spool.add_entries(rows, entries, moments)
             if self.mirrored:
-                spool.add_entries(rows, mirrored(entries))
+                spool.add_entries(rows, mirrored(entries), mirrored(moments))
 
     def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
         """Most of the shorter one is in the longer one: `filters.prints.compare`."""
@@ -93,7 +99,9 @@ class ByEmbedding(Likeness):
 
     least_cosine: float = 0.97
     column: ClassVar[str] = "embedding"
-    hashing: ClassVar[Hashing] = Hashing(num_terms=64, key_terms=64, sides=24, hashes=64, least_cosine=0.8)
+    hashing: ClassVar[Hashing] = Hashing(
+        num_terms=64, moment_terms=0, key_terms=64, sides=24, hashes=64, least_cosine=0.8
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.least_cosine <= 1:

@@ -17,7 +17,17 @@ from pipelines.dedup.candidates import candidate_pairs, rows_of_pairs
 from pipelines.dedup.groups import best_of, groups_of
 from pipelines.dedup.likeness import Likeness
 from pipelines.dedup.rank import RANK, RANKED, Ranks, best_first, ranks_of
-from pipelines.dedup.settle import GROUP, IN, OF, InOrder, check_columns, settling, with_columns, without_columns
+from pipelines.dedup.settle import (
+    GROUP,
+    IN,
+    OF,
+    InOrder,
+    check_columns,
+    settling,
+    with_column,
+    with_columns,
+    without_columns,
+)
 from pipelines.dedup.spool import Spool
 from pipelines.report.write import offer_report
 from preprocess.io.hold import exclusive
@@ -68,7 +78,7 @@ def dedup(out: str, likeness: Likeness, *, against: str | None = None) -> Dedupl
         check_columns(table.schema)
         if other is not None and others is not None:
             _check(others, likeness, other.location)
-        with closing(Spool(likeness.hashing.num_terms)) as spool:
+        with closing(Spool(likeness.hashing.num_terms + likeness.hashing.moment_terms)) as spool:
             ranks = [_spooled(each, likeness, spool, first) for each, first in _after_one_another(table, others)]
             seen = len(np.unique(spool.rows()[spool.rows() < table.num_rows]))
             leaders = _leaders(likeness, spool, ranks)
@@ -172,16 +182,11 @@ class _Marks:
         ids = self._ids.take(pa.array(np.minimum(found, max(0, len(self._led) - 1)), mask=leaders < 0))
         clips = with_columns(clips)
         if self._place is None:
-            return _replaced(clips, GROUP, ids)
+            return with_column(clips, GROUP, ids)
         before = pc.not_equal(clips[IN], self._place).fill_null(False)
         here = pc.if_else(pa.array(leaders >= 0), self._place, pa.scalar(None, pa.string()))
-        clips = _replaced(clips, OF, pc.if_else(before, clips[OF], ids))
-        return _replaced(clips, IN, pc.if_else(before, clips[IN], here))
-
-
-def _replaced(clips: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    place = clips.schema.get_field_index(name)
-    return clips.set_column(place, clips.schema.field(place), values)
+        clips = with_column(clips, OF, pc.if_else(before, clips[OF], ids))
+        return with_column(clips, IN, pc.if_else(before, clips[IN], here))
 
 
 def _ids_at(rows: Rows, table: PartedTable, others: PartedTable | None) -> pa.Array:

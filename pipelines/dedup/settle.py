@@ -137,7 +137,7 @@ class _Settled:
         of[~elsewhere] = None
         inside = self._elected[self._members.take(len(found))].to_pylist()
         of[found] = np.where(elsewhere[found], of[found], np.array(inside, object))
-        return _with_reasons(_with_column(clips, OF, pa.array(of, pa.string())), elsewhere)
+        return _with_reasons(with_column(clips, OF, pa.array(of, pa.string())), elsewhere)
 
 
 def _with_reasons(clips: pa.Table, elsewhere: npt.NDArray[np.bool_]) -> pa.Table:
@@ -149,11 +149,12 @@ def _with_reasons(clips: pa.Table, elsewhere: npt.NDArray[np.bool_]) -> pa.Table
     if not pc.any(struck).as_py():
         return clips
     reasons = pc.if_else(struck, listed(masks, clips.num_rows), clips["reasons"])
-    clips = _with_column(clips, "reasons", reasons)
-    return _with_column(clips, "status", pc.if_else(struck, "rejected", clips["status"]))
+    clips = with_column(clips, "reasons", reasons)
+    return with_column(clips, "status", pc.if_else(struck, "rejected", clips["status"]))
 
 
-def _with_column(clips: pa.Table, name: str, values: pa.Array) -> pa.Table:
+def with_column(clips: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    """With other values in a column that is there."""
     place = clips.schema.get_field_index(name)
     return clips.set_column(place, clips.schema.field(place), values)
 

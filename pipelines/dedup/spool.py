@@ -25,10 +25,9 @@ class Spool:
         self._sizes.append(np.array([len(value) for value in values], np.uint32))
         self._values.write(b"".join(values))
 
-    def add_entries(self, rows: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32]) -> None:
-        """E vectors (E, num_terms) that belong to rows (E,); their lengths are of no account."""
-        reach = np.abs(vectors).max(axis=1, keepdims=True, initial=1e-9)
-        self._entries.write(np.rint(vectors / reach * 127).astype(np.int8).tobytes())
+    def add_entries(self, rows: npt.NDArray[np.int64], *vectors: npt.NDArray[np.float32]) -> None:
+        """E entries that belong to rows (E,), of vectors (E, n) side by side whose lengths are of no account."""
+        self._entries.write(np.hstack([_eight_bits(each) for each in vectors]).tobytes())
         self._rows.append(rows.astype(np.uint32))
 
     def rows(self) -> npt.NDArray[np.uint32]:
@@ -57,3 +56,8 @@ class Spool:
         """Give the disk back."""
         self._values.close()
         self._entries.close()
+
+
+def _eight_bits(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    reach = np.abs(vectors).max(axis=1, keepdims=True, initial=1e-9)
+    return np.rint(vectors / reach * 127).astype(np.int8)
