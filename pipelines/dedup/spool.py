@@ -60,4 +60,5 @@ class Spool:
 
 def _eight_bits(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
     reach = np.abs(vectors).max(axis=1, keepdims=True, initial=1e-9)
-    return np.rint(vectors / reach * 127).astype(np.int8)
+    steps: npt.NDArray[np.int8] = np.rint(vectors / reach * 127).astype(np.int8)
+    return steps
