@@ -44,14 +44,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.plug_in:
             imported(name)
         options.run(options)
-    except (ValueError, NonFiniteError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None and not isinstance(error, StorageError):
+    except (ValueError, NonFiniteError, StorageError) as error:
+        return _refused(options.command, error)
+    except OSError as error:
+        if error.filename is None:
             raise  # of no file that was named
-        if os.environ.get("RANK", "0") != "0":
-            time.sleep(FIRST_RANK_SECONDS)
-        print(f"{options.command}: {error}", file=sys.stderr)
-        return 1
+        return _refused(options.command, error)
     return 0
+
+
+def _refused(command: str, error: Exception) -> int:
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(FIRST_RANK_SECONDS)
+    print(f"{command}: {error}", file=sys.stderr)
+    return 1
 
 
 def _train(options: argparse.Namespace) -> None:

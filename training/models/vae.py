@@ -95,6 +95,12 @@ class VideoVae(nn.Module):
             self.decoder = Decoder(config)
         initialise(self, seed)
 
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """What is sharded and checkpointed one by one. Steps up are not: they give views, which FSDP wants of none."""
+        parts = (part for half in (self.encoder, self.decoder) for part in (*half.layers, half.middle))
+        return tuple(part for part in parts if not isinstance(part, Upsample))
+
     def zero_start(self) -> None:
         """Draw latents close to their mean at first: the decoder has nothing to learn from noise."""
         assert self.quant.bias is not None
@@ -124,7 +130,7 @@ class VideoVae(nn.Module):
 
     def _posterior(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> Posterior:
         mean, logvar = self.quant(self.encoder(video_BCFHW, memory)).chunk(2, dim=1)
-        return Posterior(mean.clone(), logvar.clamp(-30.0, 20.0))  # as in `Decoder.forward`
+        return Posterior(mean, logvar.clamp(-30.0, 20.0))
 
     def _check(self, video_BCFHW: torch.Tensor) -> None:
         self.config.grid().tokens(Shape(*video_BCFHW.shape[2:]))

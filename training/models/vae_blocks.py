@@ -107,7 +107,5 @@ class Upsample(nn.Module):
         x_BCTHW = self.conv(x_BCTHW, memory)
         if not self.temporal:
             return x_BCTHW
-        if not is_start(memory):
-            return x_BCTHW.repeat_interleave(2, dim=2)
-        # A tensor of its own: who changed a view in place would undo FSDP's hooks on it.
-        return torch.cat([x_BCTHW[:, :, :1], x_BCTHW[:, :, 1:].repeat_interleave(2, dim=2)], dim=2)
+        repeated = x_BCTHW.repeat_interleave(2, dim=2)
+        return repeated[:, :, 1:] if is_start(memory) else repeated

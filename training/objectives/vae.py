@@ -82,10 +82,9 @@ class VaeModule(TrainModule):
         return ("vae", "discriminator") if step >= self.objective.adversarial_start else ("vae",)
 
     def wraps(self, network: str) -> Sequence[nn.Module]:
-        """The residual blocks and the steps between them."""
+        """The autoencoder's blocks, or the judges'."""
         if network == "vae":
-            halves = (self.vae.encoder, self.vae.decoder)
-            return tuple(block for half in halves for block in (*half.layers, half.middle))
+            return self.vae.blocks
         judges = (self.discriminator.frames, self.discriminator.motion)
         return tuple(block for judge in judges for block in judge.blocks)
 

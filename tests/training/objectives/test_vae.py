@@ -130,7 +130,6 @@ def test_it_learns_one_video_by_heart():
     assert after["ssim"][0] > before["ssim"][0]
 
 
-@pytest.mark.filterwarnings("error:FSDP2")
 @pytest.mark.parametrize("network", ["vae", "discriminator"])
 def test_blocks_are_recomputed_and_sharded_one_by_one_with_the_same_gradients(network: str):
     """Also where the adversary's gradient at the video is asked for in between; fewer tensors are kept."""
