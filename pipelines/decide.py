@@ -165,6 +165,11 @@ def decided(config: CurateConfig, clips: pa.Table, *, measured: bool, roots: Roo
     `measured` anew."""
     if not config.captioner.needs_frames:
         clips = _described(config, clips, roots or Roots(), anew=measured)
+    return ruled(config, clips)
+
+
+def ruled(config: CurateConfig, clips: pa.Table) -> pa.Table:
+    """The rows with the `status` and `reasons` that the rules on their columns give."""
     reasons = reasons_against(config, clips)
     status = pc.if_else(pc.equal(pc.list_value_length(reasons), 0), "kept", "rejected")
     for column, values in (("status", status), ("reasons", reasons)):

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.clips.decisions import reasons_against, ruled_columns
-from pipelines.decide import asked_config
+from pipelines.clips.decisions import ruled_columns
+from pipelines.decide import asked_config, ruled
+from pipelines.dedup.settle import DUPLICATE_COLUMNS, settling
 from pipelines.progress import hours_text
 from pipelines.recipe.bounds import Bounds
 from pipelines.recipe.config import CurateConfig
@@ -77,11 +78,13 @@ def dry_run(out: str, *, recipe: str | None, assignments: Sequence[str]) -> Chan
 def changes(manifest: Manifest, own: CurateConfig, config: CurateConfig) -> Change:
     """What would change if `config` decided in the stead of the manifest's `own` recipe."""
     change = Change(bounds=_bounds(own, config))
-    columns = [*dict.fromkeys([*ruled_columns(config), "status", "reasons", "duration_seconds"])]
-    for clips in manifest.parted_clips().batches(columns):
+    settle, table = settling(manifest, config), manifest.parted_clips()
+    columns = [*ruled_columns(config), "status", "reasons", "duration_seconds"]
+    columns += [each.name for each in DUPLICATE_COLUMNS if table.schema and each.name in table.schema.names]
+    for clips in table.batches([*dict.fromkeys(columns)]):
         seconds = np.asarray(clips["duration_seconds"].fill_null(0.0).to_numpy(), np.float64)
         seconds = np.where(np.isfinite(seconds), seconds, 0.0)
-        reasons = reasons_against(config, clips)
+        reasons = settle(ruled(config, clips))["reasons"].combine_chunks()
         kept = np.asarray(pc.fill_null(pc.equal(clips["status"], "kept"), False).to_numpy(), np.bool_)
         stays = np.asarray(reasons.value_lengths().to_numpy() == 0, np.bool_)
         change.clips.add(clips.num_rows, seconds.sum())

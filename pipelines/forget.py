@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +20,9 @@ from pipelines.clips.faults import FOLDER as ERRORS
 from pipelines.clips.faults import error_file
 from pipelines.clips.file_record import RECORD
 from pipelines.cut import FOLDER as FILES
-from pipelines.recipe.recorded import load
+from pipelines.decide import rewrite
+from pipelines.dedup.settle import GROUP
+from pipelines.recipe.recorded import load, recorded_config
 from pipelines.report.card import is_ours
 from pipelines.report.write import offer_report
 from pipelines.show.naming import absolute_if_any, candidates, sources_like, sources_named
@@ -28,6 +31,7 @@ from preprocess.clip import Row
 from preprocess.forgotten import FORGOTTEN, Forgotten, mark_of, marked
 from preprocess.io import storage
 from preprocess.io.hold import exclusive
+from preprocess.io.roots import Roots
 from preprocess.io.tables import write_table
 from preprocess.manifest import PREVIEW_GROUP_ROWS, Manifest
 from preprocess.schema import FINGERPRINT
@@ -89,12 +93,21 @@ def forget(out: str, source: str, *, say: Callable[[str], None] = print) -> str:
         manifest.rewrite_clips(lambda clips: clips.filter(_not_in(clips["source_id"], ids)), run)
         left = [row for row in _rows(manifest) if row["uri"] not in gone.uris and row["source_id"] not in gone.ids]
         manifest.replace_sources(left, {FINGERPRINT: str(run["fingerprint"])})
-        offer_report(manifest)
+        _decide_what_stays(manifest, run)
     copies = f" under {len(gone.uris)} names" if len(gone.uris) > 1 else ""
     named = ", ".join(sorted(gone.ids)) or "which had no id"
     return (
         f"forgotten: {named}{copies}, with {len(gone.clip_ids):,} clips. `forget --take-back` lets `curate` take it in"
     )
+
+
+def _decide_what_stays(manifest: Manifest, run: dict[str, Any]) -> None:
+    """See that no clip is rejected because it repeats one that is gone, and that the page is of what is left."""
+    table = manifest.parted_clips()
+    if table.schema is not None and GROUP in table.schema.names:
+        rewrite(manifest, run, recorded_config(run), roots=Roots())
+    else:
+        offer_report(manifest)
 
 
 def take_back(out: str, source: str) -> str:

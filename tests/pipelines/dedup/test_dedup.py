@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,7 +56,13 @@ def manifest_of(out: Path, rows: Sequence[Row], columns: Mapping[str, Any] | Non
     table = decided(CONFIG, pa.Table.from_pylist(rows, schema=schema), measured=True)
     manifest = Manifest(str(out))
     write_parts(str(out / "clips"), [table], schema)
-    manifest.replace_sources([dict.fromkeys(SOURCE_SCHEMA.names) | {"uri": row["source_uri"]} for row in rows], {})
+    manifest.replace_sources(
+        [
+            dict.fromkeys(SOURCE_SCHEMA.names) | {"uri": row["source_uri"], "source_id": row["source_id"]}
+            for row in rows
+        ],
+        {},
+    )
     manifest.write_run(run_of(CONFIG) | {"source": "/videos"})
     return out
 
@@ -268,3 +275,29 @@ def test_a_table_of_several_files_and_row_groups(tmp_path: Path, monkeypatch: py
     one = by(ByPhash(), out)
     monkeypatch.undo()
     pd.testing.assert_frame_equal(found(one), found(by(ByPhash(), manifest_of(tmp_path / "whole", ROWS))))
+
+
+def test_a_dry_run_knows_which_of_them_would_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best, copy = clip("best", WALKS[0], visual_quality=0.5, short_side=1080), clip("copy", COPIES[0])
+    out = manifest_of(tmp_path / "out", [best, copy, clip("other", WALKS[1])])
+    assert main(["dedup", str(out)]) == 0
+    command = ["decide", str(out), "--set", "rules.visual_quality.min=0.6"]
+    capsys.readouterr()
+    assert main([*command, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {name: told[name]["clips"] for name in ("lost", "won")} == {"lost": 1, "won": 1}
+    assert told["rules"]["duplicate_of"]["before"]["clips"] == 1
+    assert told["rules"]["duplicate_of"]["after"]["clips"] == 0
+    assert main(command) == 0
+    rows = pd.read_parquet(out / "clips").set_index("clip_id")
+    assert rows.status.to_dict() == {"best": "rejected", "copy": "kept", "other": "kept"}
+
+
+def test_what_repeats_a_clip_that_is_forgotten_is_kept(tmp_path: Path) -> None:
+    best, copy = clip("best", WALKS[0], short_side=1080), clip("copy", COPIES[0])
+    out = manifest_of(tmp_path / "out", [best, copy])
+    assert main(["dedup", str(out)]) == 0
+    assert main(["forget", str(out), "/videos/best"]) == 0
+    rows = pd.read_parquet(out / "clips").set_index("clip_id")
+    assert rows.status.to_dict() == {"copy": "kept"}
+    assert rows.duplicate_of.isna().all()
