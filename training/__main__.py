@@ -28,6 +28,7 @@ from training.run.checkpoint import latest, read_state
 from training.run.config import Precision, TrainConfig, located, refuse_remote
 from training.run.launch import train
 from training.run.signals import Interrupted, tell
+from training.run.stages import in_order
 from training.run.turn import NonFiniteError
 from training.run.watch import shown
 from training.sample import sample
@@ -81,11 +82,16 @@ def _config(options: argparse.Namespace, *, out: str) -> TrainConfig:
         config = recipe_named(options.recipe, recipes.__name__, TrainConfig, options.manifest, out)
     else:
         config = replace(read_config(options.config, TrainConfig), out=out)
-        if "data.manifest" in dump(config):
-            config = override(config, [f"data.manifest={options.manifest}"])
+        config = _with_data(config, "manifest", options.manifest)
     if getattr(options, "roots", ()):
-        config = override(config, [f"data.roots={Roots.of(options.roots)}"])
+        config = _with_data(config, "roots", Roots.of(options.roots))
     return located(override(config, options.set))
+
+
+def _with_data(config: TrainConfig, name: str, value: object) -> TrainConfig:
+    """With a setting of its data, and of its stages' data, where they have it."""
+    keys = ["data", *(f"stages.{stage}.data" for stage in config.stages)]
+    return override(config, [f"{key}.{name}={value}" for key in keys if f"{key}.{name}" in dump(config)])
 
 
 def _show_config(options: argparse.Namespace) -> None:
@@ -115,11 +121,13 @@ def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
 
 
 def _tell_where(config: TrainConfig) -> None:
-    """At which step the run is; alone of a finished one there is nothing else to say."""
-    checkpoint = latest(config.out)
-    if checkpoint is not None and os.environ.get("RANK", "0") == "0":
-        step = read_state(checkpoint)["step"]
-        logging.info("at step %d of %d: %s", step, config.trainer.steps, checkpoint)
+    """At which step the run is, or its stage; alone of a finished one there is nothing else to say."""
+    for run in reversed([*in_order(config)]):
+        checkpoint = latest(run.out)
+        if checkpoint is not None and os.environ.get("RANK", "0") == "0":
+            step = read_state(checkpoint)["step"]
+            logging.info("at step %d of %d: %s", step, run.trainer.steps, checkpoint)
+            return
 
 
 def _cache(options: argparse.Namespace) -> None:

@@ -39,7 +39,11 @@ class TinyDit(Objective):
     base: str = ""
     whole: bool = False
     """The transformer is made with memory, as it would be without a thought of shards."""
+    start: str = ""
     dies_at_step: int = -1
+
+    def starts_from(self) -> str:
+        return self.start
 
     def grid(self) -> TokenGrid:
         return VAE.grid(DIT.patch)

@@ -12,6 +12,7 @@ from torch import nn
 from preprocess.io.bounds import check, within
 from training.models import vae_chunks
 from training.models.dit import DitConfig
+from training.models.dit_names import diffusers_name
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import OnDemand, VaeSource
@@ -22,10 +23,11 @@ from training.objectives.latent_video import LatentVideoGenerator, measured_scal
 from training.objectives.text_to_video import blanked, first_frame_condition, without
 from training.objectives.vae import named_vae, trained_vae, vae_source
 from training.run.checkpoint import latest, read_state
-from training.run.config import LOCATION, Objective, TrainConfig
+from training.run.config import LOCATION, WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import config_of
+from training.run.safe_files import SafeFiles
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
@@ -47,6 +49,8 @@ class DitObjective(Objective):
     """Share of videos of which the first frame is told."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
+    start: str = field(default="", metadata=WEIGHTS)
+    """A transformer's run, a safetensors file or a hub id to begin with; "" begins with new weights."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -63,17 +67,20 @@ class DitObjective(Objective):
     def completed(self, config: TrainConfig, device: torch.device) -> TrainConfig:
         """With the scale of the autoencoder's latents, where it is none: each rank and later sample has the same.
 
-        A run that goes on has the one that it began with.
+        It is the one that the weights know, of the run itself or of the one that it starts from, or else measured.
         """
         if self.latent_scale is not None:
             return config
-        begun = latest(config.out)
-        scale = None if begun is None else read_state(begun)["settings"].get("objective.latent_scale")
+        scale = _known_scale(config.out) or _known_scale(self.start)
         if scale is None:
             vae = OnDemand(lambda: trained_vae(self.vae).to(device))
             looked_at = config.data.looked_at(config)
             scale = measured_scale(lambda video: vae_chunks.encoded(vae(), video), looked_at)
         return replace(config, objective=replace(self, latent_scale=scale))
+
+    def starts_from(self) -> str:
+        """See `start`."""
+        return self.start
 
     def latents_of(self) -> VaeSource:
         """The trained autoencoder.
@@ -162,6 +169,37 @@ class DitModule(TrainModule, LatentVideoGenerator):
                 f"{self.texts_by}, not {before}"
             )
 
+    def read_file(self, network: str, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
+        """By our names, or by diffusers', where a text encoder that is trained along begins anew.
+
+        Raises:
+            ValueError: it holds others.
+        """
+        theirs = {name: diffusers_name(name.removeprefix("dit.")) for name in weights if name.startswith("dit.")}
+        if theirs["dit.patches_in.weight"] not in file.shapes:
+            super().read_file(network, file, weights)
+        else:
+            file.fill({name: weights[name] for name in theirs}, theirs)
+
+    def check_start(self, run: str, state: Mapping[str, Any]) -> None:
+        """See that it knows this autoencoder's latents and this text encoder's vectors.
+
+        Raises:
+            ValueError: it knows others, or is no run of a transformer.
+        """
+        if "latents_by" not in state:
+            raise ValueError(f"objective.start={run} is no run of a transformer")
+        if state["latents_by"] != self.latents_by:
+            raise ValueError(
+                f"objective.start={run}: it knows the latents of an autoencoder of weights {state['latents_by']}, and "
+                f"those of objective.vae={self.objective.vae} are {self.latents_by}"
+            )
+        if (known := state.get("texts_by", self.texts_by)) != self.texts_by:
+            raise ValueError(
+                f"objective.start={run}: it knows the vectors of another text encoder, {known or 'one trained along'}: "
+                f"what objective.text and trainer.seed={self.seed} make is {self.texts_by or 'trained along'}"
+            )
+
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         """The transformer's blocks."""
         return tuple(self.model.dit.blocks)
@@ -224,6 +262,15 @@ class DitModule(TrainModule, LatentVideoGenerator):
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)
         return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+
+
+def _known_scale(run: str) -> float | None:
+    """That of a transformer's run; None of what is no run, or none of a transformer."""
+    checkpoint = latest(run) if run else None
+    if checkpoint is None:
+        return None
+    scale: float | None = read_state(checkpoint)["settings"].get("objective.latent_scale")
+    return scale
 
 
 def built_dit(config: TrainConfig) -> DitModule:

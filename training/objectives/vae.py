@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 
 import torch
@@ -18,7 +18,7 @@ from training.models.weights import initialise, weights_id
 from training.objectives.perceptual import RandomFeatures
 from training.objectives.quality import psnr, ssim
 from training.run.checkpoint import identity, latest
-from training.run.config import Objective, TrainConfig
+from training.run.config import WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import config_of, trained_module
@@ -42,6 +42,12 @@ class VaeObjective(Objective):
     """Size of the adversarial gradient, in units of the other losses' at the same video."""
     adversarial_start: int = 50_000
     """Step from which the discriminators are trained and listened to."""
+    start: str = field(default="", metadata=WEIGHTS)
+    """An autoencoder's run, a safetensors file or a hub id to begin with; "" begins with new weights."""
+
+    def starts_from(self) -> str:
+        """See `start`."""
+        return self.start
 
     def grid(self) -> TokenGrid:
         """A latent counts as a token."""

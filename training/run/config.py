@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
@@ -20,6 +21,8 @@ from training.run.module import Batch, TrainModule
 
 LOCATION: Mapping[str, bool] = {"location": True}
 """Metadata of a field that names a folder or bucket, or none by ""; see `located`."""
+WEIGHTS: Mapping[str, bool] = {"weights": True}
+"""Metadata of a field that names weights: a run's folder or a file, or else a hub id."""
 Precision = Literal["fp32", "bf16"]
 LOOKED_AT = 8
 """Batches that are measured before a run."""
@@ -110,6 +113,10 @@ class Objective(ABC):
         """
         return config
 
+    def starts_from(self) -> str:
+        """A run, a file or a hub id, with whose weights step 0 begins; "" for new ones."""
+        return ""
+
     def latents_of(self) -> VaeSource | None:
         """The autoencoder whose latents it can be trained on, in place of pixels; None: on pixels alone."""
         return None
@@ -173,6 +180,15 @@ class TrainerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A run before a recipe's own: of the same objective, in OUT/stages/NAME."""
+
+    data: Data
+    trainer: TrainerConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
     """One run: what is trained, on what, how. It pickles, so that Ray can carry it to its workers."""
 
@@ -186,6 +202,8 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     other_optimizers: Mapping[str, OptimizerConfig] = field(default_factory=dict)
     """By network, where it is not `optimizer`."""
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    """What is trained before, by name and in order, such as on smaller videos; each starts from the one before."""
 
     def __post_init__(self) -> None:
         refuse_remote(self.out)
@@ -212,6 +230,8 @@ def located(record: _Record) -> _Record:
         value = getattr(record, each.name)
         if is_dataclass(value):
             changes[each.name] = located(value)
-        elif value and each.metadata.get("location"):
+        elif isinstance(value, Mapping):
+            changes[each.name] = {name: located(part) if is_dataclass(part) else part for name, part in value.items()}
+        elif value and (each.metadata.get("location") or (each.metadata.get("weights") and Path(value).exists())):
             changes[each.name] = absolute(value)
     return replace(record, **changes)  # type: ignore[type-var]

@@ -14,14 +14,16 @@ class Ema:
     def __init__(self, weights: Mapping[str, torch.nn.Parameter], decay: float) -> None:
         self._decay = decay
         self._weights = weights
+        self.is_of_worth = False
+        """Whether it began with weights that were trained, and so is not to be forgotten."""
         self.average: dict[str, torch.Tensor] = {
             name: weight.detach().clone().float() for name, weight in weights.items()
         }
         """By the weight's name; a DTensor where the weight is one."""
 
     def update(self, step: int) -> None:
-        """Move towards the weights after `step` (from 0); fast at first, since the start is worth little."""
-        share = 1 - min(self._decay, (1 + step) / (10 + step))
+        """Move towards the weights after `step` (from 0); fast at first, where the start is worth little."""
+        share = 1 - (self._decay if self.is_of_worth else min(self._decay, (1 + step) / (10 + step)))
         for name, average in self.average.items():
             average.lerp_(self._weights[name].detach().float(), share)
 

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import torch
 
 from training.run.config import TrainConfig
-from training.run.distributed import world
+from training.run.distributed import World, world
+from training.run.stages import in_order, is_finished
 from training.run.trainer import Trainer
 
 
 def train(config: TrainConfig) -> None:
-    """Train to the recipe's last step, from the newest checkpoint in its folder where there is one.
+    """Train to the recipe's last step, through its stages, from the newest checkpoint where there is one.
 
     Every rank calls it with the same config. A process that neither torchrun nor Ray started is the only rank.
 
@@ -21,7 +22,16 @@ def train(config: TrainConfig) -> None:
         Interrupted: SIGTERM or SIGINT, after a checkpoint was made; a SystemExit, of code 143 or 130.
         NonFiniteError: a loss or a gradient is no number, and the recipe says to stop.
     """
-    with world() as here, _threads(config.trainer.threads):
+    with world() as here:
+        *stages, last = in_order(config)
+        for stage in stages:
+            if not here.told(is_finished(stage) if here.first else None):
+                _train(stage, here)
+        _train(last, here)
+
+
+def _train(config: TrainConfig, here: World) -> None:
+    with _threads(config.trainer.threads):
         config = here.told(config.objective.completed(config, here.device) if here.first else None)
         torch.manual_seed(config.trainer.seed)  # first weights are the same on every rank
         module = config.objective.build(config)

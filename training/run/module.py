@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +14,9 @@ from training.models.generator import VideoGenerator
 from training.models.pixels import as_model_input
 from training.models.text import Text
 from training.run.noise import SampleNoise
+
+if TYPE_CHECKING:
+    from training.run.safe_files import SafeFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,6 +169,21 @@ class TrainModule(ABC):
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most have nothing more to keep
         """Take back what `extra_state` gave."""
+
+    def read_file(self, network: str, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
+        """Begin with what a file holds: fill the network's weights, sharded or not, by their names in it.
+
+        Raises:
+            ValueError: it holds others.
+        """
+        file.fill(weights, {name: name for name in weights})
+
+    def check_start(self, run: str, state: Mapping[str, Any]) -> None:  # noqa: B027 - most fit where their weights do
+        """See that the weights of another run, whose `extra_state` was `state`, mean here what they meant there.
+
+        Raises:
+            ValueError: they do not.
+        """
 
 
 def trained_weights(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:

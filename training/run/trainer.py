@@ -19,6 +19,7 @@ from training.run.metrics import Metrics, peak_flops
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise, seed_everything
 from training.run.signals import Interrupted, StopWish, stop_wish
+from training.run.start import origin, start_from
 from training.run.tally import Tally
 from training.run.turn import NetworkTurn, NonFiniteError
 
@@ -42,6 +43,8 @@ class Trainer:
         self._batches = batches
         self._held_out = held_out
         self._world = world
+        self._start: Mapping[str, str] = {}
+        """Which weights the run began with, where they were not new."""
         self._turns = {name: NetworkTurn(config, module, name, world) for name in module.networks}
         self._skips_in_a_row = dict.fromkeys(self._turns, 0)
         trainer = config.trainer
@@ -67,6 +70,8 @@ class Trainer:
                 stack.callback(self._metrics.close)
             for line in told:
                 self._say(line)
+            if self._start and self.step == 0:
+                self._tell_start()
             self._take_steps(wish)
             self._checkpoints.finish()
 
@@ -162,7 +167,7 @@ class Trainer:
         return {f"held_out/{name}": value / count for name, (value, count) in merged.items() if count}
 
     def _save(self) -> None:
-        tensors = {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
+        tensors = self._tensors()
         state = {
             "step": self.step,
             "seed": self._config.trainer.seed,
@@ -170,6 +175,7 @@ class Trainer:
             "averages": {name: turn.averaged_names() for name, turn in self._turns.items()},
             "data": dict(self._batches.state_dict()),
             "extra": self._module.extra_state(),
+            "start": dict(self._start),
             "settings": dump(self._config),
             "config": kept(self._config),
         }
@@ -179,19 +185,47 @@ class Trainer:
         """Go on from the newest checkpoint; which that is, and what was set otherwise when it was made."""
         checkpoint = self._world.told(latest(self._config.out) if self._world.first else None)
         if checkpoint is None:
-            return []
+            return self._begin()
         state: dict[str, Any] = self._world.told(read_state(checkpoint) if self._world.first else None)
         if state["seed"] != self._config.trainer.seed:
             raise ValueError(f"{checkpoint}: of seed {state['seed']}, the recipe's is {self._config.trainer.seed}")
-        tensors = {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
+        tensors = self._tensors()
         read_tensors(checkpoint, tensors, group=self._world.host_group)
         self.step, skips = state["step"], state["skips_in_a_row"]
         # one number of all networks together, as checkpoints had it until December 2026
         self._skips_in_a_row |= skips if isinstance(skips, dict) else dict.fromkeys(self._turns, skips)
         self._batches.load_state_dict(state["data"])
         self._module.load_extra_state(state["extra"])
+        self._began_with(state.get("start", {}))
         changed = [f"changed since then: {line}" for line in difference(state["settings"], self._config)]
-        return [f"goes on from {checkpoint}", *changed]
+        return [f"goes on from {checkpoint}", *self._told_start(), *changed]
+
+    def _begin(self) -> list[str]:
+        """Start with the weights that the recipe names, if it names some; which those are."""
+        what = self._config.objective.starts_from()
+        if not what:
+            return []
+        start_from(what, self._module, self._tensors())
+        self._began_with(self._world.told(origin(what) if self._world.first else None))
+        return self._told_start()
+
+    def _began_with(self, start: Mapping[str, str]) -> None:
+        self._start = start
+        for turn in self._turns.values() if start else ():
+            turn.keep_average()
+
+    def _told_start(self) -> list[str]:
+        return [f"started with the weights of {self._start['from']} ({self._start['identity']})"] if self._start else []
+
+    def _tell_start(self) -> None:
+        """The held-out figures of what the run starts with, as those of step 0."""
+        figures = self._evaluate()
+        if self._metrics is not None and figures:
+            self._metrics.write(0, figures)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """All that a checkpoint holds, by name."""
+        return {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
 
     def _say(self, message: str) -> None:
         if self._metrics is not None:

@@ -92,6 +92,11 @@ class NetworkTurn:
             finally:
                 reshard(self._network)  # or the next step would find the averaged weights still gathered
 
+    def keep_average(self) -> None:
+        """Let the average forget its start no faster than anything else: it began with trained weights."""
+        if self._ema is not None:
+            self._ema.is_of_worth = True
+
     def averaged_names(self) -> list[str]:
         """The weights of which an average is kept."""
         return [] if self._ema is None else list(self._ema.average)

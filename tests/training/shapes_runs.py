@@ -1,0 +1,142 @@
+"""Runs on the shapes corpus, drawn in memory: an autoencoder, a transformer on its latents, and 12 clips of a colour.
+
+`python -m tests.training.shapes_runs FOLDER` trains the first two; `SHAPES_RUNS=FOLDER` lets the tests take them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training import recipes
+from training.models.grid import Shape
+from training.objectives.dit import DitObjective
+from training.objectives.vae import VaeObjective
+from training.run.config import Data, TrainConfig, TrainerConfig
+from training.run.launch import train
+from training.run.module import Batch
+from training.shapes.corpus import Scene, render, scenes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneClips(Data):
+    """Scenes of 9 frames of `size` pixels. A half of the captions names no colour, or all where one is picked."""
+
+    count: int = 384
+    color: str = ""
+    """Take scenes of this colour alone."""
+    samples: int = 16
+    size: int = 32
+
+    def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> SceneBatches:
+        return SceneBatches(self, config, rank, world_size)
+
+    def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Sequence[Batch]:
+        drawn = scenes(16 * world_size, seed=99)[rank::world_size]
+        return [clips(drawn, [scene.caption for scene in drawn], config, self.size)]
+
+    def drawn(self) -> list[Scene]:
+        found = [
+            each for each in scenes(8 * self.count if self.color else self.count) if self.color in ("", each.color)
+        ]
+        return found[: self.count]
+
+
+class SceneBatches:
+    """Scenes by chance; the state is how many steps were handed out."""
+
+    def __init__(self, data: SceneClips, config: TrainConfig, rank: int, world_size: int) -> None:
+        self.data, self.config, self.rank, self.world_size = data, config, rank, world_size
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        drawn = self.data.drawn()
+        while True:
+            rng = np.random.default_rng((7, self.taken))
+            self.taken += 1
+            chosen = rng.integers(len(drawn), size=self.data.samples)[self.rank :: self.world_size]
+            silent = rng.random(self.data.samples)[self.rank :: self.world_size] < 0.5
+            picked = [drawn[place] for place in chosen]
+            told = [
+                colorless(each) if quiet or self.data.color else each.caption
+                for each, quiet in zip(picked, silent, strict=True)
+            ]
+            yield clips(picked, told, self.config, self.data.size)
+
+    def state_dict(self) -> Mapping[str, Any]:
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.taken = state["taken"]
+
+
+def colorless(scene: Scene) -> str:
+    """Such as `a circle moving left slowly`."""
+    return scene.caption.replace(f" {scene.color}", "")
+
+
+def clips(drawn: Sequence[Scene], captions: Sequence[str], config: TrainConfig, size: int) -> Batch:
+    """Latents where the objective takes them, or pixels."""
+    video = torch.stack([_video(scene, size) for scene in drawn])
+    grid, latent = config.objective.grid(), False
+    if isinstance(config.objective, VaeObjective):
+        captions = [""] * len(drawn)
+    elif config.objective.latent_scale is not None:
+        vae = config.objective.vae
+        video, latent = torch.stack([_latents(vae, scene, size) for scene in drawn]), True
+    ids = [f"{scene.color}{scene.x:.6f}{scene.y:.6f}" for scene in drawn]
+    return Batch(video=video, captions=captions, clip_ids=ids, tokens=grid.tokens(Shape(9, size, size)), latent=latent)
+
+
+@cache
+def _video(scene: Scene, size: int) -> torch.Tensor:
+    film = torch.from_numpy(render(scene, size=size, num_frames=9, fps=4))
+    return film.permute(3, 0, 1, 2).float() / 127.5 - 1
+
+
+@cache
+def _latents(vae: str, scene: Scene, size: int) -> torch.Tensor:
+    with torch.no_grad():
+        return _vae(vae).encode(_video(scene, size)[None]).mean[0]
+
+
+@cache
+def _vae(run: str) -> Any:
+    from training.objectives.vae import trained_vae
+
+    return trained_vae(run)
+
+
+def vae_config(out: Path, *, steps: int = 600) -> TrainConfig:
+    config = recipes.tiny_vae("", str(out))
+    trainer = TrainerConfig(steps=steps, threads=1, ema_decay=0.99, eval_every=200, log_every=50)
+    return replace(config, data=SceneClips(samples=4), trainer=trainer)
+
+
+def dit_config(out: Path, vae: Path, *, steps: int = 1500, size: int = 32) -> TrainConfig:
+    config = recipes.tiny_dit("", str(out))
+    assert isinstance(config.objective, DitObjective)
+    objective = replace(config.objective, vae=str(vae), first_frame_share=0.0)
+    trainer = TrainerConfig(steps=steps, threads=1, ema_decay=0.99, eval_every=100, log_every=50)
+    config = replace(config, objective=objective, data=SceneClips(size=size), trainer=trainer)
+    return config.objective.completed(config, torch.device("cpu"))
+
+
+def base_runs(folder: Path) -> tuple[Path, Path]:
+    """An autoencoder and a transformer, trained unless they are there already: some minutes."""
+    train(vae_config(folder / "vae"))
+    train(dit_config(folder / "dit", folder / "vae"))
+    return folder / "vae", folder / "dit"
+
+
+if __name__ == "__main__":
+    from tests.training import shapes_runs  # by its name, as runs keep it
+
+    shapes_runs.base_runs(Path(sys.argv[1]))
