@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         ("train", None, "train what a recipe names"),
         ("vae", "tiny_vae", "train an autoencoder"),
         ("dit", "tiny_dit", "train a transformer on its latents; --set objective.vae=RUN"),
+        ("lora", "tiny_lora", "teach a transformer a look by few clips; --set objective.base=RUN"),
         ("reward", "tiny_reward", "tune a transformer by rewards; --set objective.base=RUN"),
     ):
         command = commands.add_parser(name, help=what)

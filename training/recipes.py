@@ -17,6 +17,7 @@ from training.models.sizes import ea_tiny
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
 from training.objectives.dit import DitObjective
+from training.objectives.lora import LoraObjective
 from training.objectives.reward import RewardObjective
 from training.objectives.vae import VaeObjective
 from training.run.config import OptimizerConfig, Stage, TrainConfig, TrainerConfig
@@ -79,6 +80,18 @@ def tiny_dit_stages(manifest: str, out: str) -> TrainConfig:
         data=replace(_tiny_data(manifest, samples=32), sampler=sampler),
         trainer=replace(small.trainer, steps=500),
         optimizer=replace(small.optimizer, learning_rate=1e-3),
+    )
+
+
+def tiny_lora(manifest: str, out: str) -> TrainConfig:
+    """LoRA of rank 16 by flow matching; `--set objective.base=RUN` names the transformer."""
+    return TrainConfig(
+        name="tiny_lora",
+        out=out,
+        objective=LoraObjective(base=""),
+        data=replace(_tiny_data(manifest, samples=8), held_out_share=0.0),
+        trainer=TrainerConfig(steps=200, threads=1, ema_decay=0.95, eval_every=50, checkpoint_every=100),
+        optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=10, weight_decay=0.0),
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from training import recipes
 from training.models.grid import Shape
 from training.objectives.dit import DitObjective
+from training.objectives.tuned import TunedObjective
 from training.objectives.vae import VaeObjective
 from training.run.config import Data, TrainConfig, TrainerConfig
 from training.run.launch import train
@@ -88,11 +89,17 @@ def clips(drawn: Sequence[Scene], captions: Sequence[str], config: TrainConfig, 
     grid, latent = config.objective.grid(), False
     if isinstance(config.objective, VaeObjective):
         captions = [""] * len(drawn)
-    elif config.objective.latent_scale is not None:
-        vae = config.objective.vae
+    elif vae := _vae_of(config):
         video, latent = torch.stack([_latents(vae, scene, size) for scene in drawn]), True
     ids = [f"{scene.color}{scene.x:.6f}{scene.y:.6f}" for scene in drawn]
     return Batch(video=video, captions=captions, clip_ids=ids, tokens=grid.tokens(Shape(9, size, size)), latent=latent)
+
+
+def _vae_of(config: TrainConfig) -> str:
+    """Whose latents are trained on; "" while their scale is being measured."""
+    if isinstance(config.objective, TunedObjective):
+        return _vae_of(config.objective.base_config())
+    return config.objective.vae if config.objective.latent_scale is not None else ""
 
 
 @cache
@@ -127,6 +134,16 @@ def dit_config(out: Path, vae: Path, *, steps: int = 1500, size: int = 32) -> Tr
     trainer = TrainerConfig(steps=steps, threads=1, ema_decay=0.99, eval_every=100, log_every=50)
     config = replace(config, objective=objective, data=SceneClips(size=size), trainer=trainer)
     return config.objective.completed(config, torch.device("cpu"))
+
+
+def lora_config(out: Path, base: Path, color: str, *, clips: int = 12, steps: int = 200) -> TrainConfig:
+    """A LoRA by clips of one colour, whose captions do not say which."""
+    config = recipes.tiny_lora("", str(out))
+    objective = replace(config.objective, base=str(base))
+    data = SceneClips(count=clips, color=color, samples=8)
+    return replace(
+        config, objective=objective, data=data, trainer=replace(config.trainer, steps=steps, eval_every=steps)
+    )
 
 
 def base_runs(folder: Path) -> tuple[Path, Path]:

@@ -21,6 +21,7 @@ from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
 from training.objectives.dit import DitModule, DitObjective
 from training.objectives.generate import GenerateConfig
+from training.objectives.lora import LoraModule, LoraObjective
 from training.objectives.reward import RewardModule, RewardObjective
 from training.objectives.text_to_video import TextToVideo
 from training.run.checkpoint import read_networks
@@ -40,6 +41,10 @@ class TinyDit(Objective):
     whole: bool = False
     """The transformer is made with memory, as it would be without a thought of shards."""
     start: str = ""
+    flow: bool = False
+    """The LoRA is trained by flow matching, and not by rewards."""
+    dropout: float = 0.0
+    base_precision: str = "fp32"
     dies_at_step: int = -1
 
     def starts_from(self) -> str:
@@ -58,6 +63,9 @@ class TinyDit(Objective):
                 read_networks(self.base, module)
         if not self.base:
             return module
+        if self.flow:
+            parts = {"dropout": self.dropout, "base_precision": self.base_precision, "rank": 3, "alpha": 6.0}
+            return LoraModule(LoraObjective(base=self.base, **parts), module, seed=SEED)
         sampling = GenerateConfig(num_steps=3, guidance=2.0)
         return RewardModule(RewardObjective(base=self.base, sampling=sampling, rank=3), module, seed=SEED)
 

@@ -188,14 +188,14 @@ class ClipData(Data):
     def _check_texts(self, config: TrainConfig) -> None:
         if not self.text_cache:
             return
-        text, made_by = config.objective.texts_of(), Store(self.text_cache).model
+        text, made_by = config.objective.texts_of(seed=config.trainer.seed), Store(self.text_cache).model
         if text is None:
             raise ValueError(f"recipe {config.name} reads captions, not their vectors: data.text_cache must be empty")
-        if (wanted := text.identity(seed=config.trainer.seed)) != made_by:
+        if text.identity != made_by:
             raise ValueError(
                 f"data.text_cache={self.text_cache}: its vectors are not those of objective.text as recipe "
-                f"{config.name} has it (weights and settings: {wanted}); fill one with this run's objective.text and "
-                "trainer.seed"
+                f"{config.name} has it (weights and settings: {text.identity}); fill one with "
+                "this run's objective.text and trainer.seed"
             )
 
     def _check_latents(self, config: TrainConfig) -> None:

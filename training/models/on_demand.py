@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from training.models.text import TextEncoder
 from training.models.vae import VaeConfig, VideoVae
 from training.models.weights import weights_id
 
@@ -35,6 +36,15 @@ class VaeSource:
     identity: str
     """16 hex digits that tell its weights from others."""
     load: Callable[[], VideoVae]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSource:
+    """A text encoder that is only used, with the seed of its first weights."""
+
+    identity: str
+    """16 hex digits of all that decides its vectors."""
+    load: Callable[[], TextEncoder]
 
 
 def at_hand(vae: VideoVae) -> VaeSource:

@@ -71,10 +71,10 @@ def settings_id(config: object, weights: str) -> str:
     return hashlib.blake2b(f"{config!r}\n{weights}".encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def named_generator(seed: int, name: str) -> torch.Generator:
-    """A CPU generator for one tensor: the same on every machine and rank."""
+def named_generator(seed: int, name: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator for one tensor: the same on every rank, and of the CPU on every machine."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def uniform(shape: torch.Size, inputs: int, generator: torch.Generator) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from training.models.dit import DitConfig
 from training.models.dit_names import diffusers_name
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
-from training.models.on_demand import OnDemand, VaeSource
+from training.models.on_demand import OnDemand, TextSource, VaeSource
+from training.models.safe_files import SafeFiles
 from training.models.text import Text, TextConfig
 from training.models.weights import initialise
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
@@ -27,7 +29,6 @@ from training.run.config import LOCATION, WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import config_of
-from training.run.safe_files import SafeFiles
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
@@ -90,9 +91,11 @@ class DitObjective(Objective):
         """
         return vae_source(named_vae(self.vae))
 
-    def texts_of(self) -> TextConfig | None:
+    def texts_of(self, *, seed: int) -> TextSource | None:
         """The text encoder, unless it is trained along."""
-        return None if self.text.learns else self.text
+        if self.text.learns:
+            return None
+        return TextSource(identity=self.text.identity(seed=seed), load=partial(self.text.encoder, seed=seed))
 
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.

@@ -7,33 +7,25 @@ the others rise, the model has found a way around them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import nn
 
-from training.models.generator import VideoGenerator
-from training.models.grid import TokenGrid
-from training.models.lora import add_lora, initialise_lora, lora_parameters, without_lora
-from training.models.on_demand import VaeSource
+from preprocess.io.bounds import check
 from training.objectives.dit import DitModule, built_dit
 from training.objectives.generate import GenerateConfig, generate
-from training.run.checkpoint import identity, latest, read_state, read_weights
-from training.run.config import LOCATION, Objective, TrainConfig
-from training.run.module import Batch, Loss, TrainModule
+from training.objectives.tuned import TunedModule, TunedObjective
+from training.run.config import TrainConfig
+from training.run.module import Batch, Loss
 from training.run.noise import SampleNoise
-from training.run.runs import config_of
 from training.shapes.rewards import reward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RewardObjective(Objective):
+class RewardObjective(TunedObjective):
     """What is rewarded, and how much of the sampling learns from it."""
 
-    base: str = field(metadata=LOCATION)
-    """Folder of the run that trained the transformer."""
     rewards: Mapping[str, float] = field(default_factory=lambda: {"color": 1.0, "direction": 0.5})
     """Weight of each reward, by its name in `training.shapes.rewards`."""
     watched: str = "background"
@@ -41,10 +33,9 @@ class RewardObjective(Objective):
     last_steps: int = 2
     """K, the steps that the gradient passes through. Memory grows with it."""
     sampling: GenerateConfig = field(default_factory=lambda: GenerateConfig(num_steps=10, guidance=2.0))
-    rank: int = 8
-    alpha: float = 8.0
 
     def __post_init__(self) -> None:
+        check(self)
         if not 1 <= self.last_steps <= self.sampling.num_steps:
             raise ValueError(
                 f"last_steps is {self.last_steps}, must be from 1 to {self.sampling.num_steps} (num_steps)"
@@ -54,100 +45,24 @@ class RewardObjective(Objective):
         for name in (*self.rewards, self.watched):
             reward(name)
 
-    def grid(self) -> TokenGrid:
-        """That of the transformer.
-
-        Raises:
-            ValueError: there is no trained transformer.
-        """
-        return self._base().objective.grid()
-
-    def latents_of(self) -> VaeSource | None:
-        """As the transformer, though alone the shapes of latents matter."""
-        return self._base().objective.latents_of()
-
     def build(self, config: TrainConfig) -> RewardModule:
         """The transformer, on the meta device, with LoRA; `first_weights` has it as it was trained.
 
         Raises:
             ValueError: there is no trained transformer.
         """
-        return RewardModule(self, built_dit(self._base()), seed=config.trainer.seed)
-
-    def _base(self) -> TrainConfig:
-        if not self.base:
-            raise ValueError("no run of a transformer is named: --set objective.base=RUN")
-        return config_of(self.base)
+        return RewardModule(self, built_dit(self.base_config()), seed=config.trainer.seed)
 
 
-class RewardModule(TrainModule):
-    """Trains the LoRA of `dit`, and alone that is saved. Batches give captions and shapes; pixels are not looked at."""
+class RewardModule(TunedModule):
+    """Batches give captions and shapes; pixels are not looked at."""
+
+    objective: RewardObjective
 
     def __init__(self, objective: RewardObjective, base: DitModule, *, seed: int = 0) -> None:
-        self.objective = objective
-        self.base = base
-        self.seed = seed
-        self.tuned = ""
-        """Which checkpoint of the base is tuned; "" before it was read."""
-        base.model.requires_grad_(False).eval()
-        add_lora(base.model.dit, objective.rank, objective.alpha, seed=seed)
+        super().__init__(objective, base, seed=seed)
+        base.model.eval()
         self.rewards = {name: reward(name) for name in (*objective.rewards, objective.watched)}
-
-    @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        """The transformer's; of its weights those of the LoRA alone learn."""
-        return self.base.networks
-
-    @property
-    def frozen(self) -> Mapping[str, nn.Module]:
-        """The transformer's."""
-        return self.base.frozen
-
-    def generator(self) -> VideoGenerator:
-        """The transformer with its LoRA."""
-        return self.base
-
-    def figures(self, held_out: Callable[[], Mapping[str, float]]) -> dict[str, float]:
-        """Also what the transformer was worth `before_tuning`."""
-        figures = super().figures(held_out)
-        with without_lora(self.base.model):
-            return figures | {f"before_tuning/{name}": value for name, value in held_out().items()}
-
-    def first_weights(self, network: str) -> None:
-        """The base's newest weights, averaged where they were, and changes that are zero."""
-        checkpoint = latest(self.objective.base)
-        if checkpoint is None:
-            raise ValueError(f"{self.objective.base}: no complete checkpoint in it")
-        self.tuned = identity(checkpoint)
-        self.base.load_extra_state(read_state(checkpoint)["extra"])
-        model = self.networks[network]
-        changes = lora_parameters(model)
-        weights = {name: weight for name, weight in model.state_dict().items() if name not in changes}
-        read_weights(checkpoint, network, weights)
-        initialise_lora(self.base.model.dit, self.seed)
-
-    def extra_state(self) -> dict[str, Any]:
-        """Which weights the LoRA belongs to."""
-        return {"tuned": self.tuned}
-
-    def load_extra_state(self, state: Mapping[str, Any]) -> None:
-        """See that the base has not changed meanwhile.
-
-        Raises:
-            ValueError: its newest checkpoint is another one than was tuned.
-        """
-        if state["tuned"] != self.tuned:
-            raise ValueError(
-                f"{self.objective.base}: its newest checkpoint is {self.tuned}, but the LoRA is one of {state['tuned']}"
-            )
-
-    def wraps(self, network: str) -> Sequence[torch.nn.Module]:
-        """The transformer's blocks."""
-        return self.base.wraps(network)
-
-    def calls(self, network: str) -> Sequence[str]:
-        """As in flow matching."""
-        return self.base.calls(network)
 
     def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
         """Minus the mixture of rewards, summed over samples."""

@@ -15,8 +15,7 @@ from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
-from training.models.on_demand import VaeSource
-from training.models.text import TextConfig
+from training.models.on_demand import TextSource, VaeSource
 from training.run.module import Batch, TrainModule
 
 LOCATION: Mapping[str, bool] = {"location": True}
@@ -121,8 +120,11 @@ class Objective(ABC):
         """The autoencoder whose latents it can be trained on, in place of pixels; None: on pixels alone."""
         return None
 
-    def texts_of(self) -> TextConfig | None:
-        """The encoder whose vectors it can be trained on, in place of captions; None: on captions alone."""
+    def texts_of(self, *, seed: int) -> TextSource | None:
+        """The encoder whose vectors it can be trained on, in place of captions; None: on captions alone.
+
+        `seed` is the run's, for one that starts without weights.
+        """
         return None
 
 

@@ -16,7 +16,7 @@ from training.models.text import Text
 from training.run.noise import SampleNoise
 
 if TYPE_CHECKING:
-    from training.run.safe_files import SafeFiles
+    from training.models.safe_files import SafeFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,9 +15,9 @@ from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from preprocess.io.weights import find_file, find_folder
+from training.models.safe_files import SafeFiles, check_shapes
 from training.run.checkpoint import identity, latest, read_state, read_tensors
 from training.run.module import TrainModule
-from training.run.safe_files import SafeFiles, check_shapes
 
 SETTING = "objective.start"
 

@@ -7,7 +7,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tests.training.models.test_dit_model import SMALL
 from training.models.dit import VideoDit
-from training.models.lora import LoraLinear, add_lora, lora_parameters, without_lora
+from training.models.lora import (
+    LoraLinear,
+    add_lora,
+    lora_parameters,
+    merge_lora,
+    seed_dropout,
+    unmerge_lora,
+    without_lora,
+)
 from training.models.weights import named_generator
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -76,6 +84,77 @@ def test_without_lora_is_the_model_as_it_was():
     with without_lora(dit):
         assert torch.equal(_answer(dit), wanted)
     assert not torch.allclose(_answer(dit), wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_merged_it_answers_alike_and_unmerged_every_bit_is_as_it_was(kind):
+    dit = _dit().to(kind)
+    dit.blocks[0].attention.q.weight.data[0, :4] = torch.tensor([-0.0, 1e-30, float("inf"), 3e38], dtype=kind)
+    add_lora(dit, 4, 2.0)
+    _noisy(dit, 2, only="lora_up")
+    assert {part.dtype for part in lora_parameters(dit).values()} == {torch.float32}
+    before = {name: _bytes(value) for name, value in dit.state_dict().items()}
+    merge_lora(dit)
+    layer = dit.get_submodule("blocks.1.attention.k")
+    wanted = layer.own_weight.float() + 0.5 * (layer.lora_up @ layer.lora_down)
+    assert torch.equal(layer.weight, wanted.to(kind))
+    changed = [name for name, value in dit.state_dict().items() if _bytes(value) != before[name]]
+    assert len(changed) == sum(isinstance(part, LoraLinear) for part in dit.modules())
+    with without_lora(dit):
+        assert {name: _bytes(value) for name, value in dit.state_dict().items()} == before
+    merge_lora(dit)
+    unmerge_lora(dit)
+    assert {name: _bytes(value) for name, value in dit.state_dict().items()} == before
+
+
+def _bytes(value: torch.Tensor) -> bytes:
+    return value.detach().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def test_a_merged_model_answers_as_the_model_with_its_lora():
+    dit = _adapted()
+    wanted = _answer(dit)
+    merge_lora(dit)
+    assert torch.allclose(_answer(dit), wanted, rtol=0, atol=1e-5)
+    with without_lora(dit):
+        assert torch.equal(_answer(dit), _answer(_dit()))
+    assert torch.allclose(_answer(dit), wanted, rtol=0, atol=1e-5)
+    unmerge_lora(dit)
+    assert torch.equal(_answer(dit), wanted)
+
+
+def test_targets_are_whole_parts_of_names():
+    dit = _dit()
+    add_lora(dit, 2, 2.0, targets=("attention", "blocks.1.feed_forward"))
+    layers = {name for name, part in dit.named_modules() if isinstance(part, LoraLinear)}
+    assert layers == {f"blocks.{block}.attention.{part}" for block in (0, 1) for part in ["q", "k", "v", "out"]} | {
+        f"blocks.1.feed_forward.linear{number}" for number in (1, 2)
+    }
+    with pytest.raises(
+        ValueError, match=r"'atten' is in no linear layer's name; their parts are attention, blocks, .*q"
+    ):
+        add_lora(_dit(), 2, 2.0, targets=("attention", "atten"))
+
+
+def test_dropout_is_the_samples_own():
+    layer = LoraLinear(torch.nn.Linear(400, 5), rank=400, alpha=400, dropout=0.25, name="layer")
+    with torch.no_grad():
+        layer.lora_down.copy_(torch.eye(400))
+        layer.lora_up.fill_(1.0)
+        layer.weight.zero_()
+        layer.bias.zero_()
+    x = torch.ones(3, 7, 400)
+    seed_dropout(layer, [5, 6, 5])
+    first, second, again = layer(x)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first[0], first[1])
+    kept = torch.stack([first, second]) * 0.75 / 400
+    assert 0.7 < float(kept.detach().mean()) < 0.8
+    seed_dropout(layer, [6])
+    assert torch.equal(layer(x[:1])[0], second)
+    layer.eval()
+    assert torch.allclose(layer(x), torch.tensor(400.0))
 
 
 def test_misuse_is_refused():

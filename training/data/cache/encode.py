@@ -68,11 +68,11 @@ def cache_requests(
 
 def _encode_captions(config: TrainConfig, captions: Sequence[str], cache: str, device: torch.device) -> None:
     """Both captions of all clips, unless what reads them is still to be trained."""
-    text = config.objective.texts_of()
+    text = config.objective.texts_of(seed=config.trainer.seed)
     if text is None:
         return
-    store = Store.text(cache, text.identity(seed=config.trainer.seed))
-    encoder = text.encoder(seed=config.trainer.seed).eval().to(device)
+    store = Store.text(cache, text.identity)
+    encoder = text.load().eval().to(device)
     with torch.no_grad():
         fill_text(store, captions, encoder.encode)
     logger.info("captions' vectors, for --set data.text_cache=: %s", store.location)

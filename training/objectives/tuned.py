@@ -1,0 +1,130 @@
+"""What objectives have in common that train a LoRA on a transformer of another run, and save the LoRA alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from preprocess.io.bounds import above, at_least
+from training.models.generator import VideoGenerator
+from training.models.grid import TokenGrid
+from training.models.lora import add_lora, initialise_lora, lora_parameters, without_lora
+from training.models.on_demand import VaeSource
+from training.objectives.dit import DitModule
+from training.run.checkpoint import identity, latest, read_state, read_weights
+from training.run.config import LOCATION, Objective, TrainConfig
+from training.run.module import TrainModule
+from training.run.runs import config_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedObjective(Objective):
+    """Which transformer is tuned, and how much of it."""
+
+    base: str = field(metadata=LOCATION)
+    """Folder of the run that trained the transformer."""
+    rank: int = field(default=8, metadata=at_least(1))
+    alpha: float = field(default=8.0, metadata=above(0))
+    """The change is alpha / rank times the product of its two matrices."""
+    targets: str = ""
+    """Parts of the names of the layers that are changed, with commas between; "" for all linear layers."""
+    base_precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the frozen weights; the LoRA is float32 in either."""
+
+    def grid(self) -> TokenGrid:
+        """That of the transformer.
+
+        Raises:
+            ValueError: there is no trained transformer.
+        """
+        return self.base_config().objective.grid()
+
+    def latents_of(self) -> VaeSource | None:
+        """As the transformer."""
+        return self.base_config().objective.latents_of()
+
+    def base_config(self) -> TrainConfig:
+        """The recipe of the run that trained the transformer.
+
+        Raises:
+            ValueError: there is no trained transformer.
+        """
+        if not self.base:
+            raise ValueError("no run of a transformer is named: --set objective.base=RUN")
+        return config_of(self.base)
+
+
+class TunedModule(TrainModule):
+    """Trains the LoRA of `dit`, and alone that is saved."""
+
+    def __init__(self, objective: TunedObjective, base: DitModule, *, seed: int = 0, dropout: float = 0.0) -> None:
+        self.objective = objective
+        self.base = base
+        self.seed = seed
+        self.tuned = ""
+        """Which checkpoint of the base is tuned; "" before it was read."""
+        base.model.requires_grad_(False)
+        if objective.base_precision == "bf16":
+            base.model.to(torch.bfloat16)
+        targets = [target for each in objective.targets.split(",") if (target := each.strip())]
+        add_lora(base.model.dit, objective.rank, objective.alpha, seed=seed, targets=targets, dropout=dropout)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The transformer's; of its weights those of the LoRA alone learn."""
+        return self.base.networks
+
+    @property
+    def frozen(self) -> Mapping[str, nn.Module]:
+        """The transformer's."""
+        return self.base.frozen
+
+    def generator(self) -> VideoGenerator:
+        """The transformer with its LoRA."""
+        return self.base
+
+    def figures(self, held_out: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+        """Also what the transformer was worth `before_tuning`."""
+        figures = super().figures(held_out)
+        with without_lora(self.base.model):
+            return figures | {f"before_tuning/{name}": value for name, value in held_out().items()}
+
+    def first_weights(self, network: str) -> None:
+        """The base's newest weights, averaged where they were, and changes that are zero."""
+        checkpoint = latest(self.objective.base)
+        if checkpoint is None:
+            raise ValueError(f"{self.objective.base}: no complete checkpoint in it")
+        self.tuned = identity(checkpoint)
+        self.base.load_extra_state(read_state(checkpoint)["extra"])
+        model = self.networks[network]
+        changes = lora_parameters(model)
+        weights = {name: weight for name, weight in model.state_dict().items() if name not in changes}
+        read_weights(checkpoint, network, weights)
+        initialise_lora(self.base.model.dit, self.seed)
+
+    def extra_state(self) -> dict[str, Any]:
+        """Which weights the LoRA belongs to."""
+        return {"tuned": self.tuned}
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """See that the base has not changed meanwhile.
+
+        Raises:
+            ValueError: its newest checkpoint is another one than was tuned.
+        """
+        if state["tuned"] != self.tuned:
+            raise ValueError(
+                f"{self.objective.base}: its newest checkpoint is {self.tuned}, but the LoRA is one of {state['tuned']}"
+            )
+
+    def wraps(self, network: str) -> Sequence[torch.nn.Module]:
+        """The transformer's blocks."""
+        return self.base.wraps(network)
+
+    def calls(self, network: str) -> Sequence[str]:
+        """As in flow matching."""
+        return self.base.calls(network)
