@@ -22,6 +22,7 @@ from preprocess.io.settings import dump, override
 from preprocess.io.storage import absolute
 from training import recipes
 from training.evaluate import evaluate
+from training.export import LAYOUTS, export
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.run.checkpoint import latest, read_state
@@ -160,6 +161,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(evaluate(options.run_folder, sampling, seed=options.seed, precision=options.precision)))
 
 
+def _export(options: argparse.Namespace) -> None:
+    print(export(options.run_folder, options.file, options.layout, merged=options.merged))
+
+
 def _shape(text: str) -> Shape:
     try:
         frames, height, width = (int(number) for number in text.split("x"))
@@ -203,6 +208,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("run_folder", metavar="RUN")
     _add_sampling(command)
     command.set_defaults(run=_evaluate)
+    command = commands.add_parser("export", help="write a run's weights, or its LoRA, as other programs read them")
+    command.add_argument("run_folder", metavar="RUN")
+    out = "ends in .safetensors; of peft, and of whole weights for diffusers, a folder"
+    command.add_argument("file", metavar="FILE", type=Path, help=out)
+    command.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0], help="whose names (default: %(default)s)")
+    command.add_argument("--merged", action="store_true", help="the whole weights with the LoRA in them")
+    command.set_defaults(run=_export)
     for command in commands.choices.values():
         what = "where a run's own classes are, such as my_objective.py; may be given several times"
         command.add_argument("--plug-in", action="append", default=[], metavar="MODULE", help=what)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from captioners.sidecar import SidecarCaptioner
 from pipelines.curate import curate
@@ -55,6 +56,28 @@ def runs(manifest: Path, tmp_path_factory) -> dict[str, Path]:
     fewer = ["--set", "objective.sampling.num_steps=3"]  # of which 2 are recorded
     assert main([*train["reward"], "--set", f"objective.base={runs['dit']}", *fewer]) == 0
     return runs
+
+
+def test_a_lora_is_trained_sampled_and_exported(runs, manifest, tmp_path, capsys):
+    few = ["--set", "trainer.steps=2", "--set", "objective.targets=attention", "--set", f"objective.base={runs['dit']}"]
+    assert main(["lora", str(manifest), "--out", str(tmp_path / "lora"), *few]) == 0
+    assert (
+        main(["sample", str(tmp_path / "lora"), "--prompt", "a", "--out", str(tmp_path / "a.mp4"), "--steps", "2"]) == 0
+    )
+    assert main(["export", str(tmp_path / "lora"), str(tmp_path / "lora.safetensors"), "--layout", "comfyui"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "lora.safetensors")
+    assert len(load_file(tmp_path / "lora.safetensors")) == 6 * 4 * 3  # blocks, layers, and what a layer has
+    again = ["--out", str(tmp_path / "again"), "--set", f"objective.start={tmp_path / 'lora.safetensors'}"]
+    assert main(["lora", str(manifest), *again, *few]) == 0
+    whole = tmp_path / "whole.safetensors"
+    assert main(["export", str(tmp_path / "lora"), str(whole), "--merged"]) == 0
+    start = ["--set", f"objective.vae={runs['vae']}", "--set", f"objective.start={whole}", "--set", "trainer.steps=1"]
+    assert main(["dit", str(manifest), "--out", str(tmp_path / "dit"), *start]) == 0
+    assert main(["export", str(runs["vae"]), str(tmp_path / "vae.safetensors")]) == 0
+    assert main(["export", str(runs["dit"]), str(tmp_path / "dit"), "--layout", "diffusers"]) == 1
+    assert "base_grid is None" in capsys.readouterr().err
+    assert main(["lora", str(manifest), "--out", str(tmp_path / "none")]) == 1
+    assert "--set objective.base=RUN" in capsys.readouterr().err
 
 
 def test_a_run_is_restored_as_it_was_set(runs):
