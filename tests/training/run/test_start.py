@@ -63,30 +63,32 @@ def test_weights_and_average_are_taken_and_nothing_else(earlier: Path, tmp_path:
     assert first["held_out/loss"] == read_rows(str(earlier))[-1]["held_out/loss"]
 
 
-def test_killed_it_ends_as_undisturbed_without_what_it_began_with(earlier: Path, tmp_path: Path) -> None:
+def test_killed_it_ends_as_undisturbed_without_what_it_began_with(
+    earlier: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     start = tmp_path / "start"
     start.symlink_to(earlier)
     train(tiny_dit_config(tmp_path / "whole", f"objective.start={start}"))
-    run_ranks(
-        1, tmp_path / "killed", f"objective.start={start}", "objective.dies_at_step=5", script=SCRIPT, check=False
-    )
+    dies = (f"objective.start={start}", "objective.dies_at_step=5")
+    run_ranks(1, tmp_path / "killed", *dies, script=SCRIPT, check=False)
     start.unlink()
-    done = run_ranks(1, tmp_path / "killed", f"objective.start={start}", script=SCRIPT)
-    assert f"started with the weights of {start} (step_00000008-" in done.stderr
+    capfd.readouterr()
+    train(tiny_dit_config(tmp_path / "killed", f"objective.start={start}"))
+    assert f"started with the weights of {start} (step_00000008-" in capfd.readouterr().err
     assert losses(tmp_path / "killed", "dit") == losses(tmp_path / "whole", "dit")
     for averaged in (False, True):
         weights = [held(tmp_path / run, averaged=averaged) for run in ("killed", "whole")]
         torch.testing.assert_close(*weights, rtol=0, atol=0)
 
 
-def test_shards_begin_with_the_weights_of_a_run_and_of_a_file(earlier: Path, tmp_path: Path) -> None:
-    save_file(held(earlier, averaged=False), tmp_path / "weights.safetensors")
+@pytest.mark.parametrize("kind", ["file", pytest.param("run", marks=pytest.mark.attack)])
+def test_shards_begin_with_the_weights_of_a_run_and_of_a_file(earlier: Path, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file(held(earlier, averaged=False), file)
     settings = ("trainer.strategy=fsdp2", "trainer.steps=3")
     train(tiny_dit_config(tmp_path / "alone", f"objective.start={earlier}", *settings))
-    for start in (earlier, tmp_path / "weights.safetensors"):
-        run = tmp_path / start.stem
-        run_ranks(2, run, f"objective.start={start}", *settings, script=SCRIPT)
-        assert losses(run, "dit") == pytest.approx(losses(tmp_path / "alone", "dit"), abs=1e-5)
+    run_ranks(2, tmp_path / "two", f"objective.start={file if kind == 'file' else earlier}", *settings, script=SCRIPT)
+    assert losses(tmp_path / "two", "dit") == pytest.approx(losses(tmp_path / "alone", "dit"), abs=1e-5)
 
 
 def test_a_file_of_diffusers_names_is_read(earlier: Path, tmp_path: Path) -> None:
