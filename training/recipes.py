@@ -13,6 +13,7 @@ from dataclasses import replace
 from training.data.clips import ClipData
 from training.data.plan.config import SamplerConfig
 from training.models.discriminator import DiscriminatorConfig
+from training.models.dit import DitConfig
 from training.models.sizes import ea_tiny
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
@@ -58,11 +59,10 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
 
 def tiny_dit(manifest: str, out: str) -> TrainConfig:
     """1.5 M weights; `--set objective.vae=RUN` names the autoencoder."""
-    model = replace(ea_tiny(), latent_channels=TINY_LATENTS, in_channels=2 * TINY_LATENTS + 1)
     return TrainConfig(
         name="tiny_dit",
         out=out,
-        objective=DitObjective(vae="", model=model, text=ByteTextConfig(stride=4), first_frame_share=0.5),
+        objective=_tiny_dit_objective(ea_tiny()),
         data=_tiny_data(manifest, samples=32),
         trainer=TrainerConfig(steps=2000, threads=1, ema_decay=0.995, eval_every=250, checkpoint_every=500),
         optimizer=OptimizerConfig(learning_rate=4e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
@@ -70,14 +70,18 @@ def tiny_dit(manifest: str, out: str) -> TrainConfig:
 
 
 def tiny_dit_stages(manifest: str, out: str) -> TrainConfig:
-    """`tiny_dit` at 32 pixels, and from there at 64: four times the tokens a video, as many a step."""
+    """`tiny_dit` with tokens of one latent, at 32 pixels, and from there at 64: four times the tokens a video.
+
+    Positions are those of the small picture at either size: what is counted anew would have to be learnt anew.
+    """
     small = tiny_dit(manifest, out)
-    sampler = replace(_tiny_data(manifest, samples=32).sampler, min_side=64, max_side=64)
+    data = _tiny_data(manifest, samples=32, tokens=48)
     return replace(
         small,
         name="tiny_dit_stages",
-        stages={"small": Stage(data=small.data, trainer=small.trainer, optimizer=small.optimizer)},
-        data=replace(_tiny_data(manifest, samples=32), sampler=sampler),
+        objective=_tiny_dit_objective(replace(ea_tiny(), patch=1, base_grid=(4, 4))),
+        stages={"small": Stage(data=data, trainer=small.trainer, optimizer=small.optimizer)},
+        data=replace(data, sampler=replace(data.sampler, min_side=64, max_side=64)),
         trainer=replace(small.trainer, steps=500),
         optimizer=replace(small.optimizer, learning_rate=1e-3),
     )
@@ -105,6 +109,11 @@ def tiny_reward(manifest: str, out: str) -> TrainConfig:
         trainer=TrainerConfig(steps=60, threads=1, ema_decay=None, eval_every=15, checkpoint_every=30),
         optimizer=OptimizerConfig(learning_rate=5e-4, warmup_steps=5, weight_decay=0.0),
     )
+
+
+def _tiny_dit_objective(layout: DitConfig) -> DitObjective:
+    model = replace(layout, latent_channels=TINY_LATENTS, in_channels=2 * TINY_LATENTS + 1)
+    return DitObjective(vae="", model=model, text=ByteTextConfig(stride=4), first_frame_share=0.5)
 
 
 def _tiny_data(manifest: str, *, samples: int, tokens: int = 12) -> ClipData:

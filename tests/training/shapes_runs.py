@@ -127,13 +127,29 @@ def vae_config(out: Path, *, steps: int = 600) -> TrainConfig:
     return replace(config, data=SceneClips(samples=4), trainer=trainer)
 
 
-def dit_config(out: Path, vae: Path, *, steps: int = 1500, size: int = 32) -> TrainConfig:
+def dit_config(out: Path, vae: Path, *, steps: int = 1500) -> TrainConfig:
     config = recipes.tiny_dit("", str(out))
     assert isinstance(config.objective, DitObjective)
     objective = replace(config.objective, vae=str(vae), first_frame_share=0.0)
     trainer = TrainerConfig(steps=steps, threads=1, ema_decay=0.99, eval_every=100, log_every=50)
-    config = replace(config, objective=objective, data=SceneClips(size=size), trainer=trainer)
+    config = replace(config, objective=objective, data=SceneClips(), trainer=trainer)
     return config.objective.completed(config, torch.device("cpu"))
+
+
+def stage_configs(folder: Path, vae: Path) -> tuple[TrainConfig, TrainConfig]:
+    """A stage of 32 pixels, and one of 64 that would begin with it, at a rate for weights that know something.
+
+    Tokens are of one latent, and positions those of the small picture: with positions that are counted, or four tokens
+    a frame, the larger picture is a new thing.
+    """
+    small = dit_config(folder / "small", vae)
+    assert isinstance(small.objective, DitObjective)
+    objective = replace(small.objective, model=replace(small.objective.model, patch=1, base_grid=(4, 4)))
+    optimizer = replace(small.optimizer, learning_rate=1e-3, schedule="constant")
+    small = replace(small, objective=objective)
+    trainer = replace(small.trainer, steps=200)
+    large = replace(small, out=str(folder / "large"), data=SceneClips(size=64), trainer=trainer, optimizer=optimizer)
+    return small, large
 
 
 def lora_config(out: Path, base: Path, color: str, *, clips: int = 12, steps: int = 200) -> TrainConfig:

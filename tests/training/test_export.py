@@ -164,7 +164,7 @@ def test_what_has_no_place_is_refused(tuned: LoraModule, tmp_path: Path, monkeyp
         export("run", tmp_path / "a", "peft", merged=True)
     plain = transformer()
     monkeypatch.setattr(exports, "trained_module", lambda run: plain)
-    with pytest.raises(ValueError, match="run is no run of a LoRA"):
+    with pytest.raises(ValueError, match="--merged is for runs of a LoRA"):
         export("run", tmp_path / "a.safetensors", "safetensors", merged=True)
     assert not list(tmp_path.iterdir())
     small = replace(plain.model.dit.config, base_grid=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.shapes_runs import base_runs, colorless, dit_config, lora_config
+from tests.training.shapes_runs import base_runs, colorless, lora_config, stage_configs
 from training.film import Frames
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
@@ -40,12 +40,13 @@ def held_out(run: Path) -> dict[int, float]:
 
 
 def test_stage_two_begins_better_than_200_steps_from_nothing(base: tuple[Path, Path], tmp_path: Path) -> None:
-    vae, dit = base
-    config = dit_config(tmp_path / "new", vae, steps=200, size=64)
-    train(config)
-    started = replace(config, objective=replace(config.objective, start=str(dit)), out=str(tmp_path / "started"))
+    known = os.environ.get("SHAPES_RUNS")
+    small, large = stage_configs(Path(known) if known else tmp_path, base[0])
+    train(small)
+    train(large)
+    started = replace(large, objective=replace(large.objective, start=small.out), out=str(tmp_path / "started"))
     train(replace(started, trainer=replace(started.trainer, steps=1)))
-    new, at_once = held_out(tmp_path / "new"), held_out(tmp_path / "started")
+    new, at_once = held_out(Path(large.out)), held_out(tmp_path / "started")
     print(f"held-out loss: new {new}, started {at_once}")
     assert at_once[0] < new[200]
 

@@ -14,6 +14,7 @@ from preprocess.io.bounds import check, within
 from training.models import vae_chunks
 from training.models.dit import DitConfig
 from training.models.dit_names import diffusers_name
+from training.models.exports import Export, Layout, transformer_export
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import OnDemand, TextSource, VaeSource
@@ -183,6 +184,16 @@ class DitModule(TrainModule, LatentVideoGenerator):
             super().read_file(network, file, weights)
         else:
             file.fill({name: weights[name] for name in theirs}, theirs)
+
+    def exported(self, layout: Layout, *, merged: bool) -> Export:
+        """Also by diffusers' names, then without a text encoder that was trained along.
+
+        Raises:
+            ValueError: it is no LoRA, or the layout has no place for such weights.
+        """
+        if merged or layout == "safetensors":
+            return super().exported(layout, merged=merged)
+        return transformer_export(self.model.dit, layout)
 
     def check_start(self, run: str, state: Mapping[str, Any]) -> None:
         """See that it knows this autoencoder's latents and this text encoder's vectors.

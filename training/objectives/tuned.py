@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from preprocess.io.bounds import above, at_least
+from training.models.exports import Export, Layout, lora_export
 from training.models.generator import VideoGenerator
 from training.models.grid import TokenGrid
-from training.models.lora import add_lora, initialise_lora, lora_parameters, without_lora
+from training.models.lora import add_lora, initialise_lora, lora_parameters, merge_lora, without_lora
 from training.models.on_demand import VaeSource
 from training.objectives.dit import DitModule
 from training.run.checkpoint import identity, latest, read_state, read_weights
@@ -120,6 +121,13 @@ class TunedModule(TrainModule):
             raise ValueError(
                 f"{self.objective.base}: its newest checkpoint is {self.tuned}, but the LoRA is one of {state['tuned']}"
             )
+
+    def exported(self, layout: Layout, *, merged: bool) -> Export:
+        """The LoRA; or `merged`, the transformer with it."""
+        if merged:
+            merge_lora(self.base.model)
+            return self.base.exported(layout, merged=False)
+        return lora_export(self.base.model.dit, layout, rank=self.objective.rank, alpha=self.objective.alpha)
 
     def wraps(self, network: str) -> Sequence[torch.nn.Module]:
         """The transformer's blocks."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from preprocess.records import shapes_repr
+from training.models.exports import Export, Layout, plain_export
 from training.models.generator import VideoGenerator
 from training.models.pixels import as_model_input
+from training.models.safe_files import SafeFiles
 from training.models.text import Text
 from training.run.noise import SampleNoise
-
-if TYPE_CHECKING:
-    from training.models.safe_files import SafeFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -177,6 +176,19 @@ class TrainModule(ABC):
             ValueError: it holds others.
         """
         file.fill(weights, {name: name for name in weights})
+
+    def exported(self, layout: Layout, *, merged: bool) -> Export:
+        """What other programs are given of it; `merged` asks a LoRA for the whole weights with it.
+
+        Raises:
+            ValueError: it is no LoRA, or the layout has no place for such weights.
+        """
+        if merged:
+            raise ValueError("--merged is for runs of a LoRA: these weights are whole as they are")
+        if layout != "safetensors":
+            raise ValueError(f"layout {layout} is for transformers; safetensors takes every network")
+        [network] = (self.networks[name] for name in self.averages())
+        return plain_export(network)
 
     def check_start(self, run: str, state: Mapping[str, Any]) -> None:  # noqa: B027 - most fit where their weights do
         """See that the weights of another run, whose `extra_state` was `state`, mean here what they meant there.

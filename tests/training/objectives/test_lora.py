@@ -77,7 +77,7 @@ def test_a_base_in_bfloat16_has_half_the_bytes_and_about_the_loss() -> None:
     changes = lora_parameters(narrow.base.model)
     for name, weight in narrow.base.model.named_parameters():
         assert weight.dtype == (torch.float32 if name in changes else torch.bfloat16), name
-    assert float(loss_of(narrow)) == pytest.approx(float(loss_of(wide)), rel=0.02)
+    assert loss_of(narrow).item() == pytest.approx(loss_of(wide).item(), rel=0.02)
     for one, other in zip(gradients(narrow), gradients(wide), strict=True):
         assert one.dtype == torch.float32
         assert torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.95 or one.norm() < 1e-3
@@ -124,7 +124,9 @@ def test_two_ranks_train_as_one(base: Path, tmp_path: Path, strategy: str, preci
     settings = (f"objective.base={base}", "objective.flow=true", f"objective.base_precision={precision}")
     train(tiny_dit_config(tmp_path / "one", *settings))
     run_ranks(2, tmp_path / "two", *settings, f"trainer.strategy={strategy}", script=SCRIPT)
-    assert losses(tmp_path / "two", "dit") == pytest.approx(losses(tmp_path / "one", "dit"), abs=1e-5)
+    # Activations of a base in bfloat16 are rounded to three digits: the last bit of a change can tip one over.
+    tolerance = 1e-5 if precision == "fp32" else 1e-3
+    assert losses(tmp_path / "two", "dit") == pytest.approx(losses(tmp_path / "one", "dit"), abs=tolerance)
 
 
 def test_it_starts_as_others_lora_ends(base: Path, tmp_path: Path) -> None:
