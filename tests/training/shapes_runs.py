@@ -137,18 +137,20 @@ def dit_config(out: Path, vae: Path, *, steps: int = 1500) -> TrainConfig:
 
 
 def stage_configs(folder: Path, vae: Path) -> tuple[TrainConfig, TrainConfig]:
-    """A stage of 32 pixels, and one of 64 that would begin with it, at a rate for weights that know something.
+    """A stage of 32 pixels, and one of 64 that would begin with it: as many tokens a step, at a rate for known weights.
 
     Tokens are of one latent, and positions those of the small picture: with positions that are counted, or four tokens
     a frame, the larger picture is a new thing.
     """
-    small = dit_config(folder / "small", vae)
+    small = dit_config(folder / "small", vae, steps=600)
     assert isinstance(small.objective, DitObjective)
     objective = replace(small.objective, model=replace(small.objective.model, patch=1, base_grid=(4, 4)))
     optimizer = replace(small.optimizer, learning_rate=1e-3, schedule="constant")
     small = replace(small, objective=objective)
     trainer = replace(small.trainer, steps=200)
-    large = replace(small, out=str(folder / "large"), data=SceneClips(size=64), trainer=trainer, optimizer=optimizer)
+    large = replace(
+        small, out=str(folder / "large"), data=SceneClips(size=64, samples=4), trainer=trainer, optimizer=optimizer
+    )
     return small, large
 
 
