@@ -80,6 +80,20 @@ def test_a_lora_is_trained_sampled_and_exported(runs, manifest, tmp_path, capsys
     assert "--set objective.base=RUN" in capsys.readouterr().err
 
 
+def test_stages_are_trained_by_one_command_and_sampled_as_one_run(runs, manifest, tmp_path, capfd):
+    run = tmp_path / "run"
+    sides = ["data.sampler.min_side=16", "data.sampler.max_side=16"]
+    few = ["trainer.steps=1", "data.held_out_batches=1", "data.sampler.budget_tokens=96"]
+    small = [f"stages.small.{setting}" for setting in (*few, *sides)]
+    large = [f"objective.vae={runs['vae']}", "data.sampler.min_side=32", "data.sampler.max_side=32", *few]
+    settings = [word for setting in (*small, *large) for word in ("--set", setting)]
+    assert main(["dit", str(manifest), "--recipe", "tiny_dit_stages", "--out", str(run), *settings]) == 0
+    assert f"started with the weights of {run / 'stages' / 'small'}" in capfd.readouterr().err
+    scales = {config_of(str(each)).objective.latent_scale for each in (run, run / "stages" / "small")}
+    assert len(scales) == 1
+    assert main(["sample", str(run), "--prompt", "a", "--out", str(tmp_path / "a.mp4"), "--steps", "1"]) == 0
+
+
 def test_a_run_is_restored_as_it_was_set(runs):
     config = config_of(str(runs["reward"]))
     assert config.trainer.steps == 2
