@@ -80,19 +80,20 @@ def run_cut(
     if place == location:
         raise ValueError(f"{place!r} is the manifest: name another folder, such as {storage.join(place, FOLDER)!r}")
     storage.check(place)
-    with _job(out, place, work) as job, exclusive(place):
+    with _job(out, place, work) as job:
         rows = chosen_clips(job.manifest, form, where, roots=job.roots)
-        job.cut(rows, form)
-        job.hold.confirm()
-        files = FileRecord(place).values()
-        nothing = dict.fromkeys(_COLUMNS)
+        with exclusive(place):
+            job.cut(rows, form)
+            job.hold.confirm()
+            files = FileRecord(place).values()
+            nothing = dict.fromkeys(_COLUMNS)
 
-        def changed(clips: pa.Table) -> pa.Table:
-            known = {clip_id: files.get(clip_id, nothing) for clip_id in clips["clip_id"].to_pylist()}
-            return with_values(clips, known, _COLUMNS)
+            def changed(clips: pa.Table) -> pa.Table:
+                known = {clip_id: files.get(clip_id, nothing) for clip_id in clips["clip_id"].to_pylist()}
+                return with_values(clips, known, _COLUMNS)
 
-        job.manifest.rewrite_clips(changed, job.run | {"cut": {"dest": place, "format": dump(form)}})
-        offer_report(job.manifest)  # the card lists the columns
+            job.manifest.rewrite_clips(changed, job.run | {"cut": {"dest": place, "format": dump(form)}})
+            offer_report(job.manifest)  # the card lists the columns
     _tell(place, rows, files)
     return Finished(out, job.outcomes)
 

@@ -168,7 +168,7 @@ def test_wishes_that_cannot_be_met_are_refused(
         assert main(["cut", os.fspath(manifest), *wrong, "--engine", "in-process"]) == 1
         assert said in capsys.readouterr().err
     assert main(["cut", os.fspath(tmp_path / "nothing")]) == 1
-    assert not list((manifest / "files").glob("*.mp4"))
+    assert not (manifest / "files").exists()
 
 
 def test_other_commands_keep_what_the_table_knows_of_files(manifest: Path) -> None:
