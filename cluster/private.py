@@ -18,6 +18,9 @@ LONGEST_PLACE = 107 - 64 - len("/clipmill-12345678/ray")
 GCS_WAIT, GCS_SECONDS = "RAY_gcs_server_port_wait_time_s", "120"
 """How long Ray waits for a cluster's first process; its own 20 s are too few where ten jobs share two cores."""
 
+TELLS_ITS_MAKER = "RAY_USAGE_STATS_ENABLED"
+"""Ray reports how it is used unless told otherwise."""
+
 
 def environment() -> dict[str, str]:
     """Variables of the processes that make such a cluster, the driver's included; Ray reads them when it is imported.
@@ -31,6 +34,7 @@ def environment() -> dict[str, str]:
         # Ray's coming default: workers that book no GPU keep their environment; else it warns at every start
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": os.environ.get("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"),
         GCS_WAIT: os.environ.get(GCS_WAIT, GCS_SECONDS),
+        TELLS_ITS_MAKER: os.environ.get(TELLS_ITS_MAKER, "0"),
     }
 
 

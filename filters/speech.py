@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.base import Heard, SoundScorer
+from filters.onnx.session import session
 from preprocess.io.weights import MissingWeightsError
 
 RATE = 16_000
@@ -67,11 +68,7 @@ class SpeechScorer(SoundScorer):
     @cached_property
     def _session(self) -> Any:
         """For one core: a worker runs on each."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(_network(), options, providers=["CPUExecutionProvider"])
+        return session(_network())
 
 
 def framed(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from filters.onnx.session import session
+from filters.onnx.weights import without_vanishing
 from filters.text.boxes import Box
-from filters.text.onnx_models import session
 
 LONG_SIDE = 640
 """Finds lines of 2.5 % of the frame's height (60 ms a frame) as 960 does (180 ms); 480 finds 3/4 of them (36 ms)."""
@@ -31,7 +32,7 @@ class LineDetector:
         from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
         self._in_order: Any = TextDetector.sorted_boxes
-        self._session = session((models / "PP-OCRv6_det_small.onnx").read_bytes())
+        self._session = session(without_vanishing((models / "PP-OCRv6_det_small.onnx").read_bytes()))
         self._boxes_of: Any = DBPostProcess(
             thresh=STROKE, box_thresh=BELIEVED, unclip_ratio=MARGIN, use_dilation=True, score_mode="fast"
         )

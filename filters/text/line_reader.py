@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from filters.text.onnx_models import session, with_output
+from filters.onnx.session import session
+from filters.onnx.weights import with_output, without_vanishing
 
 PROBE_FILE = Path(__file__).parent / "line_probe.npz"
 FEATURES = "p2o.pd_op.transpose.8.0"
@@ -43,7 +44,8 @@ class LineReader:
     """The recogniser, on one thread of the CPU."""
 
     def __init__(self, models: Path) -> None:
-        self._session = session(with_output((models / "PP-OCRv6_rec_small.onnx").read_bytes(), FEATURES))
+        network = (models / "PP-OCRv6_rec_small.onnx").read_bytes()
+        self._session = session(without_vanishing(with_output(network, FEATURES)))
         characters = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *characters, " "]
         with np.load(PROBE_FILE, allow_pickle=False) as probe:

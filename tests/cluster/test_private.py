@@ -49,6 +49,7 @@ def test_it_is_on_loopback_behind_a_token_and_its_end_is_told(monkeypatch: pytes
     (node,) = (node for node in ray_insides.nodes() if node.process in family)
     folder = node.current_cluster.parent.parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert node.process.environ()["RAY_USAGE_STATS_ENABLED"] == "0"
     assert ray_insides.answer(node.address, 60) == "UNAUTHENTICATED"
     found = meant_by_auto()
     assert found is None or found.address != node.address

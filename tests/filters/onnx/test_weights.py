@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filters.text.onnx_models import without_vanishing
+from filters.onnx.weights import without_vanishing
 
 
 def test_weights_that_add_nothing_are_zero_and_all_else_stays() -> None:

@@ -6,7 +6,6 @@ Only the few fields of the format that this takes are read (messages of protocol
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -16,17 +15,6 @@ FLOAT = 1
 VANISHING = 1e-20
 """Weights under this add nothing to a 32-bit sum in which anything counts. Training has left many, most of them
 under the least normal number, 1.2e-38, with which a CPU calculates up to a hundred times more slowly."""
-
-
-def session(model: bytes) -> Any:
-    """It, ready to run on one thread (one worker runs per core), silent."""
-    # Imported here, so that naming a scorer in a recipe does not load onnxruntime.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(without_vanishing(model), options, providers=["CPUExecutionProvider"])
 
 
 def without_vanishing(model: bytes) -> bytes:
