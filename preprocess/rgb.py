@@ -13,8 +13,6 @@ from preprocess.light import light_of
 from preprocess.shrink import planes_of
 from preprocess.tone import toned
 
-_SPACES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}
-
 
 def rgb_of(raw: av.VideoFrame) -> npt.NDArray[np.uint8]:
     """uint8 (H, W, 3) of the size it is coded in, not turned; HDR as `preprocess.tone` shows it."""

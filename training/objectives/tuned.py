@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from training.models.lora import add_lora, initialise_lora, lora_parameters, mer
 from training.models.on_demand import VaeSource
 from training.objectives.dit import DitModule
 from training.run.checkpoint import identity, latest, read_state, read_weights
-from training.run.config import LOCATION, Objective, TrainConfig
+from training.run.config import LOCATION, Objective, Precision, TrainConfig
 from training.run.module import TrainModule
 from training.run.runs import config_of
 
@@ -33,7 +33,7 @@ class TunedObjective(Objective):
     """The change is alpha / rank times the product of its two matrices."""
     targets: str = ""
     """Parts of the names of the layers that are changed, with commas between; "" for all linear layers."""
-    base_precision: Literal["fp32", "bf16"] = "fp32"
+    base_precision: Precision = "fp32"
     """Of the frozen weights; the LoRA is float32 in either."""
 
     def grid(self) -> TokenGrid:

@@ -111,9 +111,5 @@ class NetworkTurn:
             tensors |= {f"average.{self._name}.{key}": value for key, value in self._ema.average.items()}
         return tensors
 
-    def _backward(self, batch: Batch, step: int, *, last: bool) -> Loss:
-        # Moved here, and let go of here: of those that accumulate, one is on the device.
-        return self._parallel.backward(batch.to(self._world.device), self._noise(batch, step), step, last=last)
-
     def _noise(self, batch: Batch, step: int) -> SampleNoise:
         return SampleNoise(self._trainer.seed, step, batch.clip_ids, device=self._world.device, stream=self._name)
