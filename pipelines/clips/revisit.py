@@ -26,6 +26,7 @@ from pipelines.clips.stages import ColumnSink, Measure, MeasureStage, WriteStage
 from pipelines.clips.task import Task
 from pipelines.heartbeat import Heartbeat
 from pipelines.outcomes import Outcomes
+from pipelines.progress import LINE_SECONDS
 from preprocess.clip import Source
 from preprocess.io import storage
 from preprocess.io.hold import Hold
@@ -38,8 +39,6 @@ from preprocess.units import SPLIT_BYTES, SourceSpan, WorkUnit, divide
 
 CLIPS_IN_UNIT = 32
 """Clips decoded and stored together: enough for a model's batch, and little to do again after a kill."""
-LINE_SECONDS = 10.0
-"""It is said at most once in this time how far a run is."""
 
 _log = logging.getLogger("clipmill")
 

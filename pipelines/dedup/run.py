@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from pipelines.dedup.settle import (
     without_columns,
 )
 from pipelines.dedup.spool import Spool
+from pipelines.progress import LINE_SECONDS
 from pipelines.report.write import offer_report
 from preprocess.io.hold import exclusive
 from preprocess.io.tables import PartedTable
@@ -157,12 +159,15 @@ def _repeats(likeness: Likeness, spool: Spool, places: Rows, first_other: int | 
     """The pairs of rows that repeat one another, the lower one first: (P,) each."""
     found: list[tuple[Rows, Rows]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     hashes = candidate_pairs(spool, places, likeness.hashing, first_other=first_other)
+    said = time.monotonic()
     for number, pairs in enumerate(hashes, 1):
         for start in range(0, len(pairs), PAIRS_AT_A_TIME):
             low, high = rows_of_pairs(pairs[start : start + PAIRS_AT_A_TIME])
             same = likeness.same(spool, low, high)
             found.append((low[same], high[same]))
-        _log.info("%d/%d hashes, %d new pairs", number, likeness.hashing.hashes, len(pairs))
+        if time.monotonic() - said >= LINE_SECONDS:
+            _log.info("%d/%d hashes", number, likeness.hashing.hashes)
+            said = time.monotonic()
     return np.concatenate([low for low, _ in found]), np.concatenate([high for _, high in found])
 
 
