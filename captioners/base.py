@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import cv2
 
 from captioners.judge.checks import issues
+from captioners.sound import wav
 from preprocess.frames import FrameView
 from preprocess.measurement import ColumnType, Look, Measurement, Rows, Step
 from preprocess.records import shapes_repr
@@ -18,7 +19,15 @@ from preprocess.records import shapes_repr
 OUTCOMES = ("ok", "truncated", "refused", "repetitive", "empty", "error")
 """What a reader may still judge (`truncated`, `repetitive`) keeps its text; those in `NO_TEXT` have none."""
 NO_TEXT = ("refused", "empty", "error")
-COLUMNS = ("caption", "caption_short", "captioner", "caption_outcome", "prompt_id", "caption_issues")
+COLUMNS = (
+    "caption",
+    "caption_short",
+    "caption_sound",
+    "captioner",
+    "caption_outcome",
+    "prompt_id",
+    "caption_issues",
+)
 """What every captioner fills in the manifest; all null for a clip that nobody described."""
 JPEG_QUALITY = 90
 
@@ -31,6 +40,8 @@ class Caption:
     """The detailed caption; None where there is none, which an empty text is."""
     short: str | None = None
     """One sentence; None where none was asked for or made."""
+    sound: str | None = None
+    """What is to be heard; None where there is no sound, or nobody was asked about it."""
     outcome: str
     """One of `OUTCOMES`: the `caption_outcome` column."""
     detail: str | None = None
@@ -45,6 +56,21 @@ class Caption:
             raise ValueError(f"outcome {self.outcome!r} with text {self.text!r}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a captioner is shown of a clip."""
+
+    frames: tuple[bytes, ...] = ()
+    """JPEG files in time order; empty for captioners that read the row alone."""
+    sound: bytes | None = None
+    """A WAV file (`captioners.sound`); None for captioners that do not listen, and where nothing is to be heard."""
+
+    __repr__ = shapes_repr
+
+
+NOTHING = Shown()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClipToDescribe:
     """One clip as a captioner sees it."""
@@ -52,7 +78,8 @@ class ClipToDescribe:
     row: Mapping[str, Any]
     """The manifest's columns."""
     frames: tuple[bytes, ...] = ()
-    """JPEG files in time order; empty for captioners that read the row alone."""
+    """As in `Shown`."""
+    sound: bytes | None = None
 
     __repr__ = shapes_repr
 
@@ -98,12 +125,17 @@ class Captioner(Measurement):
         """The row alone costs nothing, and a server costs others."""
         return 1.0 if self.gpus else 0.0
 
-    def look(self, view: FrameView) -> tuple[bytes, ...]:
-        """The frames to be shown, as JPEG files. Runs where the video was decoded, before `setup`."""
+    def look(self, view: FrameView) -> Shown:
+        """The frames and the sound to be shown. Runs where the video was decoded, before `setup`."""
         if not self.needs_frames:
-            return ()
+            return NOTHING
         pictures = (sample.picture.bgr(self.long_side) for sample in view.uniform(self.num_frames))
-        return tuple(bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]) for bgr in pictures)
+        return Shown(
+            frames=tuple(
+                bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]) for bgr in pictures
+            ),
+            sound=wav(view.sound.heard) if self.listens and view.sound is not None else None,
+        )
 
     def scores(self, looks: Sequence[Look], rows: Rows) -> Sequence[Mapping[str, Any]]:
         """The caption columns of clips, in order.
@@ -111,7 +143,10 @@ class Captioner(Measurement):
         Raises:
             CaptionServerError: no clip can be described now.
         """
-        clips = [ClipToDescribe(row=row, frames=look or ()) for look, row in zip(looks, rows, strict=True)]
+        shown = [look or NOTHING for look in looks]
+        clips = [
+            ClipToDescribe(row=row, frames=each.frames, sound=each.sound) for each, row in zip(shown, rows, strict=True)
+        ]
         try:
             captions = self.caption(clips)
         except CaptionServerError as error:
@@ -142,5 +177,6 @@ class Captioner(Measurement):
             against = issues(caption.text, row)
         else:
             against = [] if caption.detail is None else [caption.detail]
-        values = (caption.text, caption.short, self.name, caption.outcome, self.prompt_id, against)
+        said = (caption.text, caption.short, caption.sound)
+        values = (*said, self.name, caption.outcome, self.prompt_id, against)
         return dict(zip(COLUMNS, values, strict=True))

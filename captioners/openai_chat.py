@@ -10,12 +10,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from captioners.base import Caption, Captioner, CaptionServerError, ClipToDescribe
 from captioners.chat.answer import Answer
 from captioners.chat.client import served_models
-from captioners.chat.conversation import DESCRIBED, Message, NoAnswer, detailed, messages, with_short
+from captioners.chat.conversation import (
+    DESCRIBED,
+    Message,
+    NoAnswer,
+    detailed,
+    messages,
+    sound_question,
+    with_short,
+    with_sound,
+)
+from captioners.chat.keys import check_url, read_key
 from captioners.chat.loop_thread import LoopThread
 from captioners.chat.rewrite import (
     ATTEMPTS,
@@ -30,9 +39,6 @@ from captioners.prompt import Prompt, load_prompt
 from captioners.streak import Streak
 from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL, OUTSIDE
-
-KEY_LIMIT = 4096
-"""Bytes of a file with a key; tokens of some services are of a thousand characters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,9 @@ class OpenAIChatCaptioner(Captioner):
     rewrite_model: str | None = field(default=None, metadata=OUTSIDE)
     """A language model on the same server that edits both captions; None leaves them as they are."""
     rewrite_prompt: str = field(default="rewrite_v1", metadata=OUTSIDE)
+    sound_model: str | None = field(default=None, metadata=OUTSIDE)
+    """A model on the same server that hears: it describes the sound of clips that have one; None asks nobody."""
+    sound_prompt: str = field(default="sound_v1", metadata=OUTSIDE)
     num_frames: int = field(default=8, metadata=at_least(1))
     long_side: int = field(default=512, metadata=at_least(1))
     max_tokens: int = field(default=512, metadata=at_least(1))
@@ -77,10 +86,15 @@ class OpenAIChatCaptioner(Captioner):
     """A file that holds nothing but the key, on every machine that captions; it goes before the variable."""
 
     def __post_init__(self) -> None:
-        _check_url(self.base_url)
+        check_url(self.base_url)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_variable):
             raise ValueError("key_variable is not the name of an environment variable; the key itself is no setting")
         check(self)
+
+    @property
+    def listens(self) -> bool:
+        """Where there is a model that hears."""
+        return self.sound_model is not None
 
     @property
     def prompt_id(self) -> str:
@@ -117,6 +131,7 @@ class OpenAIChatCaptioner(Captioner):
         """By setting. Read once and carried to other processes, which may not have the user's files."""
         named = {"prompt": self.prompt, "short_prompt": self.short_prompt}
         named |= {"rewrite_prompt": self.rewrite_prompt} if self.rewrite_model else {}
+        named |= {"sound_prompt": self.sound_prompt} if self.sound_model else {}
         return {setting: load_prompt(name) for setting, name in named.items() if name}
 
     @cached_property
@@ -145,7 +160,7 @@ class OpenAIChatCaptioner(Captioner):
 
     def _key(self) -> str:
         place = f"${self.key_variable}" if self.key_file is None else repr(self.key_file)
-        key = os.environ.get(self.key_variable, "") if self.key_file is None else _read_key(Path(self.key_file))
+        key = os.environ.get(self.key_variable, "") if self.key_file is None else read_key(Path(self.key_file))
         key = key.strip()
         # what does not fit into a header would come back in the text of an exception
         if not (key.isascii() and key.isprintable()):
@@ -171,7 +186,9 @@ class OpenAIChatCaptioner(Captioner):
         async with self._session.slots:
             self._session.streak.go_on()
             caption = self._session.streak.add(await self._described(clip))
-            return await self._rewritten(caption) if self.rewrite_model and caption.outcome == "ok" else caption
+            if self.rewrite_model and caption.outcome == "ok":
+                caption = await self._rewritten(caption)
+            return await self._heard(caption, clip.sound)
 
     async def _described(self, clip: ClipToDescribe) -> Caption:
         question = self._prompts["prompt"].text
@@ -186,6 +203,16 @@ class OpenAIChatCaptioner(Captioner):
             return await self._ask(messages(clip.frames, turns))
         except RequestFailedError as error:
             return NoAnswer(detail=str(error))
+
+    async def _heard(self, caption: Caption, sound: bytes | None) -> Caption:
+        """With what the model that hears says, where there is one, of a clip that was described and has sound."""
+        if self.sound_model is None or sound is None or caption.text is None:
+            return caption
+        question = sound_question(sound, self._prompts["sound_prompt"].text)
+        try:
+            return with_sound(caption, await self._ask(question, model=self.sound_model))
+        except RequestFailedError as error:
+            return with_sound(caption, NoAnswer(detail=str(error)))
 
     async def _rewritten(self, caption: Caption) -> Caption:
         """The rewriting model's caption, or else this one."""
@@ -219,31 +246,3 @@ class _Session:
     thread: LoopThread
     slots: asyncio.Semaphore
     streak: Streak
-
-
-def _read_key(file: Path) -> str:
-    """What a file holds that is short enough for a key.
-
-    Raises:
-        ValueError: it cannot be read, or is no text, or too long.
-    """
-    try:
-        with file.expanduser().open("rb") as stream:
-            data = stream.read(KEY_LIMIT + 1)
-        key = data.decode("ascii")
-    except OSError as error:
-        raise ValueError(f"captioner.key_file {str(file)!r} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        key = ""
-    if not key.strip() or len(data) > KEY_LIMIT:
-        raise ValueError(f"captioner.key_file {str(file)!r} holds no key")
-    return key
-
-
-def _check_url(base_url: str) -> None:
-    """Refuse what is no address of a server; what may hold a password is not repeated."""
-    if "@" in base_url or "?" in base_url:
-        raise ValueError("base_url holds a password or a query; keys come from the environment, see key_variable")
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"base_url is {base_url!r}, must be like http://localhost:8000/v1")

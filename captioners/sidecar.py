@@ -29,6 +29,8 @@ class SidecarCaptioner(Captioner):
     """The detailed caption's key in the file."""
     short_key: str = "caption_short"
     """The short caption's key; a file may lack it."""
+    sound_key: str = "caption_sound"
+    """That of what is to be heard; a file may lack it."""
     max_bytes: int = field(default=SIDECAR_BYTES, metadata=OPERATIONAL | at_least(1))
     """A larger file is not read."""
 
@@ -57,7 +59,7 @@ class SidecarCaptioner(Captioner):
         text = _line(facts, self.key)
         if text is None:
             return Caption(text=None, outcome="empty", detail=f"no text {self.key!r} in the file beside the video")
-        return Caption(text=text, short=_line(facts, self.short_key), outcome="ok")
+        return Caption(text=text, short=_line(facts, self.short_key), sound=_line(facts, self.sound_key), outcome="ok")
 
 
 def _line(facts: Mapping[str, Any], key: str) -> str | None:

@@ -65,9 +65,13 @@ class Scorer(Measurement):
 class SoundScorer(Measurement):
     """Measures a clip by its samples, on the CPU that decoded them: its look is its scores, None without sound."""
 
-    listens: ClassVar[bool] = True
     costly: ClassVar[bool] = False
     """As of a `Scorer`."""
+
+    @property
+    def listens(self) -> bool:
+        """It does."""
+        return True
 
     @property
     def step(self) -> Step:

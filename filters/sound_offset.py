@@ -23,7 +23,11 @@ class SoundOffsetScorer(Scorer):
         )
     }
     timed: ClassVar[tuple[str, ...]] = ("sound_offset",)
-    listens: ClassVar[bool] = True
+
+    @property
+    def listens(self) -> bool:
+        """To what the container says of it."""
+        return True
 
     def score(self, view: FrameView) -> float | None:
         """One number for all clips of a source."""

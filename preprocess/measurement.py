@@ -60,8 +60,6 @@ class Measurement(ABC):
     """Packages it imports that are not part of the core installation."""
     needs_frames: ClassVar[bool] = True
     """False for what reads the row alone."""
-    listens: ClassVar[bool] = False
-    """True for what hears the clip: only then views have a `sound`."""
     waits: ClassVar[bool] = False
     """True for what waits for a server: one worker, which takes no CPU, asks for several clips at a time."""
     together: ClassVar[bool] = False
@@ -83,6 +81,11 @@ class Measurement(ABC):
     def step(self) -> Step:
         """When it is its turn."""
         return Step.BATCHED
+
+    @property
+    def listens(self) -> bool:
+        """Whether it hears the clip: only then views have a `sound`."""
+        return False
 
     @property
     def cpus(self) -> float:

@@ -73,6 +73,12 @@ SOURCE_SCHEMA = pa.schema([_IN_ROWS.get(column.name, (column.name, column.type))
 CAPTION_COLUMNS = (
     _column("caption", pa.string(), "", "the detailed one, of clips that no rule spoke against when it was made"),
     _column("caption_short", pa.string(), "", "one sentence; null from `attributes`"),
+    _column(
+        "caption_sound",
+        pa.string(),
+        "",
+        "what is to be heard; null without sound, and where no model was asked that hears",
+    ),
     _column("captioner", pa.string(), "", "who was asked; null where nobody was"),
     _column("caption_outcome", pa.string(), "", "see below"),
     _column(

@@ -77,11 +77,26 @@ def with_short(caption: Caption, answer: Answer | NoAnswer) -> Caption:
     return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
 
 
+def with_sound(caption: Caption, answer: Answer | NoAnswer) -> Caption:
+    """The caption with the answer to the question about the sound, where that is one."""
+    if isinstance(answer, NoAnswer):
+        return replace(caption, detail=f"no caption of the sound: {answer.detail}")
+    text = clean(answer.text)
+    judgement = outcome(text, answer.finish_reason)
+    return replace(caption, sound=text) if judgement == "ok" else replace(caption, detail=f"of the sound: {judgement}")
+
+
 def messages(frames: Sequence[bytes], turns: Sequence[str]) -> list[Message]:
     """The conversation in OpenAI's form: the frames (JPEG files, in time order) as data URLs before the first text."""
     pictures = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in frames]
     first = {"role": "user", "content": [*pictures, {"type": "text", "text": turns[0]}]}
     return [first, *({"role": role, "content": text} for role, text in with_roles(turns)[1:])]
+
+
+def sound_question(wav: bytes, prompt: str) -> list[Message]:
+    """One turn in OpenAI's form: a WAV file and what is asked about it. vLLM and SGLang take the same."""
+    sound = {"type": "input_audio", "input_audio": {"data": base64.b64encode(wav).decode("ascii"), "format": "wav"}}
+    return [{"role": "user", "content": [sound, {"type": "text", "text": prompt}]}]
 
 
 def with_roles(turns: Sequence[str]) -> list[tuple[str, str]]:

@@ -42,7 +42,7 @@ class Task:
     @property
     def listens(self) -> bool:
         """Whether any of them hears the clips."""
-        return any(measurement.listens for measurement in self.measurements)
+        return any(each.listens for each in (*self.measurements, *([self.config.captioner] if self.captions else ())))
 
     def passes(self, row: Mapping[str, Any], step: Step) -> bool:
         """Whether a clip is shown to what runs in `step`."""

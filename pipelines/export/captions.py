@@ -19,13 +19,15 @@ def one_line(text: str) -> str:
     return " ".join(_NO_TEXT.sub(" ", text).split())
 
 
-def caption_of(row: Mapping[str, Any], kind: Kind, trigger: str | None) -> str | None:
+def caption_of(row: Mapping[str, Any], kind: Kind, trigger: str | None, *, heard: bool = False) -> str | None:
     """The caption that is exported, or None where the clip has none of that kind.
 
-    The trigger word stands before it, with a space, unless the caption begins with it already.
+    The trigger word stands before it, with a space, unless the caption begins with it already. `heard`: for a model
+    that learns sound; then what is said of it stands behind.
     """
     text = one_line(row.get("caption" if kind == "detailed" else "caption_short") or "")
     if not text:
         return None
+    text = one_line(f"{text} {row.get('caption_sound') or ''}") if heard else text
     word = one_line(trigger or "")
     return text if text.startswith(word) else f"{word} {text}"

@@ -70,7 +70,7 @@ def plan_export(
     trained on."""
     chosen, left_out, short = [], Counter[str](), []
     for row in rows:
-        caption = caption_of(row, wish.caption, wish.trigger)
+        caption = caption_of(row, wish.caption, wish.trigger, heard=needs_sound)
         if caption is None and wish.uncaptioned:
             caption = one_line(wish.trigger or "")
         if row.get("kind") == PICTURE:

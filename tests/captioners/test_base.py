@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from captioners.attributes import AttributesCaptioner
-from captioners.base import NO_TEXT, OUTCOMES, Caption, Captioner
+from captioners.base import NO_TEXT, NOTHING, OUTCOMES, Caption, Captioner
 from tests.filters.views import moving, texture, view_of
 
 
@@ -36,7 +36,7 @@ def test_an_outcome_is_one_of_those_there_are():
 
 def test_frames_are_jpegs_in_order_and_small():
     fade = [np.full((90, 160, 3), 20 + 6 * t, np.uint8) for t in range(30)]
-    frames = Looking().look(view_of(fade))
+    frames = Looking().look(view_of(fade)).frames
     pictures = [cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR) for frame in frames]
     assert all(picture.shape == (36, 64, 3) for picture in pictures)
     assert len({round(float(p.mean())) for p in pictures}) == len(pictures) > 1
@@ -45,7 +45,7 @@ def test_frames_are_jpegs_in_order_and_small():
 
 def test_no_frames_are_made_for_those_that_need_none():
     view = view_of(moving(texture(100, 200), (60, 90), lambda t: (3 * t, 0, 1), seconds=1.0))
-    assert AttributesCaptioner().look(view) == ()
+    assert AttributesCaptioner().look(view) == NOTHING
 
 
 def test_halves_of_characters_do_not_reach_the_table():

@@ -26,7 +26,7 @@ def test_every_file_is_one_captioner_of_its_name():
 def test_frames_are_small_files_and_as_many_as_asked_for(kind, views):
     captioner = kind()
     for view in views:
-        frames = captioner.look(view)
+        frames = captioner.look(view).frames
         assert len(frames) == min(captioner.num_frames, len(view.samples))
         assert all(frame.startswith(b"\xff\xd8") for frame in frames)
 
@@ -42,7 +42,9 @@ def test_every_clip_gets_one_caption(kind, views, tmp_path, monkeypatch):
     captioner.setup()
     try:
         rows = [{"source_uri": str(tmp_path / "a.mp4")}, {"source_uri": str(tmp_path / "b.mp4"), "motion": None}]
-        clips = [ClipToDescribe(row=row, frames=captioner.look(view)) for row, view in zip(rows, views, strict=False)]
+        clips = [
+            ClipToDescribe(row=row, frames=captioner.look(view).frames) for row, view in zip(rows, views, strict=False)
+        ]
         captions = captioner.caption(clips)
         assert len(captions) == len(clips)
         assert all(isinstance(caption, Caption) for caption in captions)

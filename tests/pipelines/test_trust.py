@@ -130,6 +130,8 @@ def hostile_config(canary: Canary, secret: Path) -> Any:
             "captioner.model=theirs",
             "captioner.rewrite_model=theirs",
             f"captioner.rewrite_prompt={secret}",
+            "captioner.sound_model=theirs",
+            f"captioner.sound_prompt={secret}",
             "towers.clip.weights=stranger/tower",
             "scorers.aesthetic.head=stranger/head:head.pth",
             "scorers.text_area_easyocr.weights=stranger/ocr",
@@ -139,14 +141,14 @@ def hostile_config(canary: Canary, secret: Path) -> Any:
 
 def test_every_setting_that_names_something_outside_is_marked() -> None:
     """A text among the settings of a filter or captioner is one of a few words, or it is marked."""
-    words = {"name", "tower", "fit", "resample", "languages", "key", "short_key"}
+    words = {"name", "tower", "fit", "resample", "languages", "key", "short_key", "sound_key"}
     for name in ("openai_chat", "transformers_vlm", "vllm", "sidecar", "attributes"):
         config = with_captioner(recipes.easyanimate_pretrain(), captioner_named(name))
         for scorer in ("aesthetic", "aesthetic_v2_5", "alignment", "embedding", "text_area_easyocr", "consistency"):
             config = with_scorer(config, scorer_named(scorer))
         for key, node in leaves(config):
             field = key.rpartition(".")[2]
-            is_text = isinstance(node.value, str) or field in ("rewrite_model", "key_file")
+            is_text = isinstance(node.value, str) or field in ("rewrite_model", "sound_model", "key_file")
             if is_text and key.startswith(("captioner.", "scorers.", "towers.")) and field not in words:
                 assert node.metadata.get("outside"), key
 

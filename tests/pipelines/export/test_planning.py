@@ -75,6 +75,13 @@ def test_captions_are_one_line_with_the_trigger_once():
     assert caption_of(row(), "short", "ohwx") is None
 
 
+def test_who_learns_sound_is_told_of_it():
+    told = row(caption="A dog.", caption_sound="It\nbarks.")
+    assert planned(told, needs_sound=True).chosen[0].caption == "A dog. It barks."
+    assert planned(told).chosen[0].caption == "A dog."
+    assert planned(row(caption=None, caption_sound="It barks."), needs_sound=True).left_out == {"no_caption": 1}
+
+
 def test_uncaptioned_clips_have_the_trigger_alone():
     plan = planned(row(caption=None), wish=Wish(uncaptioned=True, trigger="ohwx"))
     assert [each.caption for each in plan.chosen] == ["ohwx"]
