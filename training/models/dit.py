@@ -32,6 +32,11 @@ class DitConfig:
     """Latents a token's side; a token is of one latent frame."""
     base_grid: tuple[int, int] | None = (30, 45)
     """Rows and columns of tokens that positions are scaled to (480 x 720 pixels); None counts them."""
+    stretches_positions: bool = False
+    """Place pictures on that grid as diffusers does since 0.32, which differs where they do not have its aspect."""
+    sees_padding: bool = False
+    """Attend to the text's padding as to text. The released weights were trained so: with them the answer depends on
+    how much padding there is, which has to be theirs, 256 tokens in all."""
 
     def __post_init__(self) -> None:
         if self.dim % self.heads:
@@ -88,9 +93,9 @@ class VideoDit(nn.Module):
     ) -> torch.Tensor:
         """The velocity, of the latents' shape and in the weights' type.
 
-        `timesteps_B` are in [0, 1000]. `text_mask_BL` is True for text and False for padding, which is never looked at:
-        the answer does not depend on how much of it there is. Without a condition its channels are zero, which says
-        that nothing is known.
+        `timesteps_B` are in [0, 1000]. `text_mask_BL` is True for text and False for padding, which is never looked at
+        (but see `DitConfig.sees_padding`): the answer does not depend on how much of it there is. Without a condition
+        its channels are zero, which says that nothing is known.
 
         Under FSDP's mixed precision set `cast_forward_inputs=False`: in bfloat16 only every fourth timestep above 512
         has a number of its own.
@@ -103,9 +108,17 @@ class VideoDit(nn.Module):
         grid = (frames, height // self.config.patch, width // self.config.patch)
         video = self._tokens(latents_BCTHW)
         time = self.time(timesteps_B)
+        if self.config.sees_padding:
+            text_mask_BL = torch.ones_like(text_mask_BL)
         # Padding may hold anything, and not even a weight of zero makes a NaN vanish.
         text = self.text(text_BLD.masked_fill(~text_mask_BL[..., None], 0.0))
-        rotation = rotation_3d(grid, self.config.head_dim, base_grid=self.config.base_grid, device=latents_BCTHW.device)
+        rotation = rotation_3d(
+            grid,
+            self.config.head_dim,
+            base_grid=self.config.base_grid,
+            device=latents_BCTHW.device,
+            stretched=self.config.stretches_positions,
+        )
         video, text = self._through_blocks(video, text, time, rotation, _attention_mask(text_mask_BL, video.shape[1]))
         # The text is no part of the answer. But through this norm each weight of the last block has its (zero)
         # gradient, for which DDP waits.

@@ -12,13 +12,19 @@ THETA = 10_000.0
 
 
 def rotation_3d(
-    grid: tuple[int, int, int], head_dim: int, *, base_grid: tuple[int, int] | None, device: torch.device | str
+    grid: tuple[int, int, int],
+    head_dim: int,
+    *,
+    base_grid: tuple[int, int] | None,
+    device: torch.device | str,
+    stretched: bool = False,
 ) -> Rotation:
     """The rotation of each token of a `grid` of (frames, rows, columns).
 
     Time takes 2/8 of a head, rows and columns 3/8 each (arXiv 2405.18991, section 3.3). With `base_grid` (rows,
     columns) the picture is scaled to lie in the middle of that grid, its aspect kept, so that all resolutions share
-    one range of positions; else positions are counted.
+    one range of positions; else positions are counted. With `stretched` its last row and column lie where they would
+    if it began at 0, and the others evenly between: as in diffusers since 0.32.
 
     Raises:
         ValueError: the parts of the head are not even.
@@ -27,8 +33,8 @@ def rotation_3d(
     rows = torch.arange(grid[1], dtype=torch.float32, device=device)
     columns = torch.arange(grid[2], dtype=torch.float32, device=device)
     if base_grid is not None:
-        (top, height), (left, width) = _fitted(grid[1:], base_grid)
-        rows, columns = top + rows * (height / grid[1]), left + columns * (width / grid[2])
+        vertical, horizontal = _fitted(grid[1:], base_grid)
+        rows, columns = _placed(rows, *vertical, stretched), _placed(columns, *horizontal, stretched)
     axes = (torch.arange(grid[0], dtype=torch.float32, device=device), rows, columns)
     angles = [_angles(positions, size) for positions, size in zip(axes, sizes, strict=True)]
     time = angles[0][:, None, None].expand(*grid, -1)
@@ -58,6 +64,15 @@ def _angles(positions: torch.Tensor, size: int) -> torch.Tensor:
     """(P,) to (P, size / 2)."""
     powers = torch.arange(0, size, 2, dtype=torch.float32, device=positions.device) / size
     return positions[:, None] * THETA**-powers
+
+
+def _placed(counted: torch.Tensor, start: int, length: int, stretched: bool) -> torch.Tensor:
+    """Positions 0, 1, ... from `start` on, `length` in all."""
+    count = len(counted)
+    if not stretched:
+        return start + counted * (length / count)
+    last = (start + length) * (count - 1) / count
+    return start + counted * ((last - start) / max(count - 1, 1))
 
 
 def _fitted(grid: tuple[int, int], base: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from training.models.dit import DitConfig
+from training.models.vae import VaeConfig
+
+CONTROL_CHANNELS = 48
+"""Noisy latents, those of a control video, and those of a reference picture in the first frame: 3 x 16."""
+CAMERA_CHANNELS = 38
+"""The same with the 6 values of a ray through each latent in place of the control video's latents."""
 
 
 def ea_12b_inp() -> DitConfig:
@@ -25,6 +31,31 @@ def ea_7b_inp() -> DitConfig:
 def ea_7b() -> DitConfig:
     """EasyAnimate v5.1 7B for text alone: 6,814,462,016 parameters."""
     return replace(ea_7b_inp(), in_channels=16)
+
+
+def ea_12b_control() -> DitConfig:
+    """EasyAnimate v5.1 12B Control: 11,799,450,176 parameters."""
+    return replace(ea_12b_inp(), in_channels=CONTROL_CHANNELS)
+
+
+def ea_7b_control() -> DitConfig:
+    """EasyAnimate v5.1 7B Control: 6,814,855,232 parameters."""
+    return replace(ea_7b_inp(), in_channels=CONTROL_CHANNELS)
+
+
+def ea_12b_camera() -> DitConfig:
+    """EasyAnimate v5.1 12B Control with camera: 11,799,327,296 parameters."""
+    return replace(ea_12b_inp(), in_channels=CAMERA_CHANNELS)
+
+
+def ea_7b_camera() -> DitConfig:
+    """EasyAnimate v5.1 7B Control with camera: 6,814,732,352 parameters."""
+    return replace(ea_7b_inp(), in_channels=CAMERA_CHANNELS)
+
+
+def ea_vae() -> VaeConfig:
+    """The autoencoder of EasyAnimate v5 and v5.1, whose latents are multiplied by 0.7125: 244,375,507 parameters."""
+    return VaeConfig(layout="magvit")
 
 
 def ea_tiny() -> DitConfig:

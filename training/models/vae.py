@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from training.models.causal import CausalConv3d, Memory
 from training.models.grid import Shape, TokenGrid
-from training.models.vae_blocks import Downsample, Middle, ResidualBlock, Upsample, frame_norm
+from training.models.vae_blocks import Downsample, Middle, PlainMiddle, ResidualBlock, Upsample, frame_norm
 from training.models.weights import initialise, own_randomness
 
 FIRST_LOGVAR = -6.0
@@ -24,7 +25,7 @@ FIRST_LOGVAR = -6.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaeConfig:
-    """Layout; the default is EasyAnimate v5's of 4 x 8 x 8 with 16 channels, whose latents it multiplies by 0.7125."""
+    """Layout; the default has EasyAnimate v5's sizes, 4 x 8 x 8 with 16 channels."""
 
     channels: tuple[int, ...] = (128, 256, 512, 512)
     """Width of each level, finest first; there is a step of 2 in space from each to the next."""
@@ -43,6 +44,9 @@ class VaeConfig:
 
     A small network learns shapes on flat grounds much faster without: a frame's statistics are those of its ground.
     """
+    layout: Literal["attention", "magvit"] = "attention"
+    """`magvit` is that of the released weights: residual blocks alone in the middle, as many as a level of the encoder
+    has; steps in space alone look at three frames; and the decoder doubles time in its last steps, not its first."""
 
     def __post_init__(self) -> None:
         steps = len(self.channels) - 1
@@ -63,6 +67,21 @@ class VaeConfig:
     def halves_time(self, step: int) -> bool:
         """Whether the step from level `step` to the next is one in time too."""
         return step >= len(self.channels) - 1 - int(math.log2(self.temporal_stride))
+
+    def doubles_time(self, step: int) -> bool:
+        """Whether the decoder's step from level `step + 1` back to `step` is one in time too."""
+        return self.halves_time(step if self.layout == "attention" else len(self.channels) - 2 - step)
+
+    @property
+    def flat_depth(self) -> int:
+        """Frames that a step in space alone looks at."""
+        return 1 if self.layout == "attention" else 3
+
+    def middle(self) -> nn.Module:
+        """What stands at the deepest level."""
+        if self.layout == "attention":
+            return Middle(self.channels[-1], self.groups)
+        return PlainMiddle(self.channels[-1], self.groups, self.encoder_blocks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,8 +168,9 @@ class Encoder(nn.Module):
             inputs = widths[max(level - 1, 0)]
             self.layers.extend(_residuals(inputs, width, config.encoder_blocks, groups))
             if level + 1 < len(widths):
-                self.layers.append(Downsample(width, temporal=config.halves_time(level)))
-        self.middle = Middle(widths[-1], groups)
+                temporal = config.halves_time(level)
+                self.layers.append(Downsample(width, temporal=temporal, flat_depth=config.flat_depth))
+        self.middle = config.middle()
         self.norm_out = frame_norm(widths[-1], groups)
         self.conv_out = CausalConv3d(widths[-1], 2 * config.latent_channels)
 
@@ -173,14 +193,15 @@ class Decoder(nn.Module):
         widths, groups = config.channels, config.groups
         self.pixel_patch = config.pixel_patch
         self.conv_in = CausalConv3d(config.latent_channels, widths[-1])
-        self.middle = Middle(widths[-1], groups)
+        self.middle = config.middle()
         self.layers = nn.ModuleList()
         inputs = widths[-1]
         for level in reversed(range(len(widths))):
             self.layers.extend(_residuals(inputs, widths[level], config.decoder_blocks, groups))
             inputs = widths[level]
             if level > 0:
-                self.layers.append(Upsample(inputs, temporal=config.halves_time(level - 1)))
+                temporal = config.doubles_time(level - 1)
+                self.layers.append(Upsample(inputs, temporal=temporal, flat_depth=config.flat_depth))
         self.norm_out = frame_norm(widths[0], groups)
         self.conv_out = CausalConv3d(widths[0], 3 * config.pixel_patch**2)
 

@@ -85,21 +85,41 @@ class Middle(nn.Module):
         return out
 
 
-class Downsample(CausalConv3d):
-    """Half the height and width, and where `temporal` also half the frames: 2n + 1 become n + 1."""
+class PlainMiddle(nn.Module):
+    """The same without attention: residual blocks, which know of a neighbourhood alone."""
 
-    def __init__(self, channels: int, *, temporal: bool) -> None:
-        kernel, stride = (3, 2) if temporal else (1, 1)
+    def __init__(self, channels: int, groups: int | None, count: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(ResidualBlock(channels, channels, groups) for _ in range(count))
+
+    def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, C, T, H, W), the same."""
+        for block in self.blocks:
+            x_BCTHW = block(x_BCTHW, memory)
+        return x_BCTHW
+
+
+class Downsample(CausalConv3d):
+    """Half the height and width, and where `temporal` also half the frames: 2n + 1 become n + 1.
+
+    `flat_depth` is how many frames a step in space alone looks at.
+    """
+
+    def __init__(self, channels: int, *, temporal: bool, flat_depth: int = 1) -> None:
+        kernel, stride = (3, 2) if temporal else (flat_depth, 1)
         super().__init__(channels, channels, (kernel, 3, 3), stride=(stride, 2, 2))
 
 
 class Upsample(nn.Module):
-    """Twice the height and width, and where `temporal` also twice the frames but the first: n + 1 become 2n + 1."""
+    """Twice the height and width, and where `temporal` also twice the frames but the first: n + 1 become 2n + 1.
 
-    def __init__(self, channels: int, *, temporal: bool) -> None:
+    `flat_depth` is how many frames a step in space alone looks at.
+    """
+
+    def __init__(self, channels: int, *, temporal: bool, flat_depth: int = 1) -> None:
         super().__init__()
         self.temporal = temporal
-        self.conv = CausalConv3d(channels, channels, (3 if temporal else 1, 3, 3))
+        self.conv = CausalConv3d(channels, channels, (3 if temporal else flat_depth, 3, 3))
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, C, T, H, W) to (B, C, T', 2H, 2W)."""

@@ -18,18 +18,18 @@ from training.models.exports import Export, Layout, transformer_export
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import OnDemand, TextSource, VaeSource
+from training.models.released_vae import released_scale
 from training.models.safe_files import SafeFiles
 from training.models.text import Text, TextConfig
 from training.models.weights import initialise
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
 from training.objectives.text_to_video import blanked, first_frame_condition, without
-from training.objectives.vae import named_vae, trained_vae, vae_source
+from training.objectives.vae import named_vae, trained_vae, vae_config, vae_source
 from training.run.checkpoint import latest, read_state
 from training.run.config import LOCATION, WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
-from training.run.runs import config_of
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
@@ -40,7 +40,7 @@ class DitObjective(Objective):
     """One model for images (videos of one frame) and videos, from text and, in a share of the steps, a first frame."""
 
     vae: str = field(metadata=LOCATION)
-    """Folder of the run that trained the autoencoder."""
+    """Folder of the run that trained the autoencoder, or one of diffusers' `AutoencoderKLMagvit`."""
     model: DitConfig
     text: TextConfig
     latent_scale: float | None = None
@@ -64,16 +64,17 @@ class DitObjective(Objective):
         Raises:
             ValueError: there is no trained autoencoder.
         """
-        return replace(config_of(named_vae(self.vae)).objective.grid(), patch=self.model.patch)
+        return vae_config(named_vae(self.vae)).grid(self.model.patch)
 
     def completed(self, config: TrainConfig, device: torch.device) -> TrainConfig:
         """With the scale of the autoencoder's latents, where it is none: each rank and later sample has the same.
 
-        It is the one that the weights know, of the run itself or of the one that it starts from, or else measured.
+        It is the one that the weights know, of the run itself or of the one that it starts from, or that a folder of
+        diffusers' says, or else measured.
         """
         if self.latent_scale is not None:
             return config
-        scale = _known_scale(config.out) or _known_scale(self.start)
+        scale = _known_scale(config.out) or _known_scale(self.start) or released_scale(self.vae)
         if scale is None:
             vae = OnDemand(lambda: trained_vae(self.vae).to(device))
             looked_at = config.data.looked_at(config)

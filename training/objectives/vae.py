@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from training.models.discriminator import Discriminator, DiscriminatorConfig
+from training.models.exports import Export, Layout, plain_export
 from training.models.grid import TokenGrid
 from training.models.on_demand import VaeSource
+from training.models.released_vae import is_released, released_config, released_vae
+from training.models.safe_files import SafeFiles
 from training.models.vae import Posterior, VaeConfig, VideoVae
-from training.models.weights import initialise, weights_id
+from training.models.vae_names import diffusers_config, diffusers_name
+from training.models.weights import files_id, initialise, weights_id
 from training.objectives.perceptual import RandomFeatures
 from training.objectives.quality import psnr, ssim
 from training.run.checkpoint import identity, latest
@@ -102,6 +107,30 @@ class VaeModule(TrainModule):
         """Only the autoencoder is used later."""
         return ("vae",)
 
+    def read_file(self, network: str, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
+        """By our names, or by diffusers'.
+
+        Raises:
+            ValueError: it holds others.
+        """
+        if "quant_conv.weight" not in file.shapes:
+            super().read_file(network, file, weights)
+        else:
+            file.fill(weights, {name: diffusers_name(name, self.objective.model) for name in weights})
+
+    def exported(self, layout: Layout, *, merged: bool) -> Export:
+        """Also by diffusers' names.
+
+        Raises:
+            ValueError: it is no LoRA, or diffusers has no such autoencoder.
+        """
+        if merged or layout != "diffusers":
+            return super().exported(layout, merged=merged)
+        config = diffusers_config(self.vae.config)
+        own = plain_export(self.vae).tensors
+        renamed = {diffusers_name(name, self.vae.config): value for name, value in own.items()}
+        return Export(tensors=renamed, config=config)
+
     def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
         """Sums over pixels for the autoencoder, over videos for the discriminator."""
         if network == "discriminator":
@@ -166,12 +195,28 @@ class VaeModule(TrainModule):
         return Loss(total=hinge.sum(), weight=float(len(hinge)), scalars=figures)
 
 
-def trained_vae(run: str) -> VideoVae:
-    """The autoencoder that a run has trained.
+def vae_config(run: str) -> VaeConfig:
+    """The layout of the autoencoder that a run has trained, or that a folder of diffusers' holds.
 
     Raises:
         ValueError: the run trains something else, or there is none.
     """
+    if is_released(run):
+        return released_config(run)
+    objective = config_of(run).objective
+    if not isinstance(objective, VaeObjective):
+        raise ValueError(f"{run!r} is no run of an autoencoder")
+    return objective.model
+
+
+def trained_vae(run: str) -> VideoVae:
+    """The autoencoder that a run has trained, or that a folder of diffusers' holds.
+
+    Raises:
+        ValueError: the run trains something else, or there is none.
+    """
+    if is_released(run):
+        return released_vae(run)
     module = trained_module(named_vae(run))
     if not isinstance(module, VaeModule):
         raise ValueError(f"{run!r} is no run of an autoencoder")
@@ -184,11 +229,14 @@ def vae_source(run: str) -> VaeSource:
     Raises:
         ValueError: the run trains something else, or there is none.
     """
-    objective, checkpoint = config_of(run).objective, latest(run)
-    if not isinstance(objective, VaeObjective) or checkpoint is None:
-        raise ValueError(f"{run!r} is no run of an autoencoder")
-    weights = _weights_of(run, identity(checkpoint))
-    return VaeSource(config=objective.model, identity=weights, load=partial(trained_vae, run))
+    config = vae_config(run)
+    if is_released(run):
+        weights = files_id(sorted(Path(run).glob("*.safetensors")))
+    else:
+        checkpoint = latest(run)
+        assert checkpoint is not None  # of which the configuration is
+        weights = _weights_of(run, identity(checkpoint))
+    return VaeSource(config=config, identity=weights, load=partial(trained_vae, run))
 
 
 @cache
@@ -198,7 +246,7 @@ def _weights_of(run: str, checkpoint: str) -> str:
 
 
 def named_vae(run: str) -> str:
-    """The folder of an autoencoder's run.
+    """The folder of an autoencoder's run, or one of diffusers'.
 
     Raises:
         ValueError: it is "", as in recipes.

@@ -53,6 +53,10 @@ def _inputs(config: DitConfig = SMALL, batch: int = 2, text: int = 5, seed: int 
         (sizes.ea_12b, 11_799_056_960),
         (sizes.ea_7b_inp, 6_814_670_912),
         (sizes.ea_7b, 6_814_462_016),
+        (sizes.ea_12b_control, 11_799_450_176),
+        (sizes.ea_7b_control, 6_814_855_232),
+        (sizes.ea_12b_camera, 11_799_327_296),
+        (sizes.ea_7b_camera, 6_814_732_352),
         (sizes.ea_tiny, 1_503_776),
     ],
 )

@@ -14,6 +14,9 @@ LAYOUTS = {
     "2x4x4 with patches": VaeConfig(
         channels=(8, 16), latent_channels=4, temporal_stride=2, spatial_stride=4, pixel_patch=2, groups=4
     ),
+    "magvit": VaeConfig(
+        channels=(4, 4, 8), latent_channels=4, temporal_stride=2, spatial_stride=4, groups=2, layout="magvit"
+    ),
     "1x4x4": VaeConfig(channels=(4, 4, 8), latent_channels=4, temporal_stride=1, spatial_stride=4, groups=2),
 }
 
