@@ -73,7 +73,7 @@ def cheap() -> CurateConfig:
     """The default recipe without OCR."""
     full = recipes.default()
     scorers = tuple(scorer for scorer in full.scorers if scorer.step == Step.FRAMES)
-    return dataclasses.replace(full, scorers=scorers, rules=rules_of(full, Step.FRAMES))
+    return dataclasses.replace(full, scorers=scorers, rules=rules_of(full, Step.KNOWN) + rules_of(full, Step.FRAMES))
 
 
 def stages(config: CurateConfig) -> Chain:

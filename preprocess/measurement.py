@@ -33,15 +33,17 @@ class Step(IntEnum):
     """When a column is filled. Rules count from the step that fills their column: a clip that one speaks against goes
     no further."""
 
-    FRAMES = 0
-    """While the video is decoded, of every clip."""
-    COSTLY = 1
-    """There, too, of the clips that are left."""
-    BATCHED = 2
+    KNOWN = 0
+    """With the clip itself: its span and its size, and whether it is damaged."""
+    FRAMES = 1
+    """While the video is decoded, of the clips that are left."""
+    COSTLY = 2
+    """There, too, of the clips that are left then."""
+    BATCHED = 3
     """By a model over a few frames of many clips."""
-    EMBEDDED = 3
+    EMBEDDED = 4
     """By what reads the vectors that a tower makes."""
-    CAPTIONED = 4
+    CAPTIONED = 5
     """By the captioner, and by what reads the caption after it."""
 
 

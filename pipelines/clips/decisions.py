@@ -1,4 +1,5 @@
-"""Which rules count when: cheap columns first, then those of models, so that a rejected clip never reaches a model."""
+"""Which rules count when: what is known of a clip first, then cheap columns, then those of models. What one step
+rejects, no later one looks at."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ def rules_of(config: CurateConfig, step: int) -> tuple[Range, ...]:
 def _rules_by_step(config: CurateConfig) -> list[tuple[Range, ...]]:
     steps = {column: scorer.step for scorer in config.scorers for column in scorer.columns}
     return [
-        tuple(rule for rule in config.rules if steps.get(rule.column, Step.FRAMES) == step) for step in range(len(Step))
+        tuple(rule for rule in config.rules if steps.get(rule.column, Step.KNOWN) == step) for step in range(len(Step))
     ]
 
 
@@ -43,7 +44,7 @@ def reasons_against(config: CurateConfig, table: pa.Table, *, before: int = len(
             for rule in rules[step]
             for reason, mask in rule.broken(table)
         ]
-        if step == Step.FRAMES:
+        if step == Step.KNOWN:
             masks.insert(0, ("damaged", table["damaged"].fill_null(False).to_numpy()))
         masks = [(reason, mask & passing) for reason, mask in masks if mask.any()]
         for _, mask in masks:

@@ -132,7 +132,7 @@ def _known_clips(task: Task, span: SourceSpan, video: Video) -> Iterator[Pending
 
 
 def _measured(task: Task, row: Row, view: FrameView | None) -> PendingClip:
-    """Cheap scores first; what the rules on them reject is never shown to a model or a captioner."""
+    """What is known decides first, then cheap scores; what the rules reject is shown to nothing dearer."""
     PULSE.seconds = row["start_seconds"] if PULSE.found_until is None else PULSE.found_until
     looks: dict[str, Look] = {}
     for step in (Step.FRAMES, Step.COSTLY):

@@ -46,8 +46,7 @@ class Task:
 
     def passes(self, row: Mapping[str, Any], step: Step) -> bool:
         """Whether a clip is shown to what runs in `step`."""
-        no_rule_counts = step == Step.FRAMES or not self.gated
-        return no_rule_counts or not broken_rules(self.config, row, before=step)
+        return not self.gated or not broken_rules(self.config, row, before=step)
 
 
 def whole(config: CurateConfig, answers: Mapping[str, Row]) -> Task:

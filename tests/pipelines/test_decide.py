@@ -144,6 +144,7 @@ def test_new_videos_follow_the_bounds_that_decide_has_set(films: Path, out: Path
 def test_a_dry_run_says_what_decide_then_does_and_changes_nothing(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    moved(out, "rules.motion.min=p100")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     bounds = ["rules.motion.min=p50", "rules.duration_seconds.min=none", "rules.brightness.max=100"]
     command = ["decide", os.fspath(out), *(f"--set={bound}" for bound in bounds)]
@@ -170,6 +171,28 @@ def test_a_dry_run_says_what_decide_then_does_and_changes_nothing(
     assert said["lost"]["clips"] == ((old["status"] == "kept") & (new["status"] != "kept")).sum()
     assert said["won"]["clips"] == ((old["status"] != "kept") & (new["status"] == "kept")).sum() > 0
     assert said["bounds"]["motion"][1] == f"from {middle(out)}"
+
+
+def test_what_a_known_fact_rejected_is_measured_once_a_bound_lets_it_through(
+    films: Path, out: Path, tmp_path: Path
+) -> None:
+    short = clips(out)["duration_seconds"] < 3
+    assert short.any()
+    assert clips(out)["motion"].isna().tolist() == short.tolist()
+    assert {tuple(reasons) for reasons in clips(out)["reasons"][short]} == {("duration_seconds:below_3.0",)}
+    moved(out, "rules.duration_seconds.min=none")
+    assert {tuple(reasons) for reasons in clips(out)["reasons"][short]} == {("motion:not_measured",)}
+    for name in ("motion", "brightness"):
+        run_filter(name, os.fspath(out), engine="in-process")
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy2(films / name, few)
+    curate(
+        os.fspath(few), os.fspath(tmp_path / "expected"), replace(CONFIG, rules=CONFIG.rules[1:]), engine="in-process"
+    )
+    columns = ["clip_id", "motion", "brightness", "status"]
+    pd.testing.assert_frame_equal(clips(out)[columns], clips(tmp_path / "expected")[columns])
 
 
 def test_a_percentile_is_recorded_as_the_number_that_it_is(out: Path) -> None:
