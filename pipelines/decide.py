@@ -23,6 +23,7 @@ from pipelines.recipe.plugins import with_captioner
 from pipelines.recipe.recorded import load, recorded_config, run_of, with_added
 from pipelines.recipe.trust import refuse_strange_sources
 from pipelines.report.write import offer_report
+from pipelines.verdicts import Waiting, check_columns
 from preprocess.io.hold import exclusive
 from preprocess.io.roots import Roots
 from preprocess.io.settings import difference, fingerprint, override
@@ -120,7 +121,7 @@ def undo(out: str, *, sources: Sequence[str] = (), roots: Sequence[str] = ()) ->
 def to_be_changed(manifest: Manifest) -> tuple[dict[str, Any], CurateConfig]:
     """run.json of a manifest, which is held, and its recipe.
 
-    What a run that was killed has finished is in the tables first: there a change reaches it.
+    What a run that was killed has finished, and what was said by hand, is in the tables first: all changes reach it.
 
     Raises:
         ValueError: there is no manifest, or its recipe is not understood.
@@ -129,7 +130,40 @@ def to_be_changed(manifest: Manifest) -> tuple[dict[str, Any], CurateConfig]:
     run = load(manifest)
     config = recorded_config(run)
     manifest.compact_known(config.columns, {FINGERPRINT: run["fingerprint"]})
+    _take_in(manifest, run, config)
     return run, config
+
+
+def take_in_verdicts(out: str) -> bool:
+    """Put what was said by hand into the table of clips and decide again; whether there was anything.
+
+    Raises:
+        ValueError: there is no manifest, or another run has it.
+    """
+    manifest = Manifest(out)
+    if not Waiting.at(manifest.location).places:
+        return False
+    with exclusive(manifest.location):
+        to_be_changed(manifest)
+        offer_report(manifest)
+    return True
+
+
+def _take_in(manifest: Manifest, run: dict[str, Any], config: CurateConfig) -> None:
+    """Columns and decisions change together, so that one never contradicts the other."""
+    waiting, table = Waiting.at(manifest.location), manifest.parted_clips()
+    if not waiting.places or table.schema is None:
+        return
+    check_columns(table.schema)
+    settle = settling(manifest, config, waiting.put_into, reads=Waiting.READS)
+
+    def changed(clips: pa.Table) -> pa.Table:
+        rows = waiting.put_into(clips)
+        # a captioner that opens files does so where the user has said that it may: with the next `decide`
+        return settle(ruled(config, rows) if config.captioner.reads_files else decided(config, rows, measured=False))
+
+    manifest.rewrite_clips(changed, run)
+    waiting.clear()
 
 
 def rewrite(

@@ -15,6 +15,7 @@ from pipelines.progress import hours_text
 from pipelines.recipe.recorded import load
 from pipelines.shares import together
 from pipelines.terminal import shown
+from pipelines.verdicts import VERDICT
 from preprocess.io.tables import PartedTable, differing
 from preprocess.manifest import Manifest
 
@@ -200,6 +201,8 @@ def _example(clip_id: str, rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> s
     of = [table.get(clip_id, {}) for table in rows]
     row = of[0] or of[1]
     columns = dict.fromkeys(reason.partition(":")[0] for side in of for reason in side.get("reasons") or ())
+    if of[0].get(VERDICT) != of[1].get(VERDICT):
+        columns[VERDICT] = None
     values = [f"{shown(name)} {_value(of[0], name)} -> {_value(of[1], name)}" for name in columns]
     place = f"{row['source_uri']!r}, {row['start_seconds']:.2f} to {row['end_seconds']:.2f} s"
     return f"{shown(clip_id)} of {place}{': ' if values else ''}{', '.join(values)}"

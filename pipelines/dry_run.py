@@ -23,6 +23,7 @@ from pipelines.recipe.bounds import Bounds
 from pipelines.recipe.config import CurateConfig
 from pipelines.recipe.recorded import load, recorded_config
 from pipelines.terminal import shown
+from pipelines.verdicts import Waiting
 from preprocess.manifest import Manifest
 
 
@@ -78,13 +79,14 @@ def dry_run(out: str, *, recipe: str | None, assignments: Sequence[str]) -> Chan
 def changes(manifest: Manifest, own: CurateConfig, config: CurateConfig) -> Change:
     """What would change if `config` decided in the stead of the manifest's `own` recipe."""
     change = Change(bounds=_bounds(own, config))
-    settle, table = settling(manifest, config), manifest.parted_clips()
-    columns = [*ruled_columns(config), "status", "reasons", "duration_seconds"]
+    waiting, table = Waiting.at(manifest.location), manifest.parted_clips()
+    settle = settling(manifest, config, waiting.put_into, reads=Waiting.READS)
+    columns = [*ruled_columns(config), *Waiting.READS, "status", "reasons", "duration_seconds"]
     columns += [each.name for each in DUPLICATE_COLUMNS if table.schema and each.name in table.schema.names]
     for clips in table.batches([*dict.fromkeys(columns)]):
         seconds = np.asarray(clips["duration_seconds"].fill_null(0.0).to_numpy(), np.float64)
         seconds = np.where(np.isfinite(seconds), seconds, 0.0)
-        reasons = settle(ruled(config, clips))["reasons"].combine_chunks()
+        reasons = settle(ruled(config, waiting.put_into(clips)))["reasons"].combine_chunks()
         kept = np.asarray(pc.fill_null(pc.equal(clips["status"], "kept"), False).to_numpy(), np.bool_)
         stays = np.asarray(reasons.value_lengths().to_numpy() == 0, np.bool_)
         change.clips.add(clips.num_rows, seconds.sum())

@@ -27,6 +27,7 @@ from pipelines.report.card import is_ours
 from pipelines.report.write import offer_report
 from pipelines.show.naming import absolute_if_any, candidates, sources_like, sources_named
 from pipelines.terminal import shown
+from pipelines.verdicts import forget as forget_verdicts
 from preprocess.clip import Row
 from preprocess.forgotten import FORGOTTEN, Forgotten, mark_of, marked
 from preprocess.io import storage
@@ -182,6 +183,7 @@ def _remove_beside(manifest: Manifest, gone: _Gone) -> None:
     for folder in BY_CLIP:
         for place in storage.files_below(storage.join(manifest.location, *folder.split("/")), ".parquet"):
             _drop_rows(place, ids)
+    forget_verdicts(manifest.location, gone.clip_ids)
     _remove_errors(manifest, gone)
     # what a `decide` replaced holds captions, and fits no table from which rows are gone
     storage.delete_folder(storage.join(manifest.location, history.FOLDER))

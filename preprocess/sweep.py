@@ -13,6 +13,6 @@ def sweep(location: str) -> None:
     drop_other_generations(storage.join(location, "clips"))
     storage.forget_uploads(location)
     storage.delete_temporaries(location, deep=False)
-    for folder in ("parts", "clips", "sources", "previews", "columns", "errors", "history"):
+    for folder in ("parts", "clips", "sources", "previews", "columns", "errors", "history", "verdicts"):
         storage.delete_temporaries(storage.join(location, folder), deep=True)
     storage.delete_folder(storage.join(location, "attempts"))

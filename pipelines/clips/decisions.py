@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from filters.rules import Mask, Range, listed
 from pipelines.recipe.config import CurateConfig
+from pipelines.verdicts import DROP, DROPPED, KEEP, VERDICT, said_of
 from preprocess.kinds import PICTURE
 from preprocess.manifest import Row
 from preprocess.measurement import Step
@@ -33,19 +34,21 @@ def reasons_against(config: CurateConfig, table: pa.Table, *, before: int = len(
     """The reasons against each of N clips; an empty list keeps it. Of the steps `before`, the first one that speaks
     against a clip decides, since later ones have not looked at it. Of the columns, those of `ruled_columns` count.
 
-    A picture is passed over by rules on what only a video has: it has no motion that somebody could have measured."""
+    A picture is passed over by rules on what only a video has: it has no motion that somebody could have measured.
+    What somebody has said by hand to keep, rules do not speak against; what somebody has dropped is dropped."""
     rules = _rules_by_step(config)
-    timed, videos = config.timed_columns, ~_pictures(table)
+    timed, videos, ruled = config.timed_columns, ~_pictures(table), ~said_of(table, KEEP)
     found: list[tuple[str, Mask]] = []
     passing = np.ones(table.num_rows, np.bool_)
     for step in range(before):
         masks = [
-            (reason, mask & videos if rule.column in timed else mask)
+            (reason, mask & ruled & videos if rule.column in timed else mask & ruled)
             for rule in rules[step]
             for reason, mask in rule.broken(table)
         ]
         if step == Step.KNOWN:
-            masks.insert(0, ("damaged", table["damaged"].fill_null(False).to_numpy()))
+            damaged = table["damaged"].fill_null(False).to_numpy()
+            masks = [(DROPPED, said_of(table, DROP)), ("damaged", damaged), *masks]
         masks = [(reason, mask & passing) for reason, mask in masks if mask.any()]
         for _, mask in masks:
             passing = passing & ~mask
@@ -68,7 +71,7 @@ def _pictures(table: pa.Table) -> Mask:
 
 def ruled_columns(config: CurateConfig) -> list[str]:
     """The columns that decide."""
-    return ["damaged", "kind", *dict.fromkeys(rule.column for rule in config.rules)]
+    return ["damaged", "kind", VERDICT, *dict.fromkeys(rule.column for rule in config.rules)]
 
 
 def broken_rules(config: CurateConfig, row: Mapping[str, Any], *, before: int = len(Step)) -> list[str]:

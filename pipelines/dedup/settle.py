@@ -16,6 +16,7 @@ from filters.rules import listed
 from pipelines.clips.decisions import reasons_against, ruled_columns
 from pipelines.dedup.rank import RANK, RANKED, Ranks, best_first, ranks_of
 from pipelines.recipe.config import CurateConfig
+from pipelines.verdicts import KEEP, said_of
 from preprocess.clip import Column
 from preprocess.manifest import Manifest
 
@@ -94,6 +95,7 @@ class _Members:
         self.ids: pa.ChunkedArray = rows["clip_id"]
         self.ranks = ranks_of(rows)
         self.eligible = passing & rows[IN].is_null().to_numpy()
+        self.by_hand = said_of(rows, KEEP)
 
     @staticmethod
     def of(config: CurateConfig, batch: pa.Table) -> tuple[npt.NDArray[np.int64], _Members]:
@@ -113,10 +115,12 @@ def _elected(batches: Sequence[tuple[npt.NDArray[np.int64], _Members]]) -> pa.Ch
     ids = pa.chunked_array([chunk for one in members for chunk in one.ids.chunks], pa.string()).combine_chunks()
     ranks: Ranks = np.concatenate([np.zeros(0, RANK), *(one.ranks for one in members)])
     eligible = np.concatenate([one.eligible for one in members])
+    by_hand = np.concatenate([np.zeros(0, np.bool_), *(one.by_hand for one in members)])
     best = np.full(int(codes.max(initial=-1)) + 1, -1)
     order = best_first(ranks)[::-1]
     order = order[eligible[order]]
-    best[codes[order]] = order  # of several, the last one stays, which is the best
+    order = order[np.argsort(by_hand[order], kind="stable")]
+    best[codes[order]] = order  # of several, the last one stays: one that is kept by hand, or else the best
     kept = best[codes]
     return pa.chunked_array([ids.take(pa.array(kept, mask=(kept < 0) | (kept == np.arange(len(kept)))))])
 
@@ -141,8 +145,8 @@ class _Settled:
 
 
 def _with_reasons(clips: pa.Table, elsewhere: npt.NDArray[np.bool_]) -> pa.Table:
-    """Rows that only `duplicate_of` speaks against are rejected."""
-    passing = pc.equal(pc.list_value_length(clips["reasons"]), 0).to_numpy()
+    """Rows that only `duplicate_of` speaks against are rejected, but for those that somebody has said to keep."""
+    passing = pc.equal(pc.list_value_length(clips["reasons"]), 0).to_numpy() & ~said_of(clips, KEEP)
     repeated = clips[OF].is_valid().to_numpy() | elsewhere
     masks = [(OTHER_MANIFEST, passing & elsewhere), (BETTER_CLIP, passing & repeated & ~elsewhere)]
     struck = pa.array(passing & repeated)

@@ -8,12 +8,15 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.terminal import shown
+from pipelines.verdicts import VERDICT_COLUMNS
 from preprocess.clip import CLIP_COLUMNS, Row
 from preprocess.cutting.result import FILE_COLUMNS
 from preprocess.schema import CAPTION_COLUMNS, DECISION_COLUMNS, ORIGIN_COLUMNS, is_vector
 
 _NOT_SCORES = {
-    column.name for column in (*CLIP_COLUMNS, *FILE_COLUMNS, *CAPTION_COLUMNS, *ORIGIN_COLUMNS, *DECISION_COLUMNS)
+    column.name
+    for columns in (CLIP_COLUMNS, FILE_COLUMNS, CAPTION_COLUMNS, ORIGIN_COLUMNS, DECISION_COLUMNS, VERDICT_COLUMNS)
+    for column in columns
 }
 Ends = Mapping[tuple[str, str], float | None]
 
@@ -26,7 +29,12 @@ def clip_lines(row: Row, schema: pa.Schema, bounds: Ends) -> Iterator[str]:
     for reason in row.get("reasons") or ():
         yield f"  rejected: {shown(reason)}"
     yield from _scores(row, schema, bounds)
-    for columns, words in ((CAPTION_COLUMNS, "said of it"), (ORIGIN_COLUMNS, "from"), (FILE_COLUMNS, "as a file")):
+    for columns, words in (
+        (VERDICT_COLUMNS, "by hand"),
+        (CAPTION_COLUMNS, "said of it"),
+        (ORIGIN_COLUMNS, "from"),
+        (FILE_COLUMNS, "as a file"),
+    ):
         told = [(each.name, row.get(each.name)) for each in columns if row.get(each.name) not in (None, [])]
         if told:
             yield words
