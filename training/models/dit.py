@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch.nn import functional
 from training.models.dit_blocks import DitBlock, FinalNorm, TextProjection, TimeEmbedding, WideLayerNorm
 from training.models.rope import Rotation, axis_sizes, rotation_3d
 from training.models.weights import initialise, own_randomness
+from training.models.windows import WindowConfig, Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class DitConfig:
     """Latents a token's side; a token is of one latent frame."""
     base_grid: tuple[int, int] | None = (30, 45)
     """Rows and columns of tokens that positions are scaled to (480 x 720 pixels); None counts them."""
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    """Layers that attend to what is near, which have the same weights as those that attend to everything."""
     stretches_positions: bool = False
     """Place pictures on that grid as diffusers does since 0.32, which differs where they do not have its aspect."""
     sees_padding: bool = False
@@ -119,7 +123,8 @@ class VideoDit(nn.Module):
             device=latents_BCTHW.device,
             stretched=self.config.stretches_positions,
         )
-        video, text = self._through_blocks(video, text, time, rotation, _attention_mask(text_mask_BL, video.shape[1]))
+        mask, windows = _attention_mask(text_mask_BL, video.shape[1]), Windows(self.config.windows, grid)
+        video, text = self._through_blocks(video, text, time, rotation, mask, windows)
         # The text is no part of the answer. But through this norm each weight of the last block has its (zero)
         # gradient, for which DDP waits.
         video = self.norm(torch.cat([text, video], dim=1))[:, text.shape[1] :]
@@ -129,15 +134,20 @@ class VideoDit(nn.Module):
         """Floating-point operations of one sample of (T, h, w) latents, a multiply-add being two.
 
         `training` counts the backward pass as twice the forward one; what checkpointing computes again is not counted,
-        as model FLOPs utilisation wants it.
+        nor what windows mask, as model FLOPs utilisation wants it.
         """
         config = self.config
-        video_tokens = latent_shape[0] * (latent_shape[1] // config.patch) * (latent_shape[2] // config.patch)
+        grid = (latent_shape[0], latent_shape[1] // config.patch, latent_shape[2] // config.patch)
+        video_tokens = math.prod(grid)
         tokens, dim, time_dim = text_tokens + video_tokens, config.dim, config.time_dim
         ends = video_tokens * dim * config.patch**2 * (config.in_channels + config.latent_channels)
         ends += text_tokens * config.text_dim * dim + time_dim * (dim + time_dim + 2 * dim)
         # Four matrices of attention and eight of the feed-forward layer's; scores and their use; two modulations.
         block = 12 * tokens * dim**2 + 2 * tokens**2 * dim + 12 * time_dim * dim
+        with_windows = sum(config.windows.in_layer(layer, config.layers) for layer in range(config.layers))
+        if with_windows:
+            unseen = video_tokens**2 - Windows(config.windows, grid).pairs(config.heads)
+            ends -= round(with_windows * 2 * unseen * dim)
         return 2 * (ends + config.layers * block) * (3 if training else 1)
 
     def _conditioned(self, latents_BCTHW: torch.Tensor, condition_BCTHW: torch.Tensor | None) -> torch.Tensor:
@@ -169,9 +179,11 @@ class VideoDit(nn.Module):
         time: torch.Tensor,
         rotation: Rotation,
         mask: torch.Tensor | None,
+        windows: Windows,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        for block in self.blocks:
-            video, text = block(video, text, time, rotation, mask)
+        for layer, block in enumerate(self.blocks):
+            has_windows = self.config.windows.in_layer(layer, self.config.layers)
+            video, text = block(video, text, time, rotation, mask, windows if has_windows else None)
         return video, text
 
     def _latents(self, patches_BNP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:

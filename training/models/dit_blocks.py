@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from training.models.rope import Rotation, rotate
+from training.models.windows import Windows
 
 
 class WideLayerNorm(nn.LayerNorm):
@@ -150,27 +151,36 @@ class DitBlock(nn.Module):
         time_BE: torch.Tensor,
         rotation: Rotation,
         mask_BS: torch.Tensor | None,
+        windows: Windows | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both streams, one block further. `mask_BS` is True for the tokens of [text, video] that may be looked at."""
+        """Both streams, one block further. `mask_BS` is True for the tokens of [text, video] that may be looked at;
+        with `windows` the video looks through them, without at everything."""
         video, text, gate, text_gate = self.norm1(video_BND, text_BLD, time_BE)
-        video, text = self._attend(video, text, rotation, mask_BS)
+        video, text = self._attend(video, text, rotation, mask_BS, windows)
         video_BND, text_BLD = video_BND + gate * video, text_BLD + text_gate * text
         video, text, gate, text_gate = self.norm2(video_BND, text_BLD, time_BE)
         text_feed_forward = self.text_feed_forward or self.feed_forward
         return video_BND + gate * self.feed_forward(video), text_BLD + text_gate * text_feed_forward(text)
 
     def _attend(
-        self, video_BND: torch.Tensor, text_BLD: torch.Tensor, rotation: Rotation, mask_BS: torch.Tensor | None
+        self,
+        video_BND: torch.Tensor,
+        text_BLD: torch.Tensor,
+        rotation: Rotation,
+        mask_BS: torch.Tensor | None,
+        windows: Windows | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         text_weights = self.text_attention or self.attention
         q, k, v = self.attention(video_BND)
         text_q, text_k, text_v = text_weights(text_BLD)
-        mixed = functional.scaled_dot_product_attention(
-            torch.cat([text_q, rotate(q, rotation)], dim=2),
-            torch.cat([text_k, rotate(k, rotation)], dim=2),
-            torch.cat([text_v, v], dim=2),
-            attn_mask=None if mask_BS is None else mask_BS[:, None, None],
-        )
+        q = torch.cat([text_q, rotate(q, rotation)], dim=2)
+        k = torch.cat([text_k, rotate(k, rotation)], dim=2)
+        v = torch.cat([text_v, v], dim=2)
+        if windows is None:
+            mask = None if mask_BS is None else mask_BS[:, None, None]
+            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            mixed = windows.attend(q, k, v, mask_BS)
         text, video = mixed.transpose(1, 2).flatten(2).split([text_BLD.shape[1], video_BND.shape[1]], dim=1)
         return self.attention.out(video), text_weights.out(text)
 
