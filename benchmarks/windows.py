@@ -4,8 +4,8 @@
 
 All are measured in turn in one process on one thread, the way forward alone and a step with the way back; the time is
 the process's own, so that neighbours on the machine count little. `picture` is the paper's window, `slabs` sees three
-frames, and a quarter of the rows and of the columns. `flops` are counted, for the same step and for EasyAnimate's 12B on
-such a grid. The last line is JSON; all ratios are hybrid over full.
+frames, and a quarter of the rows and of the columns. `flops` are counted, for the same step and for EasyAnimate's 12B
+on such a grid. The last line is JSON; all ratios are hybrid over full.
 """
 
 from __future__ import annotations

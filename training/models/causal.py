@@ -24,15 +24,17 @@ class Memory:
     past: Mapping[nn.Module, torch.Tensor] = field(default_factory=dict)
     """Each convolution's last input frames; empty before the first chunk."""
     present: dict[nn.Module, torch.Tensor] = field(default_factory=dict)
+    started: bool = False
+    """Whether there were chunks before."""
 
     def following(self) -> Memory:
         """The memory for the next chunk."""
-        return Memory(past=self.present)
+        return Memory(past=self.present, started=True)
 
 
 def is_start(memory: Memory | None) -> bool:
     """Whether a chunk begins with the first frame of its video; without a memory there is one chunk only."""
-    return memory is None or not memory.past
+    return memory is None or not memory.started
 
 
 class CausalConv3d(nn.Conv3d):

@@ -1,4 +1,5 @@
-"""Causal video autoencoder (EasyAnimate v5's kind): videos in chunks of frames give just the latents of whole videos.
+"""Video autoencoder (EasyAnimate v5's kind): causal, so that videos in chunks of frames give just the latents of whole
+videos; or in slices, each of which knows of those beside it (`training.models.vae_slices`).
 
 The first frame has a latent frame of its own, every further one stands for `temporal_stride` frames. An image is a
 video of one frame.
@@ -7,16 +8,18 @@ video of one frame.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from training.models.causal import CausalConv3d, Memory
+from preprocess.io.bounds import at_least, check
+from training.models.causal import CausalConv3d, Memory, is_start
 from training.models.grid import Shape, TokenGrid
-from training.models.vae_blocks import Downsample, Middle, PlainMiddle, ResidualBlock, Upsample, frame_norm
+from training.models.vae_blocks import Conv, Middle, PlainMiddle, ResidualBlock, Upsample, downsample, frame_norm
+from training.models.vae_slices import SliceConv3d, decode_slices, encode_slices, slices
 from training.models.weights import initialise, own_randomness
 
 FIRST_LOGVAR = -6.0
@@ -47,8 +50,12 @@ class VaeConfig:
     layout: Literal["attention", "magvit"] = "attention"
     """`magvit` is that of the released weights: residual blocks alone in the middle, as many as a level of the encoder
     has; steps in space alone look at three frames; and the decoder doubles time in its last steps, not its first."""
+    slice_latents: int = field(default=0, metadata=at_least(0))
+    """Latent frames of a slice, which knows of those beside it; EasyAnimate's had 2. 0 is the causal autoencoder, in
+    which no frame knows of later ones. The weights of either begin the other."""
 
     def __post_init__(self) -> None:
+        check(self)
         steps = len(self.channels) - 1
         if self.spatial_stride != self.pixel_patch * 2**steps:
             raise ValueError(
@@ -80,8 +87,13 @@ class VaeConfig:
     def middle(self) -> nn.Module:
         """What stands at the deepest level."""
         if self.layout == "attention":
-            return Middle(self.channels[-1], self.groups)
-        return PlainMiddle(self.channels[-1], self.groups, self.encoder_blocks)
+            return Middle(self.channels[-1], self.groups, self.conv)
+        return PlainMiddle(self.channels[-1], self.groups, self.conv, self.encoder_blocks)
+
+    @property
+    def conv(self) -> Conv:
+        """What mixes frames."""
+        return SliceConv3d if self.slice_latents else CausalConv3d
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,19 +148,39 @@ class VideoVae(nn.Module):
 
     def decode(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
         """All frames at once."""
-        video: torch.Tensor = self.decoder(self.post_quant(latents_BCTHW), None)
-        return video
+        return self.decode_part(latents_BCTHW, 0, latents_BCTHW.shape[2])
 
     def encode_chunk(self, video_BCFHW: torch.Tensor, memory: Memory) -> tuple[Posterior, Memory]:
-        """The first frame with `Memory()`, then any multiple of `temporal_stride` frames with the memory returned."""
+        """The first frame with `Memory()`, then any multiple of `temporal_stride` frames with the memory returned; of
+        slices, whole ones, of which the last may be shorter."""
         return self._posterior(video_BCFHW, memory), memory.following()
 
     def decode_chunk(self, latents_BCTHW: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, Memory]:
-        """The next frames of a video, from any number of latent frames, and the memory for what follows."""
+        """The next frames of a video, from any number of latent frames, and the memory for what follows.
+
+        Raises:
+            ValueError: slices, which must know what follows, are decoded by `decode_part`.
+        """
+        if self.config.slice_latents:
+            raise ValueError("slices are not decoded one by one: what follows has a part in them")
         return self.decoder(self.post_quant(latents_BCTHW), memory), memory.following()
 
+    def decode_part(self, latents_BCTHW: torch.Tensor, start: int, end: int) -> torch.Tensor:
+        """The frames of some of a video's latent frames, at the ends of slices; of a causal one of all."""
+        latents_BCTHW, size = self.post_quant(latents_BCTHW), self.config.slice_latents
+        if not size:
+            video: torch.Tensor = self.decoder(latents_BCTHW, None)
+            return video
+        wanted = [pair for pair in slices(latents_BCTHW.shape[2], size) if start <= pair[0] and pair[1] <= end]
+        return decode_slices(self.decoder, latents_BCTHW, size, wanted)
+
     def _posterior(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> Posterior:
-        mean, logvar = self.quant(self.encoder(video_BCFHW, memory)).chunk(2, dim=1)
+        if size := self.config.slice_latents:
+            started = not is_start(memory)
+            moments = encode_slices(self.encoder, video_BCFHW, size * self.config.temporal_stride, started=started)
+        else:
+            moments = self.encoder(video_BCFHW, memory)
+        mean, logvar = self.quant(moments).chunk(2, dim=1)
         return Posterior(mean, logvar.clamp(-30.0, 20.0))
 
     def _check(self, video_BCFHW: torch.Tensor) -> None:
@@ -160,19 +192,19 @@ class Encoder(nn.Module):
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
-        widths, groups = config.channels, config.groups
+        widths, groups, conv = config.channels, config.groups, config.conv
         self.pixel_patch = config.pixel_patch
-        self.conv_in = CausalConv3d(3 * config.pixel_patch**2, widths[0])
+        self.conv_in = conv(3 * config.pixel_patch**2, widths[0])
         self.layers = nn.ModuleList()
         for level, width in enumerate(widths):
             inputs = widths[max(level - 1, 0)]
-            self.layers.extend(_residuals(inputs, width, config.encoder_blocks, groups))
+            self.layers.extend(_residuals(inputs, width, config.encoder_blocks, groups, conv))
             if level + 1 < len(widths):
                 temporal = config.halves_time(level)
-                self.layers.append(Downsample(width, temporal=temporal, flat_depth=config.flat_depth))
+                self.layers.append(downsample(width, conv, temporal=temporal, flat_depth=config.flat_depth))
         self.middle = config.middle()
         self.norm_out = frame_norm(widths[-1], groups)
-        self.conv_out = CausalConv3d(widths[-1], 2 * config.latent_channels)
+        self.conv_out = conv(widths[-1], 2 * config.latent_channels)
 
     def forward(self, video_BCFHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, 3, F, H, W) to (B, 2C, T, h, w)."""
@@ -190,24 +222,24 @@ class Decoder(nn.Module):
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
-        widths, groups = config.channels, config.groups
+        widths, groups, conv = config.channels, config.groups, config.conv
         self.pixel_patch = config.pixel_patch
-        self.conv_in = CausalConv3d(config.latent_channels, widths[-1])
+        self.conv_in = conv(config.latent_channels, widths[-1])
         self.middle = config.middle()
         self.layers = nn.ModuleList()
         inputs = widths[-1]
         for level in reversed(range(len(widths))):
-            self.layers.extend(_residuals(inputs, widths[level], config.decoder_blocks, groups))
+            self.layers.extend(_residuals(inputs, widths[level], config.decoder_blocks, groups, conv))
             inputs = widths[level]
             if level > 0:
                 temporal = config.doubles_time(level - 1)
-                self.layers.append(Upsample(inputs, temporal=temporal, flat_depth=config.flat_depth))
+                self.layers.append(Upsample(inputs, conv, temporal=temporal, flat_depth=config.flat_depth))
         self.norm_out = frame_norm(widths[0], groups)
-        self.conv_out = CausalConv3d(widths[0], 3 * config.pixel_patch**2)
+        self.conv_out = conv(widths[0], 3 * config.pixel_patch**2)
 
-    def forward(self, latents_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
-        """(B, C, T, h, w) to (B, 3, F, H, W)."""
-        x = self.middle(self.conv_in(latents_BCTHW, memory), memory)
+    def forward(self, latents_BCTHW: torch.Tensor, memory: Memory | None, own: slice = slice(None)) -> torch.Tensor:
+        """(B, C, T, h, w) to (B, 3, F, H, W), of the latent frames `own` alone."""
+        x = self.middle(self.conv_in(latents_BCTHW, memory), memory)[:, :, own]
         for layer in self.layers:
             x = layer(x, memory)
         x = self.conv_out(functional.silu(self.norm_out(x)), memory)
@@ -217,5 +249,5 @@ class Decoder(nn.Module):
         return video
 
 
-def _residuals(inputs: int, width: int, count: int, groups: int | None) -> list[ResidualBlock]:
-    return [ResidualBlock(inputs if n == 0 else width, width, groups) for n in range(count)]
+def _residuals(inputs: int, width: int, count: int, groups: int | None, conv: Conv) -> list[ResidualBlock]:
+    return [ResidualBlock(inputs if n == 0 else width, width, groups, conv) for n in range(count)]

@@ -1,4 +1,7 @@
-"""The layers of the video autoencoder. In time only convolutions mix, so that chunks of frames fit together exactly."""
+"""The layers of the video autoencoder. In time only convolutions mix, so that chunks of frames fit together exactly.
+
+`conv` is the kind of these.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from training.models.causal import CausalConv3d, Memory, is_start
+from training.models.vae_slices import SliceConv3d
+
+Conv = type[CausalConv3d] | type[SliceConv3d]
+"""What mixes frames: those so far, or those of a slice."""
 
 
 class FrameGroupNorm(nn.GroupNorm):
@@ -26,15 +33,15 @@ def frame_norm(channels: int, groups: int | None) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """Two causal convolutions besides a shortcut."""
+    """Two convolutions besides a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, groups: int | None) -> None:
+    def __init__(self, inputs: int, outputs: int, groups: int | None, conv: Conv) -> None:
         super().__init__()
         self.norm1 = frame_norm(inputs, groups)
-        self.conv1 = CausalConv3d(inputs, outputs)
+        self.conv1 = conv(inputs, outputs)
         self.norm2 = frame_norm(outputs, groups)
-        self.conv2 = CausalConv3d(outputs, outputs)
-        self.shortcut = CausalConv3d(inputs, outputs, (1, 1, 1)) if inputs != outputs else nn.Identity()
+        self.conv2 = conv(outputs, outputs)
+        self.shortcut = conv(inputs, outputs, (1, 1, 1)) if inputs != outputs else nn.Identity()
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, inputs, T, H, W) to (B, outputs, T, H, W)."""
@@ -73,11 +80,11 @@ class FrameAttention(nn.Module):
 class Middle(nn.Module):
     """What stands between encoder and latents, and between latents and decoder."""
 
-    def __init__(self, channels: int, groups: int | None) -> None:
+    def __init__(self, channels: int, groups: int | None, conv: Conv) -> None:
         super().__init__()
-        self.before = ResidualBlock(channels, channels, groups)
+        self.before = ResidualBlock(channels, channels, groups, conv)
         self.attention = FrameAttention(channels, groups)
-        self.after = ResidualBlock(channels, channels, groups)
+        self.after = ResidualBlock(channels, channels, groups, conv)
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, C, T, H, W), the same."""
@@ -88,9 +95,9 @@ class Middle(nn.Module):
 class PlainMiddle(nn.Module):
     """The same without attention: residual blocks, which know of a neighbourhood alone."""
 
-    def __init__(self, channels: int, groups: int | None, count: int) -> None:
+    def __init__(self, channels: int, groups: int | None, conv: Conv, count: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(ResidualBlock(channels, channels, groups) for _ in range(count))
+        self.blocks = nn.ModuleList(ResidualBlock(channels, channels, groups, conv) for _ in range(count))
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, C, T, H, W), the same."""
@@ -99,15 +106,13 @@ class PlainMiddle(nn.Module):
         return x_BCTHW
 
 
-class Downsample(CausalConv3d):
+def downsample(channels: int, conv: Conv, *, temporal: bool, flat_depth: int = 1) -> CausalConv3d | SliceConv3d:
     """Half the height and width, and where `temporal` also half the frames: 2n + 1 become n + 1.
 
     `flat_depth` is how many frames a step in space alone looks at.
     """
-
-    def __init__(self, channels: int, *, temporal: bool, flat_depth: int = 1) -> None:
-        kernel, stride = (3, 2) if temporal else (flat_depth, 1)
-        super().__init__(channels, channels, (kernel, 3, 3), stride=(stride, 2, 2))
+    kernel, stride = (3, 2) if temporal else (flat_depth, 1)
+    return conv(channels, channels, (kernel, 3, 3), stride=(stride, 2, 2))
 
 
 class Upsample(nn.Module):
@@ -116,10 +121,10 @@ class Upsample(nn.Module):
     `flat_depth` is how many frames a step in space alone looks at.
     """
 
-    def __init__(self, channels: int, *, temporal: bool, flat_depth: int = 1) -> None:
+    def __init__(self, channels: int, conv: Conv, *, temporal: bool, flat_depth: int = 1) -> None:
         super().__init__()
         self.temporal = temporal
-        self.conv = CausalConv3d(channels, channels, (3 if temporal else flat_depth, 3, 3))
+        self.conv = conv(channels, channels, (3 if temporal else flat_depth, 3, 3))
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, C, T, H, W) to (B, C, T', 2H, 2W)."""

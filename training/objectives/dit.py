@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from preprocess.io.bounds import check, within
+from preprocess.io.bounds import at_least, check, within
+from preprocess.io.settings import OPERATIONAL
 from training.models import vae_chunks
 from training.models.dit import DitConfig
 from training.models.dit_names import diffusers_name
@@ -51,6 +52,9 @@ class DitObjective(Objective):
     """Share of videos of which the first frame is told."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
+    decode_tile: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
+    """Side in pixels of the squares, overlapping by a quarter, in which larger pictures are decoded; None decodes them
+    whole."""
     start: str = field(default="", metadata=WEIGHTS)
     """A transformer's run, a safetensors file or a hub id to begin with; "" begins with new weights."""
 
@@ -121,6 +125,7 @@ class DitModule(TrainModule, LatentVideoGenerator):
             vae,
             scale=objective.latent_scale,
             knows_first_frames=objective.first_frame_share > 0,
+            decode_tile=objective.decode_tile,
             seed=seed,
         )
         self.objective = objective

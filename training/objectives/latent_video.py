@@ -31,12 +31,15 @@ class LatentVideoGenerator(VideoGenerator):
         *,
         scale: float,
         knows_first_frames: bool,
+        decode_tile: int | None = None,
         seed: int = 0,
     ) -> None:
         self.scale = scale
         """What the autoencoder's latents are multiplied by, to be of about unit variance."""
         self.knows_first_frames = knows_first_frames
         """Whether it was ever shown one in training."""
+        self.decode_tile = decode_tile
+        """Side in pixels of the squares in which larger pictures are decoded; None decodes them whole."""
         self.grid = vae.config.grid(config.patch)
         self._vae = OnDemand(lambda: self._used(vae.load()))
         self._text = None if text.learns else OnDemand(lambda: self._used(text.encoder(seed=seed)))
@@ -80,7 +83,7 @@ class LatentVideoGenerator(VideoGenerator):
         """Videos (B, 3, F, H, W) of scaled latents; gradients pass."""
         if torch.is_grad_enabled() and latents.requires_grad:
             return self.vae.decode(latents / self.scale)
-        return vae_chunks.decoded(self.vae, latents / self.scale)
+        return vae_chunks.decoded(self.vae, latents / self.scale, tile=self.decode_tile)
 
     def encoded(self, captions: Sequence[str]) -> Text:
         """Texts as the transformer takes them."""
