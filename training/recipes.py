@@ -4,6 +4,7 @@ what `--recipe` calls by its name.
 To have your own, copy one, here or into a file of yours (`--recipe path/to/file.py:name`), and change a field.
 
 The `tiny` ones train on two CPU cores in minutes, on the shapes corpus: 32 x 32 pixels, 9 frames, 4 frames a second.
+Those of other people's models want `--set objective.model=FOLDER`, or a hub id; see docs/finetune.md.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import replace
 
 from training.data.clips import ClipData
 from training.data.plan.config import SamplerConfig
+from training.families.family import Family
+from training.families.pretrained import PretrainedObjective
+from training.families.wan import Wan
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
 from training.models.sizes import ea_tiny
@@ -108,6 +112,45 @@ def tiny_reward(manifest: str, out: str) -> TrainConfig:
         data=_tiny_data(manifest, samples=16),
         trainer=TrainerConfig(steps=60, threads=1, ema_decay=None, eval_every=15, checkpoint_every=30),
         optimizer=OptimizerConfig(learning_rate=5e-4, warmup_steps=5, weight_decay=0.0),
+    )
+
+
+def wan2_1_lora(manifest: str, out: str) -> TrainConfig:
+    """LoRA of Wan 2.1 for texts, by 81 frames of 480 x 832; `--set objective.model=Wan-AI/Wan2.1-T2V-1.3B-Diffusers`.
+
+    By calculation 1.3 B fits a card of 24 GB; see docs/finetune.md.
+    """
+    return _lora_of(Wan(), "wan2_1_lora", manifest, out, tokens=32_760, fps=16.0, frames=81, side=632)
+
+
+def _lora_of(
+    family: Family, name: str, manifest: str, out: str, *, tokens: int, fps: float, frames: int, side: int
+) -> TrainConfig:
+    """A LoRA on a pretrained model by a few dozen clips; the longest of them, in the largest size, fill a step."""
+    sampler = SamplerConfig(
+        budget_tokens=tokens,
+        fps=fps,
+        min_frames=17,
+        max_frames=frames,
+        min_side=side,
+        max_side=side,
+        sides=1,
+        distinct_epochs=4,
+    )
+    return TrainConfig(
+        name=name,
+        out=out,
+        objective=PretrainedObjective(model="", family=family),
+        data=ClipData(manifest=manifest, sampler=sampler, held_out_share=0.0),
+        trainer=TrainerConfig(
+            steps=1000,
+            precision="bf16",
+            activation_checkpointing=True,
+            ema_decay=None,
+            eval_every=250,
+            checkpoint_every=250,
+        ),
+        optimizer=OptimizerConfig(learning_rate=1e-4, warmup_steps=20),
     )
 
 

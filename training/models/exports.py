@@ -18,7 +18,7 @@ from preprocess.records import shapes_repr
 from training.models.dit import VideoDit
 from training.models.dit_names import diffusers_config, diffusers_name
 from training.models.lora import LoraLinear, lora_parameters
-from training.models.lora_names import layout_names
+from training.models.lora_names import Rename, layout_names
 
 Layout = Literal["safetensors", "peft", "diffusers", "comfyui"]
 
@@ -86,14 +86,14 @@ def transformer_export(dit: VideoDit, layout: Layout) -> Export:
     raise ValueError(f"layout {layout} is for a LoRA alone; whole weights go to safetensors, diffusers or comfyui")
 
 
-def lora_export(dit: VideoDit, layout: Layout, *, rank: int, alpha: float) -> Export:
-    """The two matrices of each layer that is changed."""
+def lora_export(dit: nn.Module, layout: Layout, *, rank: int, alpha: float, rename: Rename = diffusers_name) -> Export:
+    """The two matrices of each layer that is changed; `rename` gives its name in diffusers' and ComfyUI's files."""
     layers = {name: part for name, part in dit.named_modules() if isinstance(part, LoraLinear)}
     # Of diffusers' files alpha is the rank, so what it makes of the change is put into the matrix.
     factor = alpha / rank if layout == "diffusers" else 1.0
     tensors: dict[str, torch.Tensor] = {}
     for name, layer in layers.items():
-        names = layout_names(name, layout)
+        names = layout_names(name, layout, rename)
         tensors[names["lora_down"]] = layer.lora_down.detach()
         tensors[names["lora_up"]] = layer.lora_up.detach() * factor
         if "alpha" in names:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -31,33 +31,40 @@ _ENDS = {
 }
 
 
-def layout_names(layer: str, layout: str) -> dict[str, str]:
+Rename = Callable[[str], str]
+"""From what a model calls a layer to what another program does."""
+
+
+def layout_names(layer: str, layout: str, rename: Rename = diffusers_name) -> dict[str, str]:
     """The names of `lora_down`, `lora_up` and, where the layout has it in the file, `alpha`."""
     if layout == "peft":
         start = f"base_model.model.{layer}"
         return {"lora_down": f"{start}.lora_A.weight", "lora_up": f"{start}.lora_B.weight"}
     if layout == "diffusers":
-        start = f"transformer.{diffusers_name(layer)}"
+        start = f"transformer.{rename(layer)}"
         return {"lora_down": f"{start}.lora_A.weight", "lora_up": f"{start}.lora_B.weight"}
     if layout == "comfyui":
-        start = f"diffusion_model.{diffusers_name(layer)}"
+        start = f"diffusion_model.{rename(layer)}"
         ends = {"lora_down": ".lora_down.weight", "lora_up": ".lora_up.weight", "alpha": ".alpha"}
         return {part: start + end for part, end in ends.items()}
     return {part: f"dit.{layer}.{part}" for part in ("lora_down", "lora_up")}
 
 
-def fill_lora(file: SafeFiles, weights: Mapping[str, torch.Tensor], *, alpha: float) -> None:
+def fill_lora(
+    file: SafeFiles, weights: Mapping[str, torch.Tensor], *, alpha: float, renames: Sequence[Rename] = (diffusers_name,)
+) -> None:
     """Fill a LoRA's matrices, sharded or not, from a file of any of these names.
 
     Args:
         file: of another program, or ours.
         weights: `LAYER.lora_down` and `LAYER.lora_up`, of layers as `VideoDit` calls them.
         alpha: theirs; what a file's alpha makes of its change is kept, in `lora_up`.
+        renames: what other programs call the layers.
 
     Raises:
         ValueError: it is no LoRA, or one of other layers or another rank.
     """
-    known = _spellings({name.rpartition(".")[0] for name in weights})
+    known = _spellings({name.rpartition(".")[0] for name in weights}, renames)
     names: dict[str, str] = {}
     alphas: dict[str, float] = {}
     for key in file.shapes:
@@ -88,11 +95,11 @@ def fill_lora(file: SafeFiles, weights: Mapping[str, torch.Tensor], *, alpha: fl
             weight.detach().mul_(theirs / alpha)
 
 
-def _spellings(layers: Iterable[str]) -> dict[str, str]:
+def _spellings(layers: Iterable[str], renames: Sequence[Rename]) -> dict[str, str]:
     """Each layer by all names that it may have, without what stands before them."""
     known = {}
     for layer in layers:
-        for name in (layer, diffusers_name(layer)):
+        for name in (layer, *(rename(layer) for rename in renames)):
             known[name] = layer
             known |= {start + name.replace(".", "_"): layer for start in _FLAT}
     return known

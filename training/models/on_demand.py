@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import torch
+from torch import nn
+
+from training.models import vae_chunks
 from training.models.text import TextEncoder
 from training.models.vae import VaeConfig, VideoVae
 from training.models.weights import weights_id
@@ -29,12 +33,21 @@ class OnDemand(Generic[Network]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VaeSource:
-    """An autoencoder that is only used."""
+class LatentSource:
+    """An autoencoder that is only used, ours or another one."""
+
+    identity: str
+    """16 hex digits of all that decides its latents."""
+    load: Callable[[], nn.Module]
+    encoded: Callable[[Any, torch.Tensor], torch.Tensor] = vae_chunks.encoded
+    """From it and pixels, as `vae_chunks.encoded` takes them, to latents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaeSource(LatentSource):
+    """One of ours."""
 
     config: VaeConfig
-    identity: str
-    """16 hex digits that tell its weights from others."""
     load: Callable[[], VideoVae]
 
 

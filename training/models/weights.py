@@ -41,6 +41,16 @@ def initialise(module: nn.Module, seed: int) -> None:
             zero_start()
 
 
+@torch.no_grad()
+def halve(module: nn.Module) -> None:
+    """Have the weights in bfloat16. Tables of positions, which are buffers, stay as they are, and so do the parts that
+    diffusers' classes say must (`_keep_in_fp32_modules`)."""
+    keep = {name for part in module.modules() for name in getattr(part, "_keep_in_fp32_modules", None) or ()}
+    for name, weight in module.named_parameters():
+        if weight.is_floating_point() and not keep & set(name.split(".")):
+            weight.data = weight.data.to(torch.bfloat16)
+
+
 def weights_id(module: nn.Module) -> str:
     """16 hex digits of a module's weights: names, types, shapes and values."""
     digest = hashlib.blake2b(digest_size=8)

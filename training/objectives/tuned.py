@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
 from preprocess.io.bounds import above, at_least
@@ -14,7 +13,8 @@ from training.models.exports import Export, Layout, lora_export
 from training.models.generator import VideoGenerator
 from training.models.grid import TokenGrid
 from training.models.lora import add_lora, initialise_lora, lora_parameters, merge_lora, without_lora
-from training.models.on_demand import VaeSource
+from training.models.on_demand import LatentSource
+from training.models.weights import halve
 from training.objectives.dit import DitModule
 from training.run.checkpoint import identity, latest, read_state, read_weights
 from training.run.config import LOCATION, Objective, Precision, TrainConfig
@@ -44,7 +44,7 @@ class TunedObjective(Objective):
         """
         return self.base_config().objective.grid()
 
-    def latents_of(self) -> VaeSource | None:
+    def latents_of(self) -> LatentSource | None:
         """As the transformer."""
         return self.base_config().objective.latents_of()
 
@@ -70,7 +70,7 @@ class TunedModule(TrainModule):
         """Which checkpoint of the base is tuned; "" before it was read."""
         base.model.requires_grad_(False)
         if objective.base_precision == "bf16":
-            base.model.to(torch.bfloat16)
+            halve(base.model)
         targets = [target for each in objective.targets.split(",") if (target := each.strip())]
         add_lora(base.model.dit, objective.rank, objective.alpha, seed=seed, targets=targets, dropout=dropout)
 
@@ -129,7 +129,7 @@ class TunedModule(TrainModule):
             return self.base.exported(layout, merged=False)
         return lora_export(self.base.model.dit, layout, rank=self.objective.rank, alpha=self.objective.alpha)
 
-    def wraps(self, network: str) -> Sequence[torch.nn.Module]:
+    def wraps(self, network: str) -> Sequence[nn.Module]:
         """The transformer's blocks."""
         return self.base.wraps(network)
 

@@ -15,7 +15,7 @@ from preprocess.io.bounds import above, at_least, check
 from preprocess.io.settings import OPERATIONAL
 from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
-from training.models.on_demand import TextSource, VaeSource
+from training.models.on_demand import LatentSource, TextSource
 from training.run.module import Batch, TrainModule
 
 LOCATION: Mapping[str, bool] = {"location": True}
@@ -116,7 +116,7 @@ class Objective(ABC):
         """A run, a file or a hub id, with whose weights step 0 begins; "" for new ones."""
         return ""
 
-    def latents_of(self) -> VaeSource | None:
+    def latents_of(self) -> LatentSource | None:
         """The autoencoder whose latents it can be trained on, in place of pixels; None: on pixels alone."""
         return None
 

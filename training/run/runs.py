@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from training.models.generator import VideoGenerator
+from training.models.weights import halve
 from training.run.checkpoint import latest, read_networks, read_state
 from training.run.config import Precision, TrainConfig
 from training.run.module import TrainModule
@@ -41,7 +42,9 @@ def trained_module(run: str, device: torch.device | str = "cpu", *, precision: P
     read_networks(run, module)
     module.prepare(torch.device(device))
     for network in module.networks.values():
-        network.requires_grad_(False).eval().to(device, torch.bfloat16 if precision == "bf16" else None)
+        network.requires_grad_(False).eval().to(device)
+        if precision == "bf16":
+            halve(network)
     return module
 
 

@@ -17,7 +17,6 @@ from training.data.plan.plan import plan_epoch
 from training.data.plan.table import ClipTable
 from training.data.read.dataset import ClipDataset
 from training.data.read.placement import Request, all_captions
-from training.models.vae_chunks import encoded
 from training.run.config import TrainConfig
 from training.run.distributed import world
 
@@ -42,7 +41,7 @@ def encode_clips(
         raise ValueError(f"recipe {config.name} is trained on pixels: there are no latents to keep")
     store = Store.latents(cache, source.identity)
     with world() as here:
-        encode = partial(encoded, source.load().to(here.device))
+        encode = partial(source.encoded, source.load().to(here.device))
         for clips, those in wanted:
             fill_latents(
                 store, clips, those, encode, batch_size=8, num_workers=num_workers, rank=here.rank, world_size=here.size

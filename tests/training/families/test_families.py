@@ -1,0 +1,69 @@
+"""Other people's models: trained by the recipe that is documented, and given back as their own programs read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("diffusers")
+
+from tests.training.families.cases import CASES
+from tests.training.families.parity import lora_reload_error, loss_error
+from tests.training.families.tiny_pretrained_run import run_config
+from tests.training.tiny_run import losses
+from training.families.pretrained import NETWORK
+from training.run.launch import train
+from training.run.noise import SampleNoise
+from training.run.runs import trained_module
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", params=list(CASES))
+def case(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(case: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return CASES[case].make(tmp_path_factory.mktemp(case) / "pipeline")
+
+
+@pytest.fixture(scope="module")
+def run(case: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    train(run_config(out, case, folder, "trainer.steps=50"))
+    return out
+
+
+def test_a_loss_is_that_of_the_recipe_by_hand(case: str, folder: Path) -> None:
+    assert loss_error(case, folder) < 1e-6
+
+
+def test_fifty_steps_of_a_lora_lower_the_loss(case: str, folder: Path, run: Path) -> None:
+    config = run_config(run, case, folder)
+    new = config.objective.build(config)
+    new.materialise(NETWORK, torch.device("cpu"))
+    before, after = (held_out(module, config) for module in (new, trained_module(str(run))))
+    assert after < 0.95 * before
+
+
+def test_the_saved_lora_makes_our_latents_in_the_pipeline(case: str, folder: Path, run: Path, tmp_path: Path) -> None:
+    assert lora_reload_error(case, folder, run, tmp_path) < 1e-5
+
+
+def test_a_stopped_run_goes_on_exactly(case: str, folder: Path, tmp_path: Path) -> None:
+    train(run_config(tmp_path / "whole", case, folder, "trainer.steps=4"))
+    train(run_config(tmp_path / "halves", case, folder, "trainer.steps=2"))
+    train(run_config(tmp_path / "halves", case, folder, "trainer.steps=4"))
+    assert losses(tmp_path / "whole", NETWORK) == losses(tmp_path / "halves", NETWORK)
+
+
+def held_out(module, config) -> float:
+    """Of all clips, at four draws of noise."""
+    module.transformer.eval()
+    [batch] = config.data.held_out(config, rank=0, world_size=1)
+    figures = [module.evaluate(batch, SampleNoise(seed, 0, batch.clip_ids))["loss"] for seed in range(4)]
+    return sum(total for total, _ in figures) / sum(count for _, count in figures)

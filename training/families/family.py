@@ -1,0 +1,146 @@
+"""The seam of other people's models: what is particular about a family of them, in a record of its own.
+
+A new family is one file with one class: the names of diffusers' classes, how latents are normed, how the transformer
+is called. Everything else - data, noise, LoRA, caches, shards, checkpoints - is as for our own transformer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from training.families.folder import PipelineFolder
+from training.families.library import diffusers_class
+from training.families.paths import Path, StraightPath
+from training.families.texts import PipelineTexts
+from training.models.grid import TokenGrid
+from training.models.text import Text
+from training.objectives.flow import shifted
+from training.run.noise import SampleNoise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family(ABC):
+    """Pipelines that are trained alike. Latents are (B, C, T, h, w), normed as the transformer wants them."""
+
+    pipeline: ClassVar[str]
+    """diffusers' class, which reads captions and takes LoRA."""
+    transformer: ClassVar[str]
+    vae: ClassVar[str]
+    text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer")
+    """Sub-folders that decide a caption's vectors."""
+    lora_targets: ClassVar[str]
+    """The layers that a LoRA changes where nothing else is said; see `training.models.lora.add_lora`."""
+
+    shift: float = 1.0
+    """Of the noise levels, in training and sampling; see `training.objectives.flow.shifted`."""
+
+    @abstractmethod
+    def grid(self, folder: PipelineFolder) -> TokenGrid:
+        """How samples become tokens."""
+
+    @abstractmethod
+    def latent_channels(self, folder: PipelineFolder) -> int:
+        """C."""
+
+    @abstractmethod
+    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
+        """Latents of videos (B, 3, F, H, W) in [-1, 1]: the posterior's mean, normed."""
+
+    @abstractmethod
+    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
+        """Videos (B, 3, F, H, W) of normed latents."""
+
+    @abstractmethod
+    def read(self, pipeline: Any, captions: list[str]) -> Text:
+        """Vectors (B, L, D) and their mask (B, L), by a pipeline that has its text encoders alone."""
+
+    @abstractmethod
+    def answer(
+        self,
+        transformer: Any,
+        latents: torch.Tensor,
+        told_B: torch.Tensor,
+        text: Text,
+        condition: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """What the transformer makes of noised latents; of their shape.
+
+        `condition` is as `training.objectives.text_to_video.first_frame_condition` gives it: (B, 1 + C, T, h, w).
+        """
+
+    @abstractmethod
+    def blocks(self, transformer: Any) -> list[nn.Module]:
+        """What is sharded, and computed again, one by one."""
+
+    @property
+    def part(self) -> str:
+        """The sub-folder of the transformer that is trained."""
+        return "transformer"
+
+    def range_of_levels(self, folder: PipelineFolder) -> tuple[float, float]:
+        """Between which levels it is used."""
+        return 0.0, 1.0
+
+    def path(self, folder: PipelineFolder) -> Path:
+        """From data to noise."""
+        return StraightPath()
+
+    def levels(self, noise: SampleNoise, *, lowest: float = 0.0, highest: float = 1.0) -> torch.Tensor:
+        """Noise levels (B,) for training: uniform in a thousand levels, then shifted, between two levels."""
+        drawn = noise.integers(1, 1001).float() / 1000
+        first, last = (unshifted(level, self.shift) for level in (lowest, highest))
+        return shifted(first + (last - first) * drawn, self.shift)
+
+    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
+        """1 at the latents that the loss counts, 0 elsewhere; of a shape that expands to theirs."""
+        return torch.ones_like(clean[:, :1])
+
+    @property
+    def comfyui_name(self) -> Callable[[str], str] | None:
+        """From a layer's name to that in ComfyUI, whose names are those of the model's first release; None: unknown."""
+        return None
+
+    def takes_first_frames(self, folder: PipelineFolder) -> bool:
+        """Whether the transformer can be told how a video begins."""
+        return False
+
+    def check(self, folder: PipelineFolder) -> None:
+        """See that a folder holds such a pipeline.
+
+        Raises:
+            ValueError: it holds another one.
+        """
+        folder.require(self.part, self.transformer)
+        folder.require("vae", self.vae)
+
+    def load_vae(self, folder: PipelineFolder) -> nn.Module:
+        """The autoencoder, in float32."""
+        return folder.loaded("vae", self.vae, torch.float32)
+
+    def load_texts(self, folder: PipelineFolder) -> PipelineTexts:
+        """The text encoders, in bfloat16 where there is a GPU."""
+        others = [name for name, kind in folder.index().items() if isinstance(kind, list)]
+        pipeline = diffusers_class(self.pipeline).from_pretrained(
+            folder.path,
+            **{name: None for name in others if name not in self.text_parts},
+            dtype=torch.bfloat16 if torch.cuda.is_available() else torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+        return PipelineTexts(pipeline, self.read)
+
+
+def unshifted(level: float, shift: float) -> float:
+    """The level that `shifted` makes this one of."""
+    return level / (shift + (1 - shift) * level)
+
+
+def channels_first(values: Any, like: torch.Tensor) -> torch.Tensor:
+    """A value for each channel, as (1, C, 1, 1, 1) beside latents."""
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1, 1)

@@ -1,0 +1,290 @@
+"""The objective of other people's models: a LoRA on one of diffusers' video transformers, or all of its weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from preprocess.io.bounds import above, at_least, check, within
+from training.families.family import Family
+from training.families.folder import PipelineFolder
+from training.families.pretrained_video import PretrainedVideo, latent_source, text_source
+from training.families.skeleton import skeleton
+from training.models.exports import Export, Layout, lora_export, plain_export
+from training.models.generator import VideoGenerator
+from training.models.grid import TokenGrid
+from training.models.lora import add_lora, initialise_lora, lora_parameters, merge_lora, seed_dropout
+from training.models.lora_names import fill_lora
+from training.models.on_demand import LatentSource, TextSource
+from training.models.safe_files import SafeFiles
+from training.models.text import Text
+from training.models.weights import halve
+from training.objectives.dit import LEVEL_BINS
+from training.objectives.text_to_video import blanked, first_frame_condition, without
+from training.run.config import WEIGHTS, Objective, Precision, TrainConfig
+from training.run.module import Batch, Loss, TrainModule
+from training.run.noise import SampleNoise, derived_seed
+
+NETWORK = "transformer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainedObjective(Objective):
+    """Which pipeline, of which family, and how much of its transformer is trained."""
+
+    model: str = field(metadata=WEIGHTS)
+    """Folder of a pipeline as diffusers saves it, or its hub id."""
+    family: Family
+    method: Literal["lora", "full"] = "lora"
+    rank: int = field(default=32, metadata=at_least(1))
+    alpha: float = field(default=32.0, metadata=above(0))
+    """The change is alpha / rank times the product of its two matrices."""
+    targets: str = ""
+    """Parts of the names of the layers that are changed, with commas between; "" for those of the family."""
+    dropout: float = field(default=0.0, metadata=within("[0, 1)"))
+    """Share of the values that enter a change and are left out, in training."""
+    base_precision: Precision = "bf16"
+    """Of frozen weights; what is trained is float32 in either."""
+    text_dropout: float = field(default=0.1, metadata=within("[0, 1]"))
+    """Share of samples that are shown without text, so that guidance has something to lead away from."""
+    first_frame_share: float = field(default=0.0, metadata=within("[0, 1]"))
+    """Share of videos of which the first frame is told, where the model can be told one."""
+    start: str = field(default="", metadata=WEIGHTS)
+    """A run, a file or a hub id to begin with: of a LoRA of the same rank, or of whole weights; "" is the pipeline."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def folder(self) -> PipelineFolder:
+        """Of the pipeline.
+
+        Raises:
+            ValueError: none is named, or it is of another family.
+        """
+        if not self.model:
+            raise ValueError("no pretrained model is named: --set objective.model=FOLDER or OWNER/NAME")
+        folder = PipelineFolder(self.model)
+        self.family.check(folder)
+        return folder
+
+    def grid(self) -> TokenGrid:
+        """The pipeline's.
+
+        Raises:
+            ValueError: there is no such pipeline.
+        """
+        return self.family.grid(self.folder)
+
+    def starts_from(self) -> str:
+        """See `start`; all weights begin as the pipeline's."""
+        if self.method == "lora" or self.start:
+            return self.start
+        return str(self.folder.path / self.family.part)
+
+    def latents_of(self) -> LatentSource:
+        """The pipeline's autoencoder."""
+        return latent_source(self.family, self.folder)
+
+    def texts_of(self, *, seed: int) -> TextSource:
+        """The pipeline's text encoders."""
+        return text_source(self.family, self.folder)
+
+    def build(self, config: TrainConfig) -> PretrainedModule:
+        """The transformer, on the meta device; `first_weights` reads it from the pipeline's folder."""
+        return PretrainedModule(self, seed=config.trainer.seed)
+
+
+class PretrainedModule(TrainModule):
+    """Trains `transformer`, or its LoRA alone; the autoencoder and the text encoders are only used."""
+
+    def __init__(self, objective: PretrainedObjective, *, seed: int = 0) -> None:
+        self.objective, self.seed = objective, seed
+        family, folder = objective.family, objective.folder
+        if objective.first_frame_share and not family.takes_first_frames(folder):
+            raise ValueError(
+                f"objective.first_frame_share is {objective.first_frame_share}: {objective.model} takes no first frame"
+            )
+        self.transformer = skeleton(family.transformer, folder.config(family.part))
+        self.lora = objective.method == "lora"
+        if self.lora:
+            if objective.base_precision == "bf16":
+                halve(self.transformer)
+            targets = [
+                target for each in (objective.targets or family.lora_targets).split(",") if (target := each.strip())
+            ]
+            add_lora(
+                self.transformer, objective.rank, objective.alpha, seed=seed, targets=targets, dropout=objective.dropout
+            )
+        self.video = PretrainedVideo(family, folder, self.transformer)
+        self.range = family.range_of_levels(folder)
+        self.identities = {
+            "tuned": folder.identity([family.part]),
+            "latents_by": objective.latents_of().identity,
+            "texts_by": objective.texts_of(seed=seed).identity,
+        }
+        """Of the transformer that is begun with, the autoencoder, and the text encoders."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The transformer; with a LoRA, of its weights that alone learns."""
+        return {NETWORK: self.transformer}
+
+    @property
+    def frozen(self) -> Mapping[str, nn.Module]:
+        """The autoencoder and the text encoders, as far as they were needed: from caches, neither is."""
+        return self.video.used
+
+    def generator(self) -> VideoGenerator:
+        """The pipeline with what was trained."""
+        return self.video
+
+    def first_weights(self, network: str) -> None:
+        """The pipeline's, and a LoRA that changes nothing."""
+        changes = lora_parameters(self.transformer)
+        weights = {name: weight for name, weight in self.transformer.state_dict().items() if name not in changes}
+        with SafeFiles(self.objective.folder.weights(self.objective.family.part)) as file:
+            self._fill(file, weights)
+        if self.lora:
+            initialise_lora(self.transformer, self.seed)
+
+    def extra_state(self) -> dict[str, Any]:
+        """Which pipeline it belongs to."""
+        return dict(self.identities)
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """See that the pipeline has not changed meanwhile.
+
+        Raises:
+            ValueError: a part's files, or its settings, are others.
+        """
+        self._check_state(state, f"objective.model={self.objective.model}")
+
+    def check_start(self, run: str, state: Mapping[str, Any]) -> None:
+        """See that it is a run on the same pipeline.
+
+        Raises:
+            ValueError: it is not.
+        """
+        self._check_state(state, f"objective.start={run}")
+
+    def read_file(self, network: str, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
+        """A LoRA by whatever names it has, or whole weights by diffusers' names.
+
+        Raises:
+            ValueError: it holds others.
+        """
+        if self.lora:
+            renames = [rename] if (rename := self.objective.family.comfyui_name) else []
+            fill_lora(file, weights, alpha=self.objective.alpha, renames=renames)
+        else:
+            self._fill(file, weights)
+
+    def exported(self, layout: Layout, *, merged: bool) -> Export:
+        """The LoRA, or whole weights as a folder of diffusers' class.
+
+        Raises:
+            ValueError: it is no LoRA, or nobody knows the layout's names for this family.
+        """
+        if not self.lora or merged:
+            if not self.lora:
+                super().exported("safetensors", merged=merged)
+            merge_lora(self.transformer)
+            whole = plain_export(self.transformer)
+            if layout == "safetensors":
+                return whole
+            if layout != "diffusers":
+                raise ValueError(f"layout {layout} is for a LoRA alone; whole weights go to diffusers or safetensors")
+            return replace(whole, config=self.objective.folder.config(self.objective.family.part))
+        rename = self.objective.family.comfyui_name if layout == "comfyui" else str
+        if rename is None:
+            raise ValueError(
+                f"what ComfyUI calls the layers of {self.objective.family.transformer} is not known here; those of "
+                "diffusers and peft are"
+            )
+        return lora_export(
+            self.transformer, layout, rank=self.objective.rank, alpha=self.objective.alpha, rename=rename
+        )
+
+    def wraps(self, network: str) -> Sequence[nn.Module]:
+        """The transformer's blocks."""
+        return self.objective.family.blocks(self.transformer)
+
+    def flops(self, network: str, batch: Batch) -> float:
+        """Without attention; the way back of a LoRA leads to the inputs alone."""
+        whole = super().flops(network, batch)
+        return whole * 2 / 3 if self.lora else whole
+
+    def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
+        """Squared error of the transformer's answer, summed over latent values."""
+        if self.lora and self.objective.dropout:
+            seeds = [derived_seed(self.seed, step, "dropout", clip_id) for clip_id in batch.clip_ids]
+            seed_dropout(self.transformer, seeds)
+        squares_B, weights_B, levels_B = self._squares(batch, noise, dropout=self.objective.text_dropout)
+        means = squares_B.detach() / weights_B
+        bins = ((levels_B * LEVEL_BINS).ceil().long() - 1).clamp(0, LEVEL_BINS - 1)
+        scalars = {
+            f"loss/t_{number}": (float(means[bins == number].sum()), float((bins == number).sum()))
+            for number in bins.unique().tolist()
+        }
+        return Loss(total=squares_B.sum(), weight=float(weights_B.sum()), scalars=scalars)
+
+    @torch.no_grad()
+    def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
+        """`loss` with all texts."""
+        squares_B, weights_B, _ = self._squares(batch, noise, dropout=0.0)
+        return {"loss": (float(squares_B.sum()), float(weights_B.sum()))}
+
+    def _squares(
+        self, batch: Batch, noise: SampleNoise, *, dropout: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Each sample's summed squared error (B,), of how many values (B,), and its noise level (B,)."""
+        family, path = self.objective.family, self.video.path
+        clean = batch.video.float() if batch.latent else self.video.latents_of(batch.video)
+        eps = noise.normal(*clean.shape[1:])
+        lowest, highest = self.range
+        levels = family.levels(noise, lowest=lowest, highest=highest)
+        known_B = noise.uniform() < self.objective.first_frame_share
+        text = self._texts(batch, noise.uniform() < dropout)
+        condition = self._condition(clean, known_B)
+        answer = self.video.answer(path.noised(clean, eps, levels), path.told(levels), text, condition)
+        squares = (answer.float() - path.target(clean, eps, levels)).square()
+        learnt = family.learnt(clean, condition)
+        return (squares * learnt).flatten(1).sum(1), learnt.expand_as(squares).flatten(1).sum(1), levels
+
+    def _texts(self, batch: Batch, dropped_B: torch.Tensor) -> Text:
+        """The batch's texts, "" in place of dropped ones."""
+        if batch.text is None:
+            return self.video.encoded(without(batch.captions, dropped_B))
+        return blanked(batch.text, batch.no_text or self.video.encoded([""]), dropped_B)
+
+    def _condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
+        if not self.objective.family.takes_first_frames(self.objective.folder):
+            return None
+        if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
+            known_B = torch.zeros_like(known_B)
+        return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+
+    def _fill(self, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
+        """Whole weights by diffusers' names, of which some are in old files and no longer used."""
+        ignored = getattr(self.transformer, "_keys_to_ignore_on_load_unexpected", None) or []
+        for name in [name for name in file.shapes if name not in weights and _is_any(ignored, name)]:
+            del file.shapes[name]
+        file.fill(weights, {name: name for name in weights})
+
+    def _check_state(self, state: Mapping[str, Any], where: str) -> None:
+        for name, what in (("tuned", "transformer"), ("latents_by", "autoencoder"), ("texts_by", "text encoder")):
+            if state.get(name) != self.identities[name]:
+                raise ValueError(
+                    f"{where}: its {what} is another one, by files or settings: {self.identities[name]} here, "
+                    f"{state.get(name, 'none')} there"
+                )
+
+
+def _is_any(patterns: Sequence[str], name: str) -> bool:
+    return any(re.search(pattern, name) for pattern in patterns)

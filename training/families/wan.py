@@ -1,0 +1,118 @@
+"""Wan 2.1 (arXiv 2503.20314): text to video, 1.3 B and 14 B. Rectified flow; captions by umT5-xxl, 512 tokens.
+
+Sources: diffusers 0.42.1, `pipelines/wan/pipeline_wan.py` and `models/transformers/transformer_wan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from training.families.family import Family, channels_first
+from training.families.folder import PipelineFolder
+from training.families.texts import to_length
+from training.models.grid import TokenGrid
+from training.models.text import Text
+
+_ATTENTIONS = (("attn1", "self_attn"), ("attn2", "cross_attn"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wan(Family):
+    """The transformer attends to the padding of captions, which is zero: it is always there, up to 512."""
+
+    pipeline: ClassVar[str] = "WanPipeline"
+    transformer: ClassVar[str] = "WanTransformer3DModel"
+    vae: ClassVar[str] = "AutoencoderKLWan"
+    lora_targets: ClassVar[str] = "attn1,attn2,ffn"
+
+    shift: float = 3.0
+    """Wan's own for 480p; 5 for 720p."""
+    text_tokens: int = 512
+
+    def grid(self, folder: PipelineFolder) -> TokenGrid:
+        """Strides of the autoencoder, patches of the transformer."""
+        return TokenGrid(
+            temporal_stride=folder.setting("vae", "scale_factor_temporal"),
+            spatial_stride=folder.setting("vae", "scale_factor_spatial"),
+            patch=folder.setting("transformer", "patch_size")[1],
+        )
+
+    def latent_channels(self, folder: PipelineFolder) -> int:
+        """16; 48 of Wan 2.2's 5 B."""
+        return int(folder.setting("vae", "z_dim"))
+
+    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
+        """Each channel has its mean and deviation in the autoencoder's settings."""
+        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
+        return (mean - channels_first(vae.config.latents_mean, mean)) / channels_first(vae.config.latents_std, mean)
+
+    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
+        """The way back."""
+        config = vae.config
+        video: torch.Tensor = vae.decode(
+            latents * channels_first(config.latents_std, latents) + channels_first(config.latents_mean, latents)
+        ).sample
+        return video
+
+    def read(self, pipeline: Any, captions: list[str]) -> Text:
+        """What is zero is padding."""
+        vectors, _ = pipeline.encode_prompt(
+            captions, do_classifier_free_guidance=False, max_sequence_length=self.text_tokens
+        )
+        return vectors, vectors.abs().sum(-1) > 0
+
+    def answer(
+        self,
+        transformer: Any,
+        latents: torch.Tensor,
+        told_B: torch.Tensor,
+        text: Text,
+        condition: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """The velocity."""
+        answer: torch.Tensor = transformer(
+            hidden_states=latents,
+            timestep=told_B,
+            encoder_hidden_states=to_length(text, self.text_tokens)[0],
+            return_dict=False,
+        )[0]
+        return answer
+
+    def blocks(self, transformer: Any) -> list[nn.Module]:
+        """30 of 1.3 B, 40 of 14 B."""
+        return list(transformer.blocks)
+
+    @property
+    def comfyui_name(self) -> Callable[[str], str]:
+        """ComfyUI has the names of Wan's own release, which diffusers' loader takes as well."""
+        return released_name
+
+
+_RELEASED = {
+    "attn1.to_out.0": "self_attn.o",
+    "attn2.to_out.0": "cross_attn.o",
+    "attn2.add_k_proj": "cross_attn.k_img",
+    "attn2.add_v_proj": "cross_attn.v_img",
+    **{f"{ours}.to_{part}": f"{theirs}.{part}" for ours, theirs in _ATTENTIONS for part in "qkv"},
+    "ffn.net.0.proj": "ffn.0",
+    "ffn.net.2": "ffn.2",
+    "condition_embedder.time_embedder.linear_1": "time_embedding.0",
+    "condition_embedder.time_embedder.linear_2": "time_embedding.2",
+    "condition_embedder.time_proj": "time_projection.1",
+    "condition_embedder.text_embedder.linear_1": "text_embedding.0",
+    "condition_embedder.text_embedder.linear_2": "text_embedding.2",
+    "proj_out": "head.head",
+}
+
+
+def released_name(layer: str) -> str:
+    """The name of a linear layer, such as `blocks.0.attn1.to_q`, in Wan's own release: `blocks.0.self_attn.q`."""
+    for ours, theirs in _RELEASED.items():
+        if f".{layer}".endswith(f".{ours}"):
+            return layer.removesuffix(ours) + theirs
+    return layer
