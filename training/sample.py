@@ -124,6 +124,7 @@ def videos(
                 known = generator.latents_of(as_model_input(frames)).expand(len(texts), -1, -1, -1, -1)
             with computing(precision, generator.device):
                 latents = generate(generator, texts, noise, config, first_frames=known)
+            latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling
             pixels = generator.decoded(latents.float()).clamp_(-1, 1)
             levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)
             films.extend(levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy())

@@ -68,6 +68,7 @@ class Family(ABC):
         told_B: torch.Tensor,
         text: Text,
         condition: torch.Tensor | None,
+        grid: TokenGrid,
     ) -> torch.Tensor:
         """What the transformer makes of noised latents; of their shape.
 
@@ -91,8 +92,13 @@ class Family(ABC):
         """From data to noise."""
         return StraightPath()
 
-    def levels(self, noise: SampleNoise, *, lowest: float = 0.0, highest: float = 1.0) -> torch.Tensor:
-        """Noise levels (B,) for training: uniform in a thousand levels, then shifted, between two levels."""
+    def fitted(self, clean: torch.Tensor, transformer: Any) -> torch.Tensor:
+        """Latents as many as the transformer takes."""
+        return clean
+
+    def levels(self, noise: SampleNoise, tokens: int, *, lowest: float = 0.0, highest: float = 1.0) -> torch.Tensor:
+        """Noise levels (B,) for training, of samples of so many tokens: uniform in a thousand levels, then shifted,
+        between two levels."""
         drawn = noise.integers(1, 1001).float() / 1000
         first, last = (unshifted(level, self.shift) for level in (lowest, highest))
         return shifted(first + (last - first) * drawn, self.shift)

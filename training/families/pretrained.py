@@ -246,9 +246,10 @@ class PretrainedModule(TrainModule):
         """Each sample's summed squared error (B,), of how many values (B,), and its noise level (B,)."""
         family, path = self.objective.family, self.video.path
         clean = batch.video.float() if batch.latent else self.video.latents_of(batch.video)
+        clean = family.fitted(clean, self.transformer)
         eps = noise.normal(*clean.shape[1:])
         lowest, highest = self.range
-        levels = family.levels(noise, lowest=lowest, highest=highest)
+        levels = family.levels(noise, batch.tokens, lowest=lowest, highest=highest)
         known_B = noise.uniform() < self.objective.first_frame_share
         text = self._texts(batch, noise.uniform() < dropout)
         condition = self._condition(clean, known_B)

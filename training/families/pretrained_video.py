@@ -55,17 +55,22 @@ class PretrainedVideo(VideoGenerator):
     ) -> torch.Tensor:
         """The transformer's; in bfloat16 where some of its weights are."""
         with self._rounded():
-            return self.family.answer(self.transformer, latents, told_B, text, condition)
+            return self.family.answer(self.transformer, latents, told_B, text, condition, self.grid)
 
     def velocity(
         self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
     ) -> torch.Tensor:
-        """On the straight line, whatever path the model was trained on."""
+        """On the straight line, whatever path the model was trained on; towards what is told, where it is."""
 
         def answer(seen: torch.Tensor, told_B: torch.Tensor) -> torch.Tensor:
             return self.answer(seen, told_B, text, condition)
 
-        return self.path.velocity(answer, latents, timesteps_B / 1000)
+        levels_B = timesteps_B / 1000
+        velocity = self.path.velocity(answer, latents, levels_B)
+        if condition is None:
+            return velocity
+        to_first = (latents - condition[:, 1:]) / levels_B.view(-1, 1, 1, 1, 1)
+        return torch.where(self.family.learnt(latents, condition) > 0, velocity, to_first.to(velocity.dtype))
 
     def encoded(self, captions: Sequence[str]) -> Text:
         """As the pipeline reads them."""

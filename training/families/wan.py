@@ -73,6 +73,7 @@ class Wan(Family):
         told_B: torch.Tensor,
         text: Text,
         condition: torch.Tensor | None,
+        grid: TokenGrid,
     ) -> torch.Tensor:
         """The velocity."""
         answer: torch.Tensor = transformer(
