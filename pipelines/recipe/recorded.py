@@ -82,4 +82,4 @@ def _config_by_name(run: Mapping[str, Any]) -> CurateConfig:
         config = with_scorer(config, scorer_named(name))
     before = dump(config)
     changed = {key: value for key, value in run["settings"].items() if before.get(key, "absent") != value}
-    return override(config, [f"{key}={value}" for key, value in changed.items()])
+    return override(config, [f"{key}={value}" for key, value in changed.items()], imports=False)

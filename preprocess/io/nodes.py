@@ -23,6 +23,11 @@ def leaves(tree: object) -> Iterator[tuple[str, Node]]:
             yield key, node_of(True if key.endswith(f".{name}") else name)  # a tuple's records have it in the key
 
 
+def settable(tree: object) -> list[str]:
+    """The keys that `--set` takes: of plain values, of tuples of such, and of records that a field holds."""
+    return [key for key, node in _nodes("", node_of(tree)) if node.can_be_set and not isinstance(node.value, Mapping)]
+
+
 def records(tree: object) -> Iterator[tuple[str, Any]]:
     """Every dataclass in the tree, the tree itself first, with the key that leads to it."""
     for key, node in _nodes("", node_of(tree)):
@@ -55,7 +60,7 @@ class Node(NamedTuple):
         """What a record, a mapping, or a tuple of records with names holds; plain values hold nothing."""
         value, metadata = self.value, self.metadata
         if isinstance(value, Mapping):
-            return {name: Node(each, self._hint_within, metadata, can_be_set=True) for name, each in value.items()}
+            return {name: self.within(each) for name, each in value.items()}
         key_field = metadata.get("keyed_by", "name")
         if isinstance(value, tuple):
             named = [record for record in value if hasattr(record, key_field)]
@@ -82,7 +87,12 @@ class Node(NamedTuple):
             return tuple(named.values())
         return dataclasses.replace(self.value, **new)
 
-    def _hint_within(self) -> Any:
+    def within(self, value: Any) -> Node:
+        """A value of a mapping."""
+        return Node(value, self.hint_within, self.metadata, can_be_set=True)
+
+    def hint_within(self) -> Any:
+        """The type of a mapping's values."""
         return (get_args(self.hint()) or (Any,))[-1]
 
 

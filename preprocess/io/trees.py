@@ -65,6 +65,15 @@ def load(tree: Any, kind: type[Kind], *, unknown: Unknown = refuse) -> Kind:
     return cast(Kind, _loaded(tree, kind, "", unknown))
 
 
+def loaded(value: Any, hint: Any, key: str) -> Any:
+    """The same for a value within a tree, at `key`, of any type that a field may have.
+
+    Raises:
+        ValueError: as for `load`.
+    """
+    return _loaded(value, hint, key, refuse)
+
+
 def _loaded(value: Any, hint: Any, key: str, unknown: Unknown) -> Any:
     allowed = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if NoneType in allowed and (value is None or value == "none"):

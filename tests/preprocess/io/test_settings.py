@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -98,6 +99,77 @@ def test_all_is_set_at_once() -> None:
 def test_mistakes_are_explained(assignment: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         override(Tree(), [assignment])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glass:
+    name: ClassVar[str] = "glass"
+
+    color: str
+    layers: tuple[float, ...] = ()
+    tint: Literal["warm", "cold"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    lens: Lens | Glass = Lens()
+    size: tuple[int, int] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    glass: Glass = field(default_factory=lambda: Glass(color="red"))
+
+
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        (["size=8,16"], Camera(size=(8, 16))),
+        (["size=[8, 16]"], Camera(size=(8, 16))),
+        (["size=none"], Camera()),
+        (["glass.layers=0.5,1"], Camera(glass=Glass(color="red", layers=(0.5, 1.0)))),
+        (["glass.tint=warm"], Camera(glass=Glass(color="red", tint="warm"))),
+        (["glass.tint=none"], Camera()),
+        (['words=["a, b", "c"]'], Camera(words=("a, b", "c"))),
+        (["words=[]"], Camera(words=())),
+        (["weights.red=1", "weights.blue=0.5"], Camera(weights={"red": 1.0, "blue": 0.5})),
+        (['weights={"red": 2}'], Camera(weights={"red": 2})),
+        (['ranges={"days": {"first": 0}}'], Camera(ranges={"days": Range(first=0)})),
+        ([f"lens={__name__}:Lens", "lens.width=9"], Camera(lens=Lens(width=9))),
+        ([f'lens={{"type": "{__name__}:Glass", "color": "blue"}}'], Camera(lens=Glass(color="blue"))),
+    ],
+)
+def test_tuples_mappings_and_kinds_are_set(assignments: list[str], expected: Camera) -> None:
+    assert override(Camera(), assignments) == expected
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("size=8,wide", "expected int"),
+        ("size=[8, 1.5]", r"size\[1\] is 1.5, expected int"),
+        ("size=[8", "--set size="),
+        ("weights.red=much", "expected float"),
+        ("glass.tint=hot", "expected warm or cold or none"),
+        (f"lens={__name__}:Glass", "needs lens.color"),
+        (f"lens={__name__}:Bound", "is no dataclass of kind Lens or Glass"),
+        ("lens=no_such_module:Lens", "there is no module"),
+        ("lenz=1", "did you mean lens"),
+        ("ranges.days.first=1", "no such setting"),
+    ],
+)
+def test_mistakes_in_them_are_explained(assignment: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        override(Camera(), [assignment])
+
+
+@pytest.mark.parametrize("text", ["stranger:Lens", '{"type": "stranger:Lens"}'])
+def test_what_a_file_says_imports_nothing(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stranger.py").write_text("raise SystemExit('it ran')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="stranger:Lens is not part of this program"):
+        override(Camera(), [f"lens={text}"], imports=False)
+    with pytest.raises(SystemExit, match="it ran"):
+        override(Camera(), [f"lens={text}"])
 
 
 def test_240_and_240_0_are_the_same_bound() -> None:
