@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import Colorspace
+from PIL import Image, ImageSequence
 
 FILM_SUFFIXES = (".mp4", ".mov", ".mkv")
 PICTURE_SUFFIX = ".png"
+PREVIEW_SIDE, PREVIEW_FRAMES = 256, 48
+"""Most pixels of a preview's longer side, and most of its frames."""
 
 _BT709 = 1
 """FFmpeg's number for the matrix, the primaries, the transfer and, by chance, for limited range."""
@@ -56,6 +59,25 @@ def write_picture(path: Path, picture_HWC: Picture) -> None:
     temporary = path.with_name(f".part-{path.name}")
     temporary.write_bytes(bytes(cv2.imencode(PICTURE_SUFFIX, picture_HWC[..., ::-1])[1]))
     temporary.replace(path)
+
+
+def write_preview(path: Path, frames_NHWC: Frames, *, fps: float) -> None:
+    """Write frames (N, H, W, 3) as an animated WebP, small enough for a page; it appears whole or not at all."""
+    shown = np.linspace(0, len(frames_NHWC) - 1, min(len(frames_NHWC), PREVIEW_FRAMES)).round().astype(int)
+    size = np.array(frames_NHWC.shape[2:0:-1])
+    small = tuple(np.maximum(1, size * min(1.0, PREVIEW_SIDE / size.max())).round().astype(int).tolist())
+    pictures = [Image.fromarray(cv2.resize(frames_NHWC[n], small, interpolation=cv2.INTER_AREA)) for n in shown]
+    milliseconds = round(1000 * len(frames_NHWC) / fps / len(shown))
+    temporary = path.with_name(f".part-{path.name}")
+    how = {"save_all": True, "append_images": pictures[1:], "duration": milliseconds, "loop": 0, "quality": 80}
+    pictures[0].save(temporary, "WEBP", **how)
+    temporary.replace(path)
+
+
+def read_preview(path: Path) -> Frames:
+    """The frames (N, H, W, 3) of a preview."""
+    with Image.open(path) as preview:
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(preview)])
 
 
 def read_picture(path: Path) -> Picture:

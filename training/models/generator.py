@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -54,3 +55,8 @@ class VideoGenerator(ABC):
     @abstractmethod
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of latents; gradients pass."""
+
+    @contextmanager
+    def borrowing(self) -> Iterator[None]:
+        """For samples in between: what had to be loaded meanwhile is let go of at the end."""
+        yield

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -91,6 +92,18 @@ class LatentVideoGenerator(VideoGenerator):
             return self.model.encode(captions)
         with torch.no_grad():
             return self._text().encode(captions)
+
+    @contextmanager
+    def borrowing(self) -> Iterator[None]:
+        """From caches, training has neither the autoencoder nor the text encoder on its device, and so it stays."""
+        before = self.used
+        try:
+            yield
+        finally:
+            if "vae" not in before:
+                self._vae.loaded = None
+            if self._text is not None and "text" not in before:
+                self._text.loaded = None
 
     def _used(self, network: Frozen) -> Frozen:
         at = torch.device("cpu") if self.device.type == "meta" else self.device

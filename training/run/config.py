@@ -17,12 +17,14 @@ from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import LatentSource, TextSource
 from training.run.module import Batch, TrainModule
+from training.run.prompts import Prompts
 
 LOCATION: Mapping[str, bool] = {"location": True}
 """Metadata of a field that names a folder or bucket, or none by ""; see `located`."""
 WEIGHTS: Mapping[str, bool] = {"weights": True}
 """Metadata of a field that names weights: a run's folder or a file, or else a hub id."""
 Precision = Literal["fp32", "bf16"]
+TrackerName = Literal["wandb", "trackio"]
 LOOKED_AT = 8
 """Batches that are measured before a run."""
 
@@ -174,6 +176,11 @@ class TrainerConfig:
     """Write while the next steps run, at the price of a copy in host memory."""
     eval_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
     log_every: int = field(default=10, metadata=OPERATIONAL | at_least(1))
+    sample_every: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
+    """Steps between videos of `samples.prompts`, of which the first are made before training; None makes none."""
+    tracker: TrackerName | None = field(default=None, metadata=OPERATIONAL)
+    """Where figures and samples go beside TensorBoard's files: wandb, trackio or none."""
+    tracker_project: str = field(default="clipmill", metadata=OPERATIONAL)
     peak_tflops: float | None = field(default=None, metadata=OPERATIONAL)
     """Of one device at this precision, for MFU; None looks the device up and leaves MFU out if it is unknown."""
 
@@ -206,9 +213,15 @@ class TrainConfig:
     """By network, where it is not `optimizer`."""
     stages: Mapping[str, Stage] = field(default_factory=dict)
     """What is trained before, by name and in order, such as on smaller videos; each starts from the one before."""
+    samples: Prompts = field(default_factory=Prompts)
 
     def __post_init__(self) -> None:
         refuse_remote(self.out)
+        if self.trainer.sample_every is not None and not self.samples.prompts:
+            raise ValueError(
+                f"trainer.sample_every is {self.trainer.sample_every}, but there is nothing to sample: "
+                "--set 'samples.prompts=[\"a red circle\"]'"
+            )
 
 
 def refuse_remote(out: str) -> None:
@@ -234,6 +247,8 @@ def located(record: _Record) -> _Record:
             changes[each.name] = located(value)
         elif isinstance(value, Mapping):
             changes[each.name] = {name: located(part) if is_dataclass(part) else part for name, part in value.items()}
+        elif isinstance(value, tuple) and each.metadata.get("location"):
+            changes[each.name] = tuple(part and absolute(part) for part in value)
         elif value and (each.metadata.get("location") or (each.metadata.get("weights") and Path(value).exists())):
             changes[each.name] = absolute(value)
     return replace(record, **changes)  # type: ignore[type-var]

@@ -11,6 +11,7 @@ from training.run.config import TrainConfig
 from training.run.distributed import World, world
 from training.run.stages import in_order, is_finished
 from training.run.trainer import Trainer
+from training.samples import run_samples
 
 
 def train(config: TrainConfig) -> None:
@@ -38,7 +39,8 @@ def _train(config: TrainConfig, here: World) -> None:
         module.prepare(here.device)
         batches = config.data.batches(config, rank=here.rank, world_size=here.size)
         held_out = config.data.held_out(config, rank=here.rank, world_size=here.size)
-        Trainer(config, module, batches, here, held_out=held_out).run()
+        samples = run_samples(config, module, here)
+        Trainer(config, module, batches, here, held_out=held_out, samples=samples).run()
 
 
 @contextmanager

@@ -1,17 +1,20 @@
-"""Where a run's figures go: a line of JSON each time, TensorBoard, and the terminal. Only the first rank writes."""
+"""Where a run's figures go: a line of JSON each time, trackers, and the terminal. Only the first rank writes."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import rich.progress
 import torch
 from rich.console import Console
+
+from training.run.samples import Sample, add_samples
+from training.run.trackers import Tracker
 
 PEAK_TFLOPS = {
     "B200": {"bf16": 2250.0},
@@ -24,18 +27,17 @@ PEAK_TFLOPS = {
 
 
 class Metrics:
-    """A run's `metrics.jsonl`, its TensorBoard folder, and its bar or lines on the terminal.
+    """A run's `metrics.jsonl`, its trackers such as TensorBoard, and its bar or lines on the terminal.
 
     Rows after `step` are dropped: a run that was killed after its last checkpoint makes them again.
     """
 
-    def __init__(self, out: str, *, step: int, steps: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, out: str, trackers: Sequence[Tracker], *, step: int, steps: int) -> None:
+        self._out = out
         self._path = Path(out) / "metrics.jsonl"
         _drop_after(self._path, step)
         self._file = self._path.open("a")
-        self._board = SummaryWriter(str(Path(out) / "tensorboard"), purge_step=step + 1)
+        self._trackers = trackers
         self._terminal = Terminal(step=step, steps=steps)
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
@@ -44,9 +46,16 @@ class Metrics:
         plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}
         self._file.write(json.dumps({"step": step, **plain}) + "\n")
         self._file.flush()
-        for name, value in figures.items():
-            self._board.add_scalar(name, value, step)
+        for tracker in self._trackers:
+            tracker.figures(step, figures)
         self._terminal.show(step, figures)
+
+    def samples(self, made: Sequence[Sample]) -> None:
+        """Add the samples that all ranks have made after a step."""
+        add_samples(self._out, made)
+        for tracker in self._trackers:
+            for sample in made:
+                tracker.sample(sample)
 
     def advance(self, step: int) -> None:
         """Say that `step` steps are done."""
@@ -59,7 +68,8 @@ class Metrics:
     def close(self) -> None:
         """Write what is left."""
         self._file.close()
-        self._board.close()
+        for tracker in self._trackers:
+            tracker.close()
         self._terminal.close()
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -71,3 +72,15 @@ def seed_everything(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(key)
     np.random.seed(key % 2**32)
     random.seed(key)
+
+
+@contextmanager
+def same_randomness_after() -> Iterator[None]:
+    """Whatever draws from a global generator meanwhile, those afterwards draw as if it had not."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)

@@ -15,9 +15,11 @@ from preprocess.io.trees import kept
 from training.run.checkpoint import Checkpoints, latest, read_state, read_tensors
 from training.run.config import Batches, TrainConfig
 from training.run.distributed import World, add_figures
-from training.run.metrics import Metrics, peak_flops
+from training.run.metrics import peak_flops
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise, seed_everything
+from training.run.samples import MakeSamples
+from training.run.showing import Showing
 from training.run.signals import Interrupted, StopWish, stop_wish
 from training.run.start import origin, start_from
 from training.run.tally import Tally
@@ -35,6 +37,7 @@ class Trainer:
         world: World,
         *,
         held_out: Iterable[Batch] = (),
+        samples: MakeSamples | None = None,
     ) -> None:
         self.step = 0
         """Steps that are done."""
@@ -52,7 +55,7 @@ class Trainer:
             config.out, world, keep=trainer.keep_checkpoints, asynchronous=trainer.async_checkpoints
         )
         self._tally = Tally(world, peak_flops(world.device, trainer.precision, trainer.peak_tflops))
-        self._metrics: Metrics | None = None
+        self._show = Showing(config, world, samples)
 
     def run(self) -> None:
         """Take the steps that are left.
@@ -65,13 +68,13 @@ class Trainer:
         told = self._resume()
         with ExitStack() as stack:
             wish = stack.enter_context(stop_wish())
-            if self._world.first:
-                self._metrics = Metrics(self._config.out, step=self.step, steps=self._config.trainer.steps)
-                stack.callback(self._metrics.close)
+            stack.enter_context(self._show.opened(self.step))
             for line in told:
-                self._say(line)
+                self._show.say(line)
             if self._start and self.step == 0:
-                self._tell_start()
+                self._show.write(0, self._evaluate())  # of what the run starts with
+            if self.step == 0:
+                self._show.samples(0, self._turns.values())
             self._take_steps(wish)
             self._checkpoints.finish()
 
@@ -89,18 +92,16 @@ class Trainer:
                 figures |= self._tally.row()
             if self.step % trainer.eval_every == 0 or self.step == trainer.steps:
                 figures |= self._evaluate()
-            if self._metrics is not None:
-                self._metrics.advance(self.step)
-                if figures:
-                    self._metrics.write(self.step, figures)
+            self._show.write(self.step, figures)
             if saves:
                 self._save()
+            sampled = stop is None and self._show.samples(self.step, self._turns.values())
             if stop is not None:
                 self._checkpoints.finish()
-                self._say(f"stopped by signal {stop} after step {self.step}, with a checkpoint")
+                self._show.say(f"stopped by signal {stop} after step {self.step}, with a checkpoint")
                 raise Interrupted(128 + stop)
-            if saves or figures:
-                self._tally.restart()  # neither held-out figures nor a checkpoint are a step's time
+            if saves or figures or sampled:
+                self._tally.restart()  # neither held-out figures nor a checkpoint nor samples are a step's time
 
     def _take_step(self, batches: Iterator[Batch], wish: StopWish) -> int | None:
         """All turns of a step; the signal that any rank was told meanwhile, on all of them."""
@@ -137,7 +138,7 @@ class Trainer:
         self._skips_in_a_row[name] += 1
         if trainer.non_finite == "stop" or self._skips_in_a_row[name] > trainer.skips_in_a_row:
             raise NonFiniteError(f"{message}; the optimizer has not stepped")
-        self._say(f"{message}; left out")
+        self._show.say(f"{message}; left out")
 
     @contextmanager
     def _resting(self, name: str) -> Iterator[None]:
@@ -217,16 +218,6 @@ class Trainer:
     def _told_start(self) -> list[str]:
         return [f"started with the weights of {self._start['from']} ({self._start['identity']})"] if self._start else []
 
-    def _tell_start(self) -> None:
-        """The held-out figures of what the run starts with, as those of step 0."""
-        figures = self._evaluate()
-        if self._metrics is not None and figures:
-            self._metrics.write(0, figures)
-
     def _tensors(self) -> dict[str, torch.Tensor]:
         """All that a checkpoint holds, by name."""
         return {key: tensor for turn in self._turns.values() for key, tensor in turn.tensors().items()}
-
-    def _say(self, message: str) -> None:
-        if self._metrics is not None:
-            self._metrics.say(message)

@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.run.curves import curve, points
 from training.run.metrics import read_rows
-
-WIDTH, HEIGHT, MARGIN = 360, 200, 36
-"""Of a curve's drawing, in pixels; the margin holds the ends of its axes."""
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -45,44 +43,17 @@ def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def curve(points: Sequence[tuple[float, float]], caption: str) -> str:
-    """An SVG drawing of values over steps, with the ends of both axes written on it."""
-    if not points:
-        return ""
-    steps, values = zip(*points, strict=True)
-    low, high = min(values), max(values)
-    step_span, value_span = max(steps) - min(steps) or 1, high - low or 1
-    drawn = " ".join(
-        f"{MARGIN + (step - min(steps)) / step_span * (WIDTH - MARGIN - 8):.1f},"
-        f"{HEIGHT - 20 - (value - low) / value_span * (HEIGHT - 32):.1f}"
-        for step, value in points
-    )
-    labels = (
-        f'<text x="2" y="14">{high:.3g}</text><text x="2" y="{HEIGHT - 20}">{low:.3g}</text>'
-        f'<text x="{MARGIN}" y="{HEIGHT - 4}">{min(steps):g}</text>'
-        f'<text x="{WIDTH - 8}" y="{HEIGHT - 4}" text-anchor="end">step {max(steps):g}: {values[-1]:.3g}</text>'
-    )
-    picture = f'<svg width="{WIDTH}" height="{HEIGHT}"><polyline points="{drawn}"/>{labels}</svg>'
-    return f"<figure>{picture}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
 def _section(section: Section) -> str:
     parts = [f"<h2>{html.escape(section.title)}</h2><p>{html.escape(section.text)}</p>"]
     if section.run is not None:
         rows = read_rows(str(section.run))
-        parts += [curve(_points(rows, name), name) for name in section.curves]
+        parts += [curve(points(rows, name), name) for name in section.curves]
         parts.append(_figures(section.run / "evaluation.json"))
     for what, sheet in (section.sheets or {}).items():
         data = base64.b64encode(sheet.read_bytes()).decode()
         picture = f'<img src="data:image/png;base64,{data}" alt="{html.escape(what)}">'
         parts.append(f"<figure>{picture}<figcaption>{html.escape(what)}</figcaption></figure>")
     return "".join(parts)
-
-
-def _points(rows: Sequence[Mapping[str, float | None]], name: str) -> list[tuple[float, float]]:
-    """(step, value) where the figure was written and is a number."""
-    found = ((row["step"], row.get(name)) for row in rows)
-    return [(step, value) for step, value in found if step is not None and value is not None]
 
 
 def _figures(path: Path) -> str:

@@ -1,0 +1,111 @@
+"""A run's page, RUN/page.html: its curves, and its samples over time, playing. One file that asks for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preprocess.io.config_files import as_toml
+from training.run.config import TrainConfig
+from training.run.curves import curve, points
+from training.run.metrics import read_rows
+from training.run.samples import Sample, read_samples
+
+PAGE = "page.html"
+MOST_STEPS = 12
+"""Of which samples are shown, evenly spaced, the first and the last among them: each is a few 10 kB in the page."""
+_SPEED = ("learning_rate/", "gradient_norm/", "tokens_per_second", "mfu")
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fcfbf8; --raised: #fff; --ink: #1c1b19; --soft: #68645c; --line: #e3dfd6;
+  --kept: #0e766d; }
+@media (prefers-color-scheme: dark) { :root { --paper: #151412; --raised: #1d1c19; --ink: #ebe8e1; --soft: #a19b90;
+  --line: #33302b; --kept: #43b5a6; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 76rem; padding: 0 clamp(1rem, 4vw, 3rem) 4rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums lining-nums; }
+h1 { font-size: clamp(2rem, 5vw, 3.2rem); line-height: 1.1; letter-spacing: -.03em; overflow-wrap: anywhere; }
+h2 { font-size: 1.3rem; margin: 3rem 0 .8rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; overflow-wrap: anywhere; }
+.lede, figcaption, .note { color: var(--soft); } figcaption, .note { font-size: .85rem; }
+figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 100%; }
+svg { background: var(--raised); border: 1px solid var(--line); max-width: 100%; }
+svg text { font-size: 11px; fill: var(--soft); }
+polyline { fill: none; stroke: var(--kept); stroke-width: 1.5; }
+.strip { display: flex; gap: .6rem; overflow-x: auto; padding-bottom: .5rem; } .strip figure { flex: none; margin: 0; }
+.strip img { display: block; width: 8rem; image-rendering: pixelated; border: 1px solid var(--line); }
+pre { overflow-x: auto; background: var(--raised); border: 1px solid var(--line); padding: 1rem; font-size: .8rem; }
+"""
+
+
+def write_run_page(config: TrainConfig) -> Path:
+    """Write the page of a run from what lies in its folder; its path. It appears whole or not at all."""
+    rows, samples = read_rows(config.out), read_samples(config.out)
+    title = f"{config.name} · {Path(config.out).name}"
+    done = max((int(row["step"]) for row in rows), default=0)
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f'<p class="lede">{done:,} of {config.trainer.steps:,} steps</p>',
+        _curves(rows),
+        _samples(samples),
+        f"<h2>Settings</h2><details><summary>All of them</summary><pre>{html.escape(as_toml(config))}</pre></details>",
+    ]
+    path = Path(config.out) / PAGE
+    beside = path.with_suffix(".unfinished")
+    beside.write_text(_page(title, "".join(parts)), encoding="utf-8", errors="replace")
+    beside.replace(path)
+    return path
+
+
+def _page(title: str, body: str) -> str:
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
+    )
+    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{body}</main></body></html>\n'
+
+
+def _curves(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    # loss/NAME, and neither its shapes nor its noise levels
+    losses = [name for name in names if name.startswith("loss/") and name.count("/") == 1 and "/t_" not in name]
+    groups = {
+        "Loss": losses,
+        "Held out": [name for name in names if name.startswith("held_out/")],
+        "Steps": [name for name in names if name.startswith(_SPEED)],
+    }
+    drawn = {title: "".join(curve(points(rows, name), name) for name in those) for title, those in groups.items()}
+    return "".join(f"<h2>{title}</h2>{curves}" for title, curves in drawn.items() if curves)
+
+
+def _samples(samples: Sequence[Sample]) -> str:
+    if not samples:
+        return ""
+    steps = sorted({sample.step for sample in samples})
+    shown = {steps[place] for place in np.linspace(0, len(steps) - 1, min(len(steps), MOST_STEPS)).round().astype(int)}
+    strips = []
+    ordered = sorted(samples, key=lambda sample: (sample.index, sample.step))
+    for index, those in groupby(ordered, key=lambda sample: sample.index):
+        of_prompt = list(those)
+        films = "".join(_film(sample) for sample in of_prompt if sample.step in shown and sample.preview.exists())
+        begins = f", begins with {of_prompt[-1].image}" if of_prompt[-1].image else ""
+        prompt = html.escape(of_prompt[-1].prompt or "(no text)")
+        note = html.escape(f"prompt {index}, seed {of_prompt[-1].seed}{begins}")
+        strips.append(f'<h3>{prompt}</h3><p class="note">{note}</p><div class="strip">{films}</div>')
+    return f"<h2>Samples</h2>{''.join(strips)}"
+
+
+def _film(sample: Sample) -> str:
+    data = base64.b64encode(sample.preview.read_bytes()).decode()
+    what = html.escape(f"{sample.prompt}, step {sample.step}")
+    picture = f'<img src="data:image/webp;base64,{data}" alt="{what}">'
+    return f"<figure>{picture}<figcaption>step {sample.step:,}</figcaption></figure>"
