@@ -93,13 +93,7 @@ class Histogram:
         """Count values (N,), split by `kept` (N,)."""
         known = ~np.isnan(values)
         measured, measured_kept = values[known], kept[known]
-        # Edges are multiples of the step: the nudge keeps 0.3 / 0.1 = 2.999... in the bin that starts at 0.3.
-        nudge = np.where(measured == self._bound[1], -1e-9, 1e-9)
-        if self._log:
-            measured = np.log10(np.maximum(measured, 10.0 ** (self._start - 1)))
-        with np.errstate(over="ignore"):  # What is so far away is at the end.
-            place = np.floor((measured - self._start) / self._step + nudge)
-        place = np.clip(place, 0, self._bins - 1).astype(np.int64)
+        place, measured = bins_of(measured, self._start, self._step, self._bins, self._bound[1], is_log=self._log)
         self._kept += np.bincount(place[measured_kept], minlength=self._bins)
         self._not_kept += np.bincount(place[~measured_kept], minlength=self._bins)
         self._missing += len(values) - len(measured)
@@ -124,6 +118,19 @@ class Histogram:
             "median": self._median,
             "median_kept": self._median_kept,
         }
+
+
+def bins_of(
+    values: npt.NDArray[np.float64], start: float, step: float, bins: int, most: float | None, *, is_log: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The bin of each value (N,), none of which is NaN, and the values as they are on the axis."""
+    # Edges are multiples of the step: the nudge keeps 0.3 / 0.1 = 2.999... in the bin that starts at 0.3.
+    nudge = np.where(values == most, -1e-9, 1e-9)
+    if is_log:
+        values = np.log10(np.maximum(values, 10.0 ** (start - 1)))
+    with np.errstate(over="ignore"):  # What is so far away is at the end.
+        place = np.floor((values - start) / step + nudge)
+    return np.clip(place, 0, bins - 1).astype(np.int64), values
 
 
 def _bins(spread: Spread, bound: tuple[float | None, float | None]) -> tuple[float, float, int, bool]:

@@ -14,9 +14,9 @@ from pipelines.report.tally import Rows
 
 _WEB = Path(__file__).with_name("web")
 _SCRIPTS = (
-    *("words", "elements", "table", "bounds", "state", "pictures"),
+    *("words", "elements", "table", "bounds", "state", "asked", "pictures"),
     *("summary", "fall", "plot", "edges", "drag", "rules", "change", "detail", "explore"),
-    *("find", "card", "timeline", "sources", "origin", "start"),
+    *("find", "card", "said", "timeline", "sources", "origin", "start"),
 )
 """In this order: each uses what those before it define."""
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -29,10 +29,13 @@ def render_report(
     return fill_template(report_data(clips, sources, previews, run))
 
 
-def fill_template(data: Mapping[str, Any]) -> str:
-    """The template with `data` in its one JSON block and a policy that lets only our own code run."""
+def fill_template(data: Mapping[str, Any], *, served: bool = False) -> str:
+    """The template with `data` in its one JSON block and a policy that lets only our own code run.
+
+    What is `served` may ask its own server, and plays films from there, not from this disk.
+    """
     style, script = _read("page.css"), "\n".join(['"use strict";', *(_read(f"{name}.js") for name in _SCRIPTS)])
-    page = _read("template.html").replace("{{POLICY}}", _policy(style, script))
+    page = _read("template.html").replace("{{POLICY}}", policy(style, script, served=served))
     page = page.replace("{{STYLE}}", style).replace("{{SCRIPT}}", script)
     # The data goes in last: nothing looks for placeholders in it.
     head, tail = page.split("{{DATA}}")
@@ -48,10 +51,14 @@ def _script_json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
 
 
-def _policy(style: str, script: str) -> str:
-    """A Content-Security-Policy by hash: no request but for films on this disk, no script but ours."""
+def policy(style: str, script: str, *, served: bool) -> str:
+    """A Content-Security-Policy by hash: no request but for films on this disk, or to our own server; no script but
+    ours."""
+    sources = (
+        "img-src data: 'self'; media-src 'self'; connect-src 'self'" if served else "img-src data:; media-src file:"
+    )
     return (
-        f"default-src 'none'; img-src data:; media-src file:; script-src {_hash(script)}; style-src {_hash(style)}; "
+        f"default-src 'none'; {sources}; script-src {_hash(script)}; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'"
     )
 

@@ -23,6 +23,7 @@ from pipelines.report.columns import (
 )
 from pipelines.report.packed import packed_numbers, packed_texts
 from pipelines.report.thumbs import sheets
+from pipelines.verdicts import NOTE, TAGS, VERDICT, VERDICT_COLUMNS
 from preprocess.kinds import PICTURE
 
 TEXT_CHARACTERS = 1200
@@ -51,7 +52,8 @@ def page_rows(
     frame = shown.to_pandas(ignore_metadata=True)
     ids = [str(clip_id) for clip_id in values(frame, "clip_id")]
     scored = list(scored)
-    names = [str(name) for name in frame.columns if name not in STRUCTURAL and name not in scored]
+    own = {*STRUCTURAL, *(column.name for column in VERDICT_COLUMNS), *scored}
+    names = [str(name) for name in frame.columns if name not in own]
     facts = {name: values(frame, name) for name in (*names, *FACTS)} | {"size": _sizes(frame)}
     strips, pictured = previews(ids), set(with_strip)
     limit = max(120, min(TEXT_CHARACTERS, COLUMN_CHARACTERS // max(1, len(frame))))
@@ -69,6 +71,9 @@ def page_rows(
         "status": packed_texts([str(status) for status in statuses(frame)]),
         "reasons": packed_texts(["\n".join(_line(reason) for reason in listed[:20]) for listed in reason_lists(frame)]),
         "caption": packed_texts([shorten(caption, limit) for caption in texts(frame, "caption")]),
+        "verdict": packed_texts(texts(frame, VERDICT)),
+        "tags": packed_texts([_fact(tags, limit) for tags in values(frame, TAGS)]),
+        "note": packed_texts([shorten(note, TEXT_CHARACTERS) for note in texts(frame, NOTE)]),
         "scores": {
             name: packed_numbers(measured(shown, name)) | {"bits": _bits(shown.schema, name)} for name in scored
         },

@@ -28,7 +28,7 @@ REASONS_CLIPS = 120
 SAMPLE_ROWS = 200_000
 """Medians and the width of a histogram are those of this many rows, spread evenly; all counts are exact."""
 STATUSES = ("kept", "failed", "rejected")
-_LENGTHS = ("kind", "duration_seconds", "start_seconds", "end_seconds")
+LENGTHS = ("kind", "duration_seconds", "start_seconds", "end_seconds")
 _SEPARATOR = "\x1e"
 
 Group = tuple[str, tuple[str, ...]]
@@ -115,9 +115,9 @@ class Tally:
 
     def _add(self, clips: pa.Table) -> None:
         sampled = np.arange(-self.num_rows % self._stride, clips.num_rows, self._stride)
-        lengths = clips.select([name for name in _LENGTHS if name in clips.column_names])
+        lengths = clips.select([name for name in LENGTHS if name in clips.column_names])
         frame = lengths.to_pandas(ignore_metadata=True)
-        groups, codes = _groups(clips)
+        groups, codes = groups_of(clips)
         seconds = durations(frame) if len(frame.columns) else np.zeros(clips.num_rows)
         counts = np.bincount(codes, minlength=len(groups)).tolist()
         sums = np.bincount(codes, weights=seconds, minlength=len(groups)).tolist()
@@ -189,7 +189,7 @@ def _ids(clips: pa.Table) -> pa.Array:
     return pc.fill_null(text_column(clips, "clip_id"), "None")
 
 
-def _groups(clips: pa.Table) -> tuple[list[Group], npt.NDArray[np.int64]]:
+def groups_of(clips: pa.Table) -> tuple[list[Group], npt.NDArray[np.int64]]:
     """The groups that there are, and the number of each row's (N,)."""
     whole = pc.binary_join_element_wise(
         pc.fill_null(text_column(clips, "status"), ""), pc.fill_null(_joined_reasons(clips), ""), _SEPARATOR

@@ -67,7 +67,7 @@ class PartedTable:
         for name in storage.list_files(self._folder, ".parquet"):
             file = self._open(name)
             schema = file.schema_arrow
-            if self.schema is not None and _generation(schema) != _generation(self.schema):
+            if self.schema is not None and generation_of(schema) != generation_of(self.schema):
                 continue
             self.schema = schema if self.schema is None else self.schema
             self.groups += [(name, number) for number in range(file.num_row_groups)]
@@ -148,7 +148,7 @@ def drop_other_generations(folder: str) -> None:
     """Of a table in a bucket, delete the parts of another generation than the first one's, which it has replaced."""
     names = storage.list_files(folder, ".parquet") if storage.is_remote(folder) else []
     if len(names) > 1:
-        generations = {name: _generation(_schema(storage.join(folder, name))) for name in names}
+        generations = {name: generation_of(_schema(storage.join(folder, name))) for name in names}
         for name in names[1:]:
             if generations[name] != generations[names[0]]:
                 storage.delete(storage.join(folder, name))
@@ -201,7 +201,8 @@ def _schema(location: str) -> pa.Schema:
     return pq.ParquetFile(storage.open_file(location)).schema_arrow
 
 
-def _generation(schema: pa.Schema) -> bytes | None:
+def generation_of(schema: pa.Schema) -> bytes | None:
+    """Of the table in a folder of parts: another one after each change."""
     return (schema.metadata or {}).get(_GENERATION)
 
 

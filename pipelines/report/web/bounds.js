@@ -19,7 +19,7 @@ function rounded(bits, bound) {
   const even = steps - floor < 0.5 ? floor : steps - floor > 0.5 ? floor + 1 : floor + (floor % 2);
   return Math.abs(even * step) >= 65520 ? Math.sign(bound) * Infinity : even * step;
 }
-/* 1 for each row that the rule is against. */
+/* 1 for each row that the rule is against; what somebody has said to keep, none is. */
 function brokenBy(column, [min, max]) {
   const broken = new Uint8Array(rowCount);
   if (min == null && max == null) return broken;
@@ -29,12 +29,13 @@ function brokenBy(column, [min, max]) {
   const low = min == null ? -Infinity : rounded(bits, min),
     high = max == null ? Infinity : rounded(bits, max);
   for (let row = 0; row < rowCount; row++)
-    if (!(values[row] >= low && values[row] <= high) && !(excused && isPicture[row])) broken[row] = 1;
+    if (!(values[row] >= low && values[row] <= high) && !(excused && isPicture[row]) && byHand[row] !== 1)
+      broken[row] = 1;
   return broken;
 }
 const remembered = new Map();
 function broken(column, bounds) {
-  const key = `${bounds[0]}:${bounds[1]}`,
+  const key = `${bounds[0]}:${bounds[1]}:${blocks.length}`,
     last = remembered.get(column);
   if (last && last.key === key) return last.rows;
   const rows = brokenBy(column, bounds);
@@ -43,7 +44,7 @@ function broken(column, bounds) {
 }
 /* How many rules are against each row, whole and rule by rule. */
 function judged(bounds) {
-  const against = Uint8Array.from(damaged),
+  const against = Uint8Array.from(damaged, (one, row) => one + (byHand[row] === 2 ? 1 : 0)),
     rules = new Map();
   for (const [column, ends] of bounds) {
     if (!plots.has(column) || !hasBounds(ends)) continue;
@@ -51,7 +52,7 @@ function judged(bounds) {
     rules.set(column, rows);
     for (let row = 0; row < rowCount; row++) against[row] += rows[row];
   }
-  return { against, rules };
+  return { against, rules, told: toldOf(bounds) };
 }
 function tally(isIn, each = weights) {
   let number = 0,
@@ -63,13 +64,22 @@ function tally(isIn, each = weights) {
     }
   return { clips: number, seconds: length };
 }
-const keptBy = ({ against }) => tally((row) => against[row] === 0);
+/* Where a server has counted all clips, its counts are those. */
+const amount = ([number, length]) => ({ clips: number, seconds: length });
+const toldFor = (column, verdict) => verdict.told && verdict.told.columns[column];
+const keptBy = (verdict) =>
+  verdict.told ? amount(verdict.told.kept) : tally((row) => verdict.against[row] === 0);
 /* By the recipe's own bounds. */
 const ownKept = (() => {
   let made = null;
-  return () => made || (made = keptBy(judged(ownBounds)));
+  return (verdict) => {
+    if (verdict && verdict.told) return amount(verdict.told.own);
+    return made || (made = keptBy(judged(ownBounds)));
+  };
 })();
 function keptAlone(column, verdict) {
+  const told = toldFor(column, verdict);
+  if (told) return amount(told.alone);
   const rows = verdict.rules.get(column);
   return tally((row) => !rows || !rows[row], weightsFor(column));
 }
@@ -87,6 +97,8 @@ const weightsFor = lazily((column) => {
 const nothing = new Uint8Array(rowCount);
 /* What this rule takes and no other one would. */
 function onlyBy(column, verdict) {
+  const told = toldFor(column, verdict);
+  if (told) return amount(told.only);
   const rows = verdict.rules.get(column) || nothing;
   return tally((row) => rows[row] === 1 && verdict.against[row] === 1);
 }
@@ -97,6 +109,7 @@ function boundFrom(text, column) {
   if (plain === "" || /^(none|no bound)$/i.test(plain)) return { value: null };
   const share = plain.match(/^p(\d+(?:\.\d+)?)$/i);
   if (share && Number(share[1]) <= 100) {
+    if (served) return { asked: ask("percentile", new URLSearchParams({ column, share: share[1] })) };
     const value = percentile(column, Number(share[1]));
     return value == null ? { error: "no clip has a number here" } : { value };
   }

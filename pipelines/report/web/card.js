@@ -12,7 +12,7 @@ function nearness(column, row) {
     ),
   );
 }
-function told(row) {
+function leading(row) {
   const ruled = [...state.bounds.keys()].filter(
     (column) => plots.has(column) && hasBounds(boundsOf(column, state.bounds)) && !Number.isNaN(scores(column)[row]),
   );
@@ -53,20 +53,21 @@ function card(row) {
     openClip(row, found),
   );
   return playsWhenPointed(
-    el(
+    onKeys(row, el(
       "article",
       { class: "card", "data-status-of": status.of(row), "data-id": clips.id[row] },
       open,
       el("div", { class: "top" }, named("span", name, uri.of(row)), el("span", { class: "span" }, play(seconds[row]))),
       el("div", { class: "span" }, span(row)),
       status.of(row) === "kept" ? null : tags(row),
+      byHandOn(row),
       caption.of(row) ? el("p", { class: "caption", dir: "auto" }, visibleLines(caption.of(row))) : null,
       el(
         "dl",
         { class: "scores" },
-        told(row).map((column) => scoreItem(column, row)),
+        leading(row).map((column) => scoreItem(column, row)),
       ),
-    ),
+    )),
     box,
   );
 }
@@ -81,18 +82,25 @@ function drawClip() {
     row = rowOf.get(state.clip);
   if (row === undefined) {
     if (box.open) box.close();
+    if (served && state.clip)
+      ask("clips", new URLSearchParams({ id: state.clip })).then((answer) => {
+        if (rowsIn(answer).length && rowOf.has(state.clip)) drawClip();
+      }, trouble);
     return;
   }
-  const rows = opened.includes(row) ? opened : [row],
-    index = rows.indexOf(row);
+  const ids = opened.map((one) => clips.id[one]),
+    rows = ids.includes(state.clip) ? opened : [row],
+    index = Math.max(0, ids.indexOf(state.clip)),
+    all = rows === found ? foundAll.clips : rows.length;
   const go = (to) => {
     if (to >= 0 && to < rows.length) change({ clip: clips.id[rows[to]] }, true);
+    else if (to === rows.length && to < all) more().then(() => to < rows.length && go(to));
   };
   const step = (label, by, glyph) => {
     const to = index + by;
     return button(
       glyph,
-      { class: "plain", "aria-label": label, disabled: to < 0 || to >= rows.length ? "" : null },
+      { class: "plain", "aria-label": label, disabled: to < 0 || to >= all ? "" : null },
       () => go(to),
     );
   };
@@ -110,25 +118,26 @@ function drawClip() {
         visible(text),
       ),
     );
-  const told = Object.keys(clips.facts)
+  const others = Object.keys(clips.facts)
     .map((name) => [name, facts(name).of(row)])
     .filter(([, text]) => text != null);
-  box.replaceChildren(
+  const parts = [
     el(
       "nav",
       {},
-      el("span", {}, `${count(index + 1)} of ${count(rows.length)}`),
+      el("span", {}, `${count(index + 1)} of ${count(all)}`),
       step("Previous clip", -1, "\u2190"),
       step("Next clip", 1, "\u2192"),
       button("Close", { class: "plain" }, () => box.close()),
     ),
-    el("div", { class: "screen" }, player(row)),
+    el("div", { class: "screen" }, box.open && box.shownClip === state.clip ? null : player(row)),
     el(
       "div",
       { class: "body" },
       named("h3", visible(uri.of(row) || "unnamed")),
       el("p", { class: "note" }, [span(row), play(seconds[row]), clips.id[row]].filter(Boolean).join(" \u00b7 ")),
       tags(row),
+      served ? sayBox(row) : byHandOn(row),
       caption.of(row) ? el("p", { class: "caption", dir: "auto" }, visibleLines(caption.of(row))) : null,
       el(
         "p",
@@ -154,16 +163,21 @@ function drawClip() {
       el(
         "dl",
         { class: "scores" },
-        told.map(([name, text]) => fact(name, text)),
+        others.map(([name, text]) => fact(name, text)),
       ),
     ),
-  );
+  ];
+  /* Of the clip that is there already, the film goes on. */
+  const isThere = box.open && box.shownClip === state.clip;
+  if (isThere) [0, 2].forEach((place) => box.children[place].replaceWith(parts[place]));
+  else box.replaceChildren(...parts);
+  box.shownClip = state.clip;
   box.onkeydown = (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by && !event.target.matches("video")) {
+    if (by && !event.target.matches("video, input, textarea")) {
       event.preventDefault();
       go(index + by);
-    }
+    } else sayByKey(event, row);
   };
   box.onclick = (event) => {
     if (event.target === box) box.close();
@@ -174,6 +188,7 @@ function drawClip() {
   };
   if (!box.open) box.showModal();
   /* The focused button is gone with the clip before; the arrow keys need the focus inside. */
+  if (isThere) return;
   box.focus();
   box.scrollTop = 0;
 }

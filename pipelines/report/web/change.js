@@ -23,10 +23,10 @@ function drawChange(bounds, verdict) {
     );
   box.hidden = !changed && !past.length;
   const now = keptBy(verdict),
-    before = ownKept();
+    before = ownKept(verdict);
   at("change-said").replaceChildren(
-    el("b", { id: "would-keep" }, about(clipsAnd(now))),
-    ` kept, ${differenceOf(now, before)}`,
+    el("b", { id: "would-keep" }, about(clipsAnd(now), verdict)),
+    ` kept, ${differenceOf(now, before, verdict)}`,
   );
   at("undo").disabled = !past.length;
   at("over").disabled = at("copy").disabled = !changed;

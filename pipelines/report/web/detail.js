@@ -71,10 +71,16 @@ function build(column) {
     detail.edges,
   );
 }
-function take(input, end) {
+function take(input, end, given) {
   const { column } = detail,
     bounds = [...boundsOf(column, state.bounds)],
-    read = boundFrom(input.value, column);
+    read = given || boundFrom(input.value, column);
+  if (read.asked) {
+    read.asked.then(({ value }) => {
+      if (detail.column === column) take(input, end, value == null ? { error: "no clip has a number here" } : { value });
+    }, trouble);
+    return;
+  }
   const other = bounds[1 - end],
     wrong =
       read.error ||
@@ -132,15 +138,15 @@ function drawDetail(column, own, verdict, dragging) {
   });
   detail.reset.disabled = same(own, boundsOf(column, ownBounds));
   const now = keptBy(verdict),
-    before = ownKept(),
+    before = ownKept(verdict),
     alone = keptAlone(column, verdict),
     only = onlyBy(column, verdict);
   const line = (label, text, id) => el("div", {}, el("dt", {}, label), el("dd", { "data-count": id }, text));
   detail.counts.replaceChildren(
-    line("this rule alone keeps", about(clipsAnd(alone)), "alone"),
-    line("all rules together keep", about(clipsAnd(now)), "together"),
-    line("only this rule drops", about(clipsAnd(only)), "only"),
-    line("against the recipe\u2019s bounds", differenceOf(now, before), "difference"),
+    line("this rule alone keeps", about(clipsAnd(alone), verdict), "alone"),
+    line("all rules together keep", about(clipsAnd(now), verdict), "together"),
+    line("only this rule drops", about(clipsAnd(only), verdict), "only"),
+    line("against the recipe\u2019s bounds", differenceOf(now, before, verdict), "difference"),
   );
   detail.missing.textContent = notes(column, own).join(" ");
   drawEdges(detail.edges, column, own, active.end, verdict, !dragging);
@@ -162,10 +168,10 @@ function notes(column, own) {
       : "",
   ].filter(Boolean);
 }
-function differenceOf(now, before) {
+function differenceOf(now, before, verdict) {
   const number = Math.round(now.clips) - Math.round(before.clips),
     length = now.seconds - before.seconds;
   return number === 0 && Math.abs(length) < 0.05
     ? "no change"
-    : about(`${signed(plural(Math.abs(number), "clip"), number)}, ${signed(play(Math.abs(length)), length)}`);
+    : about(`${signed(plural(Math.abs(number), "clip"), number)}, ${signed(play(Math.abs(length)), length)}`, verdict);
 }

@@ -1,7 +1,9 @@
 /* The clips nearest to a bound, on both sides: what one more step would let in or lose. */
 const NEAREST = 4;
-/* {kept, dropped}: rows from the bound outwards; where there is no bound, the outermost ones are kept. */
-function nearest(column, bounds, end) {
+/* {kept, dropped}: rows from the bound outwards; where there is no bound, the outermost ones are kept. None while the
+   server is asked. */
+function nearest(column, bounds, end, verdict) {
+  if (served) return verdict.told && verdict.told.near.get(`${column}:${end}`);
   const rows = ordered(column),
     bound = bounds[end] == null ? null : rounded(clips.scores[column].bits, bounds[end]);
   const place = bound == null ? (end ? rows.length : 0) : placeOf(column, bound, end === 1);
@@ -16,7 +18,8 @@ function othersAgainst(column, row, verdict) {
   const rules = [...verdict.rules]
     .filter(([other, against]) => other !== column && against[row])
     .map(([other]) => `${words(other)}${Number.isNaN(scores(other)[row]) ? " not measured" : ""}`);
-  return [...rules, ...(damaged[row] ? ["damaged"] : [])].join(", ");
+  const others = [...(damaged[row] ? ["damaged"] : []), ...(byHand[row] === 2 ? ["dropped by hand"] : [])];
+  return [...rules, ...others].join(", ");
 }
 function edgeCard(column, { row, others }, rows, plays) {
   const value = score(scores(column)[row]),
@@ -35,7 +38,14 @@ function edgeCard(column, { row, others }, rows, plays) {
 /* Fill the box; what is there already stays, and goes on playing. */
 function drawEdges(box, column, bounds, end, verdict, plays) {
   const unbound = bounds[end] == null,
-    both = nearest(column, bounds, end);
+    both = nearest(column, bounds, end, verdict);
+  if (!both) {
+    if (box.shownColumn !== column) box.replaceChildren();
+    box.shownColumn = column;
+    box.shownKey = null;
+    return;
+  }
+  box.shownColumn = column;
   const sides = [
     ["kept", unbound ? (end ? "Highest of all" : "Lowest of all") : "Just within: kept by this rule"],
     ...(unbound ? [] : [["dropped", end ? "Just above: dropped" : "Just below: dropped"]]),

@@ -6,7 +6,7 @@ let active = { column: "", end: 0 };
 let detail = null;
 const boundsNow = () => live || state.bounds;
 const explorable = [...plots.keys()].filter((column) => ownBounds.has(column) || measuredIn(column));
-const about = (text) => (isSample ? `about ${text}` : text);
+const about = (text, verdict) => (isSample && !verdict.told ? `about ${text}` : text);
 const clipsAnd = (sum) => `${plural(sum.clips, "clip")}, ${play(sum.seconds)}`;
 
 function chosenColumn() {
@@ -22,7 +22,7 @@ function drawExplore() {
   const section = at("explore");
   section.hidden = !totals.clips || !explorable.length;
   if (section.hidden) return;
-  const told = isSample
+  const told = isSample && !served
     ? ` There are ${count(totals.clips)} clips; ${count(clips.fair)} of them, a fair sample, are in this page, and what it counts is scaled from these: the command counts all.`
     : "";
   section.append(
@@ -88,6 +88,7 @@ function update(dragging = false) {
   if (dragging) settle();
   else rulesSoon();
   drawChange(bounds, verdict);
+  if (served) askJudge(bounds, column, active.end, !dragging, () => update(live !== null));
 }
 const rulesSoon = after(40, () => {
   if (!live) drawRules(state.bounds, judged(state.bounds));

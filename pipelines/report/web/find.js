@@ -1,13 +1,18 @@
 /* Every clip that the page holds can be found: by words, status, reason, source and any score. */
 const PAGE = 24;
 let found = [];
+/* Of all that were found, also those that the server has not sent. */
+let foundAll = { clips: 0, seconds: 0 };
 let shownCards = PAGE;
 const listedReasons = new Set(data.reasons.map((step) => step.reason));
 const hasReason = (row, reason) =>
   reasonsOf(row).includes(reason) ||
   (reason === "other_reasons" && reasonsOf(row).some((own) => !listedReasons.has(own)));
 const haystack = lazily((row) =>
-  [caption.of(row), uri.of(row), clips.id[row], ...reasonsOf(row), ...reasonsOf(row).map(reasonWords), status.of(row)]
+  [
+    ...[caption, uri, tagsOf, noteOf, status].map((text) => text.of(row)),
+    ...[clips.id[row], ...reasonsOf(row), ...reasonsOf(row).map(reasonWords)],
+  ]
     .join(" ")
     .toLowerCase(),
 );
@@ -15,6 +20,14 @@ const keyOf = (row) =>
   state.sort === "start" ? start[row] : state.sort === "seconds" ? seconds[row] : scores(state.sort)[row];
 /* Which clips the moved bounds decide otherwise than the table has it. */
 const changes = (verdict) => (row) => (verdict.against[row] === 0) !== (status.of(row) === "kept");
+
+const hasStatus = (row, wanted) =>
+  wanted === "all" ||
+  (wanted === "keep" || wanted === "drop"
+    ? verdictOf.of(row) === wanted
+    : wanted === "said"
+      ? Boolean(verdictOf.of(row) || tagsOf.of(row) || noteOf.of(row))
+      : status.of(row) === wanted);
 
 function findClips() {
   const wanted = state.q.toLowerCase().split(/\s+/).filter(Boolean),
@@ -26,7 +39,7 @@ function findClips() {
   ]);
   const rows = [];
   for (let row = 0; row < rowCount; row++) {
-    if (differs ? !differs(row) : state.status !== "all" && status.of(row) !== state.status) continue;
+    if (differs ? !differs(row) : !hasStatus(row, state.status)) continue;
     if (state.reason && !hasReason(row, state.reason)) continue;
     if (state.source && uri.of(row) !== state.source) continue;
     if (!ranges.every(([values, low, high]) => values[row] >= low && values[row] <= high)) continue;
@@ -45,7 +58,7 @@ function drawFind() {
   const section = at("find");
   section.hidden = !totals.clips;
   if (section.hidden) return;
-  const many = isSample
+  const many = isSample && !served
     ? ` Of ${count(totals.clips)} clips, this page holds ${count(rowCount)}: a fair sample of ${count(clips.fair)}, and some of each reason.`
     : "";
   const search = on(
@@ -66,8 +79,11 @@ function drawFind() {
     ["rejected", "Rejected"],
     ["failed", "Failed"],
     ["changed", "Would change"],
+    ["keep", "Kept by hand"],
+    ["drop", "Dropped by hand"],
+    ["said", "Said by hand"],
   ].map(([key, label]) =>
-    button(label, { "data-status": key }, () => change({ status: key, ...(key === "kept" ? { reason: "" } : {}) })),
+    button(label, { "data-status": key, "data-label": label }, () => change({ status: key, ...(key === "kept" ? { reason: "" } : {}) })),
   );
   const select = (id, label, options, handler) => {
     const made = on(el("select", { id }, options), "change", () => handler(made.value));
@@ -178,21 +194,34 @@ function constants() {
     ...[...constantColumns].map((column) => `${words(column)} ${score(scores(column)[0])}`),
     ...[...constantFacts].map((name) => `${words(name)} ${visible(facts(name).texts[0]).slice(0, 60)}`),
   ];
-  return said.length ? `The same for every clip${isSample ? " in this page" : ""}: ${said.join(", ")}.` : "";
+  const which = isSample ? (served ? " of a sample" : " in this page") : "";
+  return said.length ? `The same for every clip${which}: ${said.join(", ")}.` : "";
+}
+function countOf(key) {
+  if (key === "all") return totals.clips;
+  if (key === "changed") {
+    if (!changedColumns(state.bounds).length) return 0;
+    const verdict = judged(state.bounds);
+    return verdict.told ? verdict.told.differs[0] : tally(changes(verdict)).clips;
+  }
+  return totals[key] ?? tally((row) => hasStatus(row, key)).clips;
 }
 function drawSegments() {
-  const differing = changedColumns(state.bounds).length ? tally(changes(judged(state.bounds))).clips : 0;
   for (const one of document.querySelectorAll("[data-status]")) {
     const key = one.dataset.status,
-      number = { all: totals.clips, changed: differing }[key] ?? totals[key];
+      number = countOf(key);
     one.setAttribute("aria-pressed", key === state.status);
-    one.hidden = !number && ["failed", "changed"].includes(key) && key !== state.status;
-    one.textContent = `${{ all: "All", kept: "Kept", rejected: "Rejected", failed: "Failed", changed: "Would change" }[key]} ${count(number)}`;
+    one.hidden = !number && !["all", "kept", "rejected"].includes(key) && key !== state.status;
+    one.textContent = `${one.dataset.label} ${count(number)}`;
   }
 }
 function showFound() {
   shownCards = PAGE;
-  found = findClips();
+  if (served) askFound();
+  else {
+    found = findClips();
+    foundAll = { clips: found.length, seconds: found.reduce((sum, row) => sum + seconds[row], 0) };
+  }
   if (document.activeElement !== at("q")) at("q").value = state.q;
   if (at("reason")) at("reason").value = state.reason;
   at("sort").value = state.sort;
@@ -213,25 +242,50 @@ function showFound() {
     ...(state.reason ? [chip(reasonWords(state.reason), { reason: "" })] : []),
     ...(state.q ? [chip(`\u201c${visible(state.q)}\u201d`, { q: "" })] : []),
   );
+  if (served) return;
   at("cards").replaceChildren();
   addCards(0);
+}
+const choiceNow = () => hashOf({ ...state, clip: "", rule: "" });
+function askFound() {
+  at("cards").setAttribute("aria-busy", "true");
+  asked("find", choiceNow(), (answer, isNewest) => {
+    if (!isNewest) return;
+    found = rowsIn(answer);
+    foundAll = { clips: answer.total, seconds: answer.seconds };
+    at("cards").removeAttribute("aria-busy");
+    at("cards").replaceChildren();
+    addCards(0);
+  });
+}
+/* See that as many of what was found are here as are to be shown. */
+function fetchFound() {
+  if (!served || found.length >= Math.min(shownCards, foundAll.clips)) return Promise.resolve();
+  const said = choiceNow(),
+    query = new URLSearchParams(said);
+  query.set("from", found.length);
+  query.set("count", shownCards - found.length);
+  return ask("find", query).then((answer) => {
+    if (said === choiceNow()) found.push(...rowsIn(answer));
+  }, trouble);
 }
 function more() {
   const from = shownCards;
   shownCards += PAGE * 2;
-  addCards(from);
-  const first = at("cards").children[from];
-  if (first) first.querySelector("button").focus({ preventScroll: true });
+  return fetchFound().then(() => {
+    addCards(from);
+    const first = at("cards").children[from];
+    if (first && !at("clip").open) first.querySelector("button").focus({ preventScroll: true });
+  });
 }
 function addCards(from) {
-  const to = Math.min(shownCards, found.length),
-    length = found.reduce((sum, row) => sum + seconds[row], 0);
+  const to = Math.min(shownCards, found.length);
   at("cards").append(...found.slice(from, to).map(card));
   if (!found.length) at("cards").append(el("p", { class: "empty" }, "No clip fits this choice."));
   at("shown").textContent =
-    `Showing ${count(to)} of ${plural(found.length, "clip")}${isSample ? " in this page" : ""}, ${play(length)}`;
-  at("more").hidden = to >= found.length;
-  at("more").textContent = `Show ${count(Math.min(PAGE * 2, found.length - to))} more`;
+    `Showing ${count(to)} of ${plural(foundAll.clips, "clip")}${isSample && !served ? " in this page" : ""}, ${play(foundAll.seconds)}`;
+  at("more").hidden = to >= foundAll.clips;
+  at("more").textContent = `Show ${count(Math.min(PAGE * 2, foundAll.clips - to))} more`;
 }
 /* From elsewhere on the page: these clips, and nothing else that was chosen before. */
 function showClips(choice) {

@@ -3,7 +3,24 @@ const sourceOf = new Map(data.shown_sources.map((source) => [source.uri, source]
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const unplayable = new Set();
 
+/* A server has its films by their clips' ids, and a picture of each clip. */
+const isFilm = (row) => {
+  const [block, place] = blockOf(row),
+    { films, uri: uris } = blocks[block];
+  return films[codesIn(uris)[place] - 1];
+};
+const codesIn = lazily(codesOf);
+const stillAddress = (row) => `still/${encodeURIComponent(clips.id[row])}`;
+function servedStill(row, attributes) {
+  const made = el("img", { src: stillAddress(row), decoding: "async", loading: "lazy", ...attributes });
+  return on(made, "error", () => made.replaceWith(el("span", { class: "blank" }, filmOf(row) ? "" : "no picture")));
+}
+
 function filmOf(row) {
+  if (served)
+    return isFilm(row) && !Number.isNaN(start[row]) && !unplayable.has(uri.of(row))
+      ? `film/${encodeURIComponent(clips.id[row])}`
+      : null;
   const source = sourceOf.get(uri.of(row));
   return source && source.file && !Number.isNaN(start[row]) && !unplayable.has(source.file) ? source.file : null;
 }
@@ -31,11 +48,13 @@ function cutOut(row) {
 }
 /* The middle one of the three frames of a strip. */
 function still(row) {
+  if (served) return servedStill(row, { alt: "", class: isPicture[row] ? "whole" : "middle" });
   const strip = clips.previews[row];
   if (strip == null) return cutOut(row) || el("span", { class: "blank" }, filmOf(row) ? "" : "no picture");
   return el("img", { src: strip, alt: "", decoding: "async", class: isPicture[row] ? "whole" : "middle" });
 }
 function stripOf(row) {
+  if (served) return servedStill(row, { alt: isPicture[row] ? "The picture" : "First, middle and last frame" });
   const strip = clips.previews[row];
   return strip == null
     ? cutOut(row) || el("span", { class: "blank" }, "no picture")
@@ -93,7 +112,7 @@ function film(row, frame) {
   on(made, "ended", again);
   on(made, "error", () => {
     if (made.hasAttribute("src")) {
-      unplayable.add(file);
+      unplayable.add(served ? uri.of(row) : file);
       frame.film = null;
       made.remove();
     }

@@ -37,6 +37,8 @@ function roundValue(axis, share, pixel) {
 }
 /* Kept by all rules, dropped by others alone, dropped by this one: weights in each bin. */
 function binned(column, verdict) {
+  const told = toldFor(column, verdict);
+  if (told) return told.bins;
   const { codes, bins } = axisOf(column),
     rows = verdict.rules.get(column) || nothing,
     each = weightsFor(column);

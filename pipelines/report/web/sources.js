@@ -12,7 +12,7 @@ function drawSources() {
       `${plural(totals.sources, "source")}: ${count(totals.sources_ok)} read, ${count(totals.sources_failed)} failed${failures ? ` (${failures})` : ""}, ${plural(totals.sources_duplicate, "duplicate")}.${codecs ? ` Codecs: ${codecs}.` : ""}`,
     ),
   );
-  if (rowsOfSource().size) {
+  if (served ? totals.clips : rowsOfSource().size) {
     section.append(
       el(
         "p",
@@ -54,12 +54,31 @@ function drawSources() {
   unusedSources(section);
 }
 function listSources() {
-  const wanted = at("find-source").value.toLowerCase(),
-    all = [...rowsOfSource().keys()].filter((key) => key.toLowerCase().includes(wanted)).sort();
+  const name = at("find-source").value.toLowerCase();
+  if (served) {
+    asked("sources", new URLSearchParams({ name, count: Math.min(100, shownSources) }), (answer, isNewest) => {
+      remember(answer);
+      if (isNewest) showSources(answer.listed, answer.total);
+    });
+    return;
+  }
+  const all = [...rowsOfSource().keys()].filter((key) => key.toLowerCase().includes(name)).sort();
+  showSources(
+    all.slice(0, shownSources).map((key) => {
+      const rows = rowsOfSource().get(key);
+      return { uri: key, clips: rows.length, kept: rows.filter((row) => status.of(row) === "kept").length };
+    }),
+    all.length,
+  );
+}
+/* The rows of an answer, by their sources. */
+function remember(answer) {
+  const rows = Map.groupBy(rowsIn(answer), (row) => uri.of(row) || "");
+  for (const { uri: key } of answer.listed) rowsOfSource().set(key, rows.get(key) || []);
+}
+function showSources(listed, total) {
   at("lines").replaceChildren(
-    ...all.slice(0, shownSources).map((key) => {
-      const rows = rowsOfSource().get(key),
-        kept = rows.filter((row) => status.of(row) === "kept").length;
+    ...listed.map(({ uri: key, clips: number, kept }) => {
       return el(
         "li",
         {},
@@ -67,12 +86,12 @@ function listSources() {
           showSource(key),
         ),
         timeLine(key, 14),
-        el("span", { class: "num" }, `${count(kept)} of ${count(rows.length)}`),
+        el("span", { class: "num" }, `${count(kept)} of ${count(number)}`),
       );
     }),
   );
-  at("more-sources").hidden = all.length <= shownSources;
-  at("more-sources").textContent = `Show more of ${plural(all.length, "source")}`;
+  at("more-sources").hidden = total <= listed.length || (served && listed.length >= 100);
+  at("more-sources").textContent = `Show more of ${plural(total, "source")}`;
 }
 function showSource(key) {
   change({ source: key });
@@ -81,6 +100,14 @@ function showSource(key) {
 }
 /* One source: its time line, then each stretch of it with what became of it. */
 function drawSource() {
+  const key = state.source;
+  if (!served || !key) return drawPieces();
+  asked("one source", new URLSearchParams({ uri: key }), (answer, isNewest) => {
+    remember(answer);
+    if (isNewest && state.source === key) drawPieces();
+  });
+}
+function drawPieces() {
   const box = at("source"),
     key = state.source,
     rows = rowsOfSource().get(key);

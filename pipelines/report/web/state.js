@@ -21,9 +21,10 @@ const rangeFrom = (text) => {
 };
 
 function hashOf(one) {
-  const said = new URLSearchParams();
+  const said = new URLSearchParams(),
+    usual = fresh();
   for (const key of ["q", "status", "reason", "source", "sort", "rule", "clip"])
-    if (one[key] && one[key] !== fresh()[key]) said.set(key, one[key]);
+    if (one[key] && one[key] !== usual[key]) said.set(key, one[key]);
   if (one.up) said.set("up", "1");
   for (const [column, ...range] of one.ranges) said.append("where", `${column}~${ends(range)}`);
   for (const column of changedColumns(one.bounds))

@@ -3,14 +3,6 @@ function drawSummary() {
   const source = run.source == null ? null : visible(String(run.source));
   document.title = `${count(totals.kept)} clips kept \u2013 ClipMill report`;
   const speed = run.wall_seconds > 0 && totals.source_seconds ? totals.source_seconds / run.wall_seconds : null;
-  const headline =
-    totals.clips === 0
-      ? [totals.sources ? "No clips found" : "No video found"]
-      : [
-          el("em", {}, count(totals.kept)),
-          el("small", {}, ` of ${count(totals.clips)} `),
-          totals.clips === 1 ? "clip kept" : "clips kept",
-        ];
   const pace = [
     recipe.name == null ? null : `recipe ${visible(String(recipe.name))}`,
     run.wall_seconds > 0 ? `took ${play(run.wall_seconds)}` : null,
@@ -26,7 +18,7 @@ function drawSummary() {
       source == null ? null : named("span", source),
       run.finished == null ? null : el("span", {}, day(run.finished)),
     ),
-    el("h1", {}, headline),
+    el("h1", {}, headline()),
     el(
       "p",
       { class: "lede" },
@@ -36,13 +28,22 @@ function drawSummary() {
     ...shares(),
   );
 }
+function headline() {
+  if (totals.clips === 0) return [totals.sources ? "No clips found" : "No video found"];
+  return [
+    el("em", {}, count(totals.kept)),
+    el("small", {}, ` of ${count(totals.clips)} `),
+    totals.clips === 1 ? "clip kept" : "clips kept",
+  ];
+}
 /* Kept clips of as many sources as there are, each with a picture. */
 function reel() {
   const sources = new Set(),
     first = [],
     others = [];
   for (let row = 0; row < rowCount && first.length < 6; row++) {
-    if (status.of(row) !== "kept" || !(filmOf(row) || clips.previews[row] || placeOnSheets.has(row))) continue;
+    if (status.of(row) !== "kept" || !(served || filmOf(row) || clips.previews[row] || placeOnSheets.has(row)))
+      continue;
     if (sources.has(uri.of(row))) others.push(row);
     else first.push(row);
     sources.add(uri.of(row));

@@ -1,6 +1,6 @@
 /* What a source gave, in the order of time: its clips, and what lies in none. */
 const rowsOfSource = (() => {
-  let made = null;
+  let made = served ? new Map() : null;
   return () => {
     if (made) return made;
     made = new Map();

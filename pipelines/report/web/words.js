@@ -42,6 +42,7 @@ function bytes(n) {
 const words = (name) => visible(name.replaceAll("_", " "));
 /* The rules' own reasons read as words; what a decoder or a scorer said is quoted as it is. */
 function reasonWords(reason) {
+  if (reason === "verdict:drop") return "dropped by hand";
   const [, column, what, number] = reason.match(/^(\w+):(below|above|not_measured)(?:_(-?[\d.e+-]+))?$/) || [];
   if (column) return `${words(column)} ${words(what)}${number === undefined ? "" : ` ${score(Number(number))}`}`;
   return /^[a-z_]+$/.test(reason) ? words(reason) : visible(reason);
