@@ -18,8 +18,10 @@ from training.models.exports import Export, transformer_export
 from training.models.released_vae import is_released, released_config, released_scale, released_vae
 from training.models.safe_files import SafeFiles
 from training.models.vae import VaeConfig, VideoVae
+from training.models.vae_chunks import decoded
 from training.models.weights import named_generator
 from training.objectives.dit import DitObjective
+from training.objectives.flow import euler
 from training.objectives.vae import VaeModule, VaeObjective, trained_vae, vae_source
 from training.run.config import TrainConfig, TrainerConfig
 
@@ -290,3 +292,45 @@ def test_folders_that_hold_something_else_are_told(tmp_path: Path) -> None:
 def test_what_a_configuration_need_not_say_is_as_released(tmp_path: Path) -> None:
     Export(tensors={}, config={"_class_name": vae_names.CLASS}).write(tmp_path)
     assert released_config(str(tmp_path)) == sizes.ea_vae()
+
+
+@torch.no_grad()
+def test_their_pipeline_with_our_weights_makes_our_frames(tmp_path: Path) -> None:
+    diffusers = pytest.importorskip("diffusers")
+    dit, vae = VideoDit(SMALL), released_folder(tmp_path / "vae")
+    random_weights(dit)
+    transformer_export(dit, "diffusers").write(tmp_path / "transformer")
+    theirs = diffusers.EasyAnimatePipeline(
+        vae=diffusers.AutoencoderKLMagvit.from_pretrained(tmp_path / "vae"),
+        text_encoder=None,
+        tokenizer=None,
+        transformer=diffusers.EasyAnimateTransformer3DModel.from_pretrained(tmp_path / "transformer"),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+    )
+    theirs.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 4, 3, 8, 6, generator=generator)
+    text, no_text = torch.randn(2, 1, 7, SMALL.text_dim, generator=generator)
+    mask = torch.ones(1, 7, dtype=torch.bool)
+    made = theirs(
+        num_frames=9,
+        height=64,
+        width=48,
+        num_inference_steps=6,
+        guidance_scale=3.0,
+        latents=noise,
+        prompt_embeds=text,
+        prompt_attention_mask=mask,
+        negative_prompt_embeds=no_text,
+        negative_prompt_attention_mask=mask,
+        output_type="pt",
+    ).frames
+
+    def velocity(latents: torch.Tensor, told_B: torch.Tensor) -> torch.Tensor:
+        with_text, without = (dit(latents, told_B, given, mask) for given in (text, no_text))
+        return without + 3.0 * (with_text - without)
+
+    latents = euler(velocity, noise, theirs.scheduler.sigmas)
+    ours = decoded(vae, latents / vae_names.SCALE).clamp(-1, 1) / 2 + 0.5
+    assert ours.std() > 0.1
+    torch.testing.assert_close(made.transpose(1, 2), ours, rtol=0, atol=1e-3)
