@@ -25,6 +25,7 @@ from training.models.text import Text, TextConfig
 from training.models.weights import initialise
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
+from training.objectives.masks import MaskConfig, drawn_masks, mask_condition, noise_on_known
 from training.objectives.text_to_video import blanked, first_frame_condition, without
 from training.objectives.vae import named_vae, trained_vae, vae_config, vae_source
 from training.run.checkpoint import latest, read_state
@@ -50,6 +51,8 @@ class DitObjective(Objective):
     """Share of samples that are shown without text, so that guidance has something to lead away from."""
     first_frame_share: float = field(default=0.2, metadata=within("[0, 1]"))
     """Share of videos of which the first frame is told."""
+    masks: MaskConfig = field(default_factory=MaskConfig)
+    """Of what else is told: other frames, and parts of frames."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
     decode_tile: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
@@ -61,6 +64,10 @@ class DitObjective(Objective):
     def __post_init__(self) -> None:
         check(self)
         check_shift(self.shift)
+        if (told := self.first_frame_share + self.masks.share) > 1:
+            raise ValueError(f"first_frame_share and masks.share are {told:g} together, must be at most 1")
+        if self.masks.share and not self.model.condition_channels:
+            raise ValueError("masks.share is set, and the model has no channels for a condition (model.in_channels)")
 
     def grid(self) -> TokenGrid:
         """The trained autoencoder's strides and the transformer's patch.
@@ -262,9 +269,9 @@ class DitModule(TrainModule, LatentVideoGenerator):
         """Each sample's summed squared error (B,), its noise level (B,), and the clean latents."""
         clean = self.latents(batch)
         eps, levels = noise.normal(*clean.shape[1:]), draw_levels(noise, shift=self.objective.shift)
-        known = noise.uniform() < self.objective.first_frame_share
+        chance = noise.uniform()
         text = self._texts(batch, noise.uniform() < dropout)
-        condition = self._training_condition(clean, known)
+        condition = self._training_condition(batch, clean, chance, noise)
         velocity = self.model(noised(clean, eps, levels), timesteps(levels), text, condition)
         squares = (velocity.float() - target(clean, eps)).square()
         return squares.flatten(1).sum(1), levels, clean
@@ -276,12 +283,32 @@ class DitModule(TrainModule, LatentVideoGenerator):
             return captions if self.objective.text.learns else self.encoded(captions)
         return blanked(batch.text, batch.no_text or self.encoded([""]), dropped_B)
 
-    def _training_condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
-        if not self.objective.model.condition_channels:
+    def _training_condition(
+        self, batch: Batch, clean: torch.Tensor, chance_B: torch.Tensor, noise: SampleNoise
+    ) -> torch.Tensor | None:
+        """The first frame, or what a mask leaves, or nothing, by each sample's chance in [0, 1)."""
+        objective = self.objective
+        if not objective.model.condition_channels:
             return None
+        known_B = chance_B < objective.first_frame_share
+        masked_B = (chance_B >= objective.first_frame_share) & (
+            chance_B < objective.first_frame_share + objective.masks.share
+        )
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)
-        return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+        condition = first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+        if not objective.masks.share:
+            return condition
+        if batch.latent:
+            raise ValueError("masks.share is set: what they leave is encoded from pixels, so data.cache must be empty")
+        masked = self._masked_condition(batch.video, noise)
+        return torch.where(masked_B.view(-1, 1, 1, 1, 1), masked, condition)
+
+    def _masked_condition(self, video: torch.Tensor, noise: SampleNoise) -> torch.Tensor:
+        masks = self.objective.masks
+        size = (video.shape[2], video.shape[3], video.shape[4])
+        given = noise_on_known(video, noise) if masks.noise else video
+        return mask_condition(given, drawn_masks(masks, noise, size), self.latents_of, level=masks.level)
 
 
 def _known_scale(run: str) -> float | None:

@@ -38,6 +38,7 @@ def generate(
     config: GenerateConfig,
     *,
     first_frames: torch.Tensor | None = None,
+    condition: torch.Tensor | None = None,
     graph_steps: int = 0,
 ) -> torch.Tensor:
     """Latents (B, C, T, h, w) of about unit variance, from noise of that shape; `generator.decoded` makes them videos.
@@ -48,9 +49,9 @@ def generate(
         noise_BCTHW: standard normal.
         config: steps and guidance.
         first_frames: latents (B, C, 1, h, w) of the frames to begin with, as `generator.latents_of` gives them.
+        condition: what else the model is told, in place of first frames.
         graph_steps: through how many of the last steps gradients will pass; the others are not recorded.
     """
-    condition = None
     if first_frames is not None:
         condition = generator.condition(first_frames, noise_BCTHW.shape[2])
     guided = config.guidance != 1.0

@@ -14,6 +14,7 @@ from training.models.generator import VideoGenerator
 from training.models.on_demand import OnDemand, VaeSource
 from training.models.text import Text, TextConfig
 from training.models.vae import VideoVae
+from training.objectives.masks import mask_condition
 from training.objectives.text_to_video import TextToVideo, first_frame_condition
 from training.run.module import Batch
 
@@ -120,6 +121,16 @@ class LatentVideoGenerator(VideoGenerator):
         if not self.knows_first_frames:
             raise ValueError("the model was never shown a first frame: objective.first_frame_share is 0")
         return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
+
+    def masked_condition(self, video: torch.Tensor, known_B1FHW: torch.Tensor, *, level: float = 1.0) -> torch.Tensor:
+        """What tells the transformer a part of each video (B, 3, F, H, W), where a mask is 1; see `masks`.
+
+        Raises:
+            ValueError: the model has no channels for it.
+        """
+        if not self.model.dit.config.condition_channels:
+            raise ValueError("the model takes no part of a video: it has no condition channels")
+        return mask_condition(video, known_B1FHW, self.latents_of, level=level)
 
 
 @torch.no_grad()
