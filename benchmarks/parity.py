@@ -28,7 +28,7 @@ def main(families: list[str]) -> None:
     for family in families:
         with tempfile.TemporaryDirectory() as scratch:
             folder, run = CASES[family].make(Path(scratch) / "pipeline"), Path(scratch) / "run"
-            train(run_config(run, family, folder, "trainer.steps=50"))
+            train(run_config(run, family, folder, "trainer.steps=50", "trainer.checkpoint_every=50"))
             errors = {
                 "loss_error": loss_error(family, folder),
                 "lora_reload_error": lora_reload_error(family, folder, run, Path(scratch)),

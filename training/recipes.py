@@ -13,9 +13,14 @@ from dataclasses import replace
 
 from training.data.clips import ClipData
 from training.data.plan.config import SamplerConfig
-from training.families.family import Family
-from training.families.pretrained import PretrainedObjective
+from training.families.cogvideox import CogVideoX
+from training.families.easyanimate import EasyAnimate
+from training.families.hunyuan_video import HunyuanVideo
+from training.families.hunyuan_video15 import HunyuanVideo15
+from training.families.ltx import Ltx
+from training.families.recipe import lora_of
 from training.families.wan import Wan
+from training.families.wan22 import Wan22, WanWithFirstFrame
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
 from training.models.sizes import ea_tiny
@@ -116,42 +121,55 @@ def tiny_reward(manifest: str, out: str) -> TrainConfig:
 
 
 def wan2_1_lora(manifest: str, out: str) -> TrainConfig:
-    """LoRA of Wan 2.1 for texts, by 81 frames of 480 x 832; `--set objective.model=Wan-AI/Wan2.1-T2V-1.3B-Diffusers`.
+    """LoRA of Wan 2.1 by 81 frames of 480 x 832; `--set objective.model=Wan-AI/Wan2.1-T2V-1.3B-Diffusers`, or of 14 B.
 
     By calculation 1.3 B fits a card of 24 GB; see docs/finetune.md.
     """
-    return _lora_of(Wan(), "wan2_1_lora", manifest, out, tokens=32_760, fps=16.0, frames=81, side=632)
+    return lora_of(Wan(), "wan2_1_lora", manifest, out, tokens=32_760, fps=16.0, frames=81, side=632)
 
 
-def _lora_of(
-    family: Family, name: str, manifest: str, out: str, *, tokens: int, fps: float, frames: int, side: int
-) -> TrainConfig:
-    """A LoRA on a pretrained model by a few dozen clips; the longest of them, in the largest size, fill a step."""
-    sampler = SamplerConfig(
-        budget_tokens=tokens,
-        fps=fps,
-        min_frames=17,
-        max_frames=frames,
-        min_side=side,
-        max_side=side,
-        sides=1,
-        distinct_epochs=4,
-    )
-    return TrainConfig(
-        name=name,
-        out=out,
-        objective=PretrainedObjective(model="", family=family),
-        data=ClipData(manifest=manifest, sampler=sampler, held_out_share=0.0),
-        trainer=TrainerConfig(
-            steps=1000,
-            precision="bf16",
-            activation_checkpointing=True,
-            ema_decay=None,
-            eval_every=250,
-            checkpoint_every=250,
-        ),
-        optimizer=OptimizerConfig(learning_rate=1e-4, warmup_steps=20),
-    )
+def wan2_2_high_lora(manifest: str, out: str) -> TrainConfig:
+    """Of Wan 2.2's expert for much noise, by 81 frames of 480 x 832; `Wan-AI/Wan2.2-T2V-A14B-Diffusers`."""
+    return lora_of(Wan22(), "wan2_2_high_lora", manifest, out, tokens=32_760, fps=16.0, frames=81, side=632)
+
+
+def wan2_2_low_lora(manifest: str, out: str) -> TrainConfig:
+    """Of Wan 2.2's expert for little noise, which sees details."""
+    family = Wan22(expert="low")
+    return lora_of(family, "wan2_2_low_lora", manifest, out, tokens=32_760, fps=16.0, frames=81, side=632)
+
+
+def wan2_2_5b_lora(manifest: str, out: str) -> TrainConfig:
+    """Of Wan 2.2's 5 B by 121 frames of 704 x 1280, half of them from a first; `Wan-AI/Wan2.2-TI2V-5B-Diffusers`."""
+    family, size = WanWithFirstFrame(), {"tokens": 27_280, "frames": 121, "side": 949}
+    return lora_of(family, "wan2_2_5b_lora", manifest, out, fps=24.0, first_frame_share=0.5, **size)
+
+
+def cogvideox_lora(manifest: str, out: str) -> TrainConfig:
+    """Of CogVideoX 1.5 by 81 frames of 480 x 720; `zai-org/CogVideoX1.5-5B`."""
+    return lora_of(CogVideoX(), "cogvideox_lora", manifest, out, tokens=28_350, fps=16.0, frames=81, side=588)
+
+
+def ltx_lora(manifest: str, out: str) -> TrainConfig:
+    """Of LTX-Video by 121 frames of 512 x 768, half of them from a first; `Lightricks/LTX-Video`."""
+    family, size = Ltx(), {"tokens": 6_144, "frames": 121, "side": 627}
+    return lora_of(family, "ltx_lora", manifest, out, fps=25.0, first_frame_share=0.5, **size)
+
+
+def hunyuan_video_lora(manifest: str, out: str) -> TrainConfig:
+    """Of HunyuanVideo by 61 frames of 544 x 960; `hunyuanvideo-community/HunyuanVideo`."""
+    return lora_of(HunyuanVideo(), "hunyuan_video_lora", manifest, out, tokens=32_640, fps=24.0, frames=61, side=722)
+
+
+def hunyuan_video15_lora(manifest: str, out: str) -> TrainConfig:
+    """Of HunyuanVideo 1.5 by 121 frames of 480 x 848; `hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v`."""
+    family = HunyuanVideo15()
+    return lora_of(family, "hunyuan_video15_lora", manifest, out, tokens=49_290, fps=24.0, frames=121, side=638)
+
+
+def easyanimate_lora(manifest: str, out: str) -> TrainConfig:
+    """Of EasyAnimate 5.1 by 49 frames of 512 x 512; `alibaba-pai/EasyAnimateV5.1-7b-zh-diffusers`."""
+    return lora_of(EasyAnimate(), "easyanimate_lora", manifest, out, tokens=13_312, fps=8.0, frames=49, side=512)
 
 
 def _tiny_dit_objective(layout: DitConfig) -> DitObjective:

@@ -84,6 +84,11 @@ class Family(ABC):
         """The sub-folder of the transformer that is trained."""
         return "transformer"
 
+    @property
+    def other_part(self) -> str:
+        """The sub-folder of a second transformer, for levels out of the first one's range; "" for none."""
+        return ""
+
     def range_of_levels(self, folder: PipelineFolder) -> tuple[float, float]:
         """Between which levels it is used."""
         return 0.0, 1.0
@@ -125,6 +130,10 @@ class Family(ABC):
         folder.require(self.part, self.transformer)
         folder.require("vae", self.vae)
 
+    def stand_ins(self, folder: PipelineFolder) -> dict[str, Any]:
+        """Parts that the pipeline cannot be made without, but need not work, for captions to be read."""
+        return {}
+
     def load_vae(self, folder: PipelineFolder) -> nn.Module:
         """The autoencoder, in float32."""
         return folder.loaded("vae", self.vae, torch.float32)
@@ -134,12 +143,12 @@ class Family(ABC):
         others = [name for name, kind in folder.index().items() if isinstance(kind, list)]
         pipeline = diffusers_class(self.pipeline).from_pretrained(
             folder.path,
-            **{name: None for name in others if name not in self.text_parts},
+            **{name: None for name in others if name not in self.text_parts} | self.stand_ins(folder),
             dtype=torch.bfloat16 if torch.cuda.is_available() else torch.float32,
             use_safetensors=True,
             local_files_only=True,
         )
-        return PipelineTexts(pipeline, self.read)
+        return PipelineTexts(pipeline, self.text_parts, self.read)
 
 
 def unshifted(level: float, shift: float) -> float:

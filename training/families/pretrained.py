@@ -122,7 +122,6 @@ class PretrainedModule(TrainModule):
                 self.transformer, objective.rank, objective.alpha, seed=seed, targets=targets, dropout=objective.dropout
             )
         self.video = PretrainedVideo(family, folder, self.transformer)
-        self.range = family.range_of_levels(folder)
         self.identities = {
             "tuned": folder.identity([family.part]),
             "latents_by": objective.latents_of().identity,
@@ -248,7 +247,7 @@ class PretrainedModule(TrainModule):
         clean = batch.video.float() if batch.latent else self.video.latents_of(batch.video)
         clean = family.fitted(clean, self.transformer)
         eps = noise.normal(*clean.shape[1:])
-        lowest, highest = self.range
+        lowest, highest = self.video.range
         levels = family.levels(noise, batch.tokens, lowest=lowest, highest=highest)
         known_B = noise.uniform() < self.objective.first_frame_share
         text = self._texts(batch, noise.uniform() < dropout)

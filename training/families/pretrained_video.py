@@ -30,6 +30,9 @@ class PretrainedVideo(VideoGenerator):
         self.grid = family.grid(folder)
         self.shift = family.shift
         self.path = family.path(folder)
+        self.range = family.range_of_levels(folder)
+        """The levels that the transformer is for."""
+        self._other: OnDemand[nn.Module] = OnDemand(self._load_other)
         self._channels = family.latent_channels(folder)
         self._vae: OnDemand[nn.Module] = OnDemand(lambda: self._used(family.load_vae(folder)))
         self._text: OnDemand[PipelineTexts] = OnDemand(lambda: self._used(family.load_texts(folder)))
@@ -54,8 +57,7 @@ class PretrainedVideo(VideoGenerator):
         self, latents: torch.Tensor, told_B: torch.Tensor, text: Text, condition: torch.Tensor | None
     ) -> torch.Tensor:
         """The transformer's; in bfloat16 where some of its weights are."""
-        with self._rounded():
-            return self.family.answer(self.transformer, latents, told_B, text, condition, self.grid)
+        return self._answer(self.transformer, latents, told_B, text, condition)
 
     def velocity(
         self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
@@ -63,8 +65,13 @@ class PretrainedVideo(VideoGenerator):
         """On the straight line, whatever path the model was trained on; towards what is told, where it is."""
 
         def answer(seen: torch.Tensor, told_B: torch.Tensor) -> torch.Tensor:
-            return self.answer(seen, told_B, text, condition)
+            return self._answer(transformer, seen, told_B, text, condition)
 
+        transformer = self.transformer
+        lowest, highest = self.range
+        level = float(timesteps_B[0]) / 1000  # of all samples
+        if self.family.other_part and not (lowest <= level and (level < highest or highest == 1)):
+            transformer = self._other()
         levels_B = timesteps_B / 1000
         velocity = self.path.velocity(answer, latents, levels_B)
         if condition is None:
@@ -95,10 +102,27 @@ class PretrainedVideo(VideoGenerator):
         """Videos of normed latents, one at a time; gradients pass."""
         return torch.cat([self.family.decode(self._vae(), each[None]) for each in latents])
 
+    def _answer(
+        self,
+        transformer: nn.Module,
+        latents: torch.Tensor,
+        told_B: torch.Tensor,
+        text: Text,
+        condition: torch.Tensor | None,
+    ) -> torch.Tensor:
+        with self._rounded():
+            return self.family.answer(transformer, latents, told_B, text, condition, self.grid)
+
+    def _load_other(self) -> nn.Module:
+        dtype = torch.bfloat16 if self._is_rounded else torch.float32
+        return self._used(self.folder.loaded(self.family.other_part, self.family.transformer, dtype))
+
+    @property
+    def _is_rounded(self) -> bool:
+        return any(weight.dtype == torch.bfloat16 for weight in self.transformer.parameters())
+
     def _rounded(self) -> AbstractContextManager[Any]:
-        if not any(weight.dtype == torch.bfloat16 for weight in self.transformer.parameters()):
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16) if self._is_rounded else nullcontext()
 
     def _used(self, network: Frozen) -> Frozen:
         at = torch.device("cpu") if self.device.type == "meta" else self.device

@@ -18,12 +18,12 @@ Read = Callable[[Any, list[str]], Text]
 class PipelineTexts(TextEncoder):
     """The pipeline's `encode_prompt`, with its tokenizer, template and lengths."""
 
-    def __init__(self, pipeline: Any, read: Read) -> None:
+    def __init__(self, pipeline: Any, parts: Sequence[str], read: Read) -> None:
         super().__init__()
         self._pipeline, self._read = pipeline, read
         # Held here as well, so that they move and are counted as parts of this.
         self.parts = nn.ModuleDict(
-            {name: part for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
+            {name: part for name in parts if isinstance(part := getattr(pipeline, name), nn.Module)}
         )
         self.requires_grad_(False).eval()
 

@@ -13,19 +13,58 @@ import torch
 
 
 @torch.no_grad()
-def wan(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any) -> torch.Tensor:
+def wan(
+    pipe: Any,
+    video: torch.Tensor,
+    captions: Sequence[str],
+    eps: torch.Tensor,
+    noise: Any,
+    *,
+    shift: float = 3,
+    part: str = "transformer",
+    above: float = 0,
+    below: float = 1,
+) -> torch.Tensor:
+    clean = wan_latents(pipe, video)
+    text, _ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=16)
+    sigma = noise.integers(1, 1001) / 1000
+    # Those of all shifted levels that lie between the two.
+    lowest, highest = (level / (shift - (shift - 1) * level) for level in (above, below))
+    sigma = lowest + (highest - lowest) * sigma
+    sigma = shift * sigma / (1 + (shift - 1) * sigma)
+    assert ((sigma >= above) & (sigma <= below)).all()
+    mix = sigma.view(-1, 1, 1, 1, 1)
+    noisy = (1 - mix) * clean + mix * eps
+    answer = getattr(pipe, part)(noisy, timestep=1000 * sigma, encoder_hidden_states=text, return_dict=False)[0]
+    loss: torch.Tensor = (answer - (eps - clean)).square().mean()
+    return loss
+
+
+@torch.no_grad()
+def wan_from_first_frame(
+    pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any
+) -> torch.Tensor:
+    """As Wan 2.2 of 5 B is called: the first latent is clean, its tokens' timestep is 0; the others are learnt."""
+    clean = wan_latents(pipe, video)
+    text, _ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=16)
+    sigma = noise.integers(1, 1001) / 1000
+    sigma = 5 * sigma / (1 + 4 * sigma)
+    mix = sigma.view(-1, 1, 1, 1, 1)
+    noisy = torch.cat([clean[:, :, :1], ((1 - mix) * clean + mix * eps)[:, :, 1:]], dim=2)
+    frames, height, width = clean.shape[2:]
+    times = (1000 * sigma).repeat(frames, height // 2 * (width // 2), 1).permute(2, 0, 1).clone()
+    times[:, 0] = 0
+    answer = pipe.transformer(noisy, timestep=times.flatten(1), encoder_hidden_states=text, return_dict=False)[0]
+    loss: torch.Tensor = (answer - (eps - clean))[:, :, 1:].square().mean()
+    return loss
+
+
+def wan_latents(pipe: Any, video: torch.Tensor) -> torch.Tensor:
     config = pipe.vae.config
     mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1)
     std = torch.tensor(config.latents_std).view(1, -1, 1, 1, 1)
-    clean = (pipe.vae.encode(video).latent_dist.mode() - mean) / std
-    text, _ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=16)
-    sigma = noise.integers(1, 1001) / 1000
-    sigma = 3 * sigma / (1 + 2 * sigma)
-    mix = sigma.view(-1, 1, 1, 1, 1)
-    noisy = (1 - mix) * clean + mix * eps
-    answer = pipe.transformer(noisy, timestep=1000 * sigma, encoder_hidden_states=text, return_dict=False)[0]
-    loss: torch.Tensor = (answer - (eps - clean)).square().mean()
-    return loss
+    latents: torch.Tensor = (pipe.vae.encode(video).latent_dist.mode() - mean) / std
+    return latents
 
 
 @torch.no_grad()
@@ -50,18 +89,29 @@ def cogvideox(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torc
 
 
 @torch.no_grad()
-def ltx(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any) -> torch.Tensor:
+def ltx(
+    pipe: Any,
+    video: torch.Tensor,
+    captions: Sequence[str],
+    eps: torch.Tensor,
+    noise: Any,
+    *,
+    first_frame: bool = False,
+) -> torch.Tensor:
+    """As Lightricks' trainer: sigmoid of a normal number whose mean follows the tokens."""
     vae = pipe.vae
     clean = pipe._normalize_latents(vae.encode(video).latent_dist.mode(), vae.latents_mean, vae.latents_std)
     frames, height, width = clean.shape[2:]
     sigma = torch.sigmoid(noise.normal() + 0.95 + 1.1 * (frames * height * width - 1024) / 3072)
     clean, eps = pipe._pack_latents(clean), pipe._pack_latents(eps)
-    mix = sigma.view(-1, 1, 1)
+    mix = sigma.view(-1, 1, 1).expand(-1, clean.shape[1], 1).clone()
+    told = height * width if first_frame else 0
+    mix[:, :told] = 0
     text, mask, *_ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False)
     answer = pipe.transformer(
         (1 - mix) * clean + mix * eps,
         text,
-        1000 * sigma,
+        1000 * mix[..., 0],
         mask,
         frames,
         height,
@@ -69,5 +119,68 @@ def ltx(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tens
         rope_interpolation_scale=(8 / 25, 32, 32),
         return_dict=False,
     )[0]
+    loss: torch.Tensor = (answer - (eps - clean))[:, told:].square().mean()
+    return loss
+
+
+@torch.no_grad()
+def hunyuan_video(
+    pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any
+) -> torch.Tensor:
+    clean = pipe.vae.encode(video).latent_dist.mode() * pipe.vae.config.scaling_factor
+    words, whole, mask = pipe.encode_prompt(list(captions))
+    assert (words[0] - words[1]).abs().max() > 1e-3  # that it reads more than its template
+    sigma = noise.integers(1, 1001) / 1000
+    sigma = 7 * sigma / (1 + 6 * sigma)
+    mix = sigma.view(-1, 1, 1, 1, 1)
+    answer = pipe.transformer(
+        (1 - mix) * clean + mix * eps,
+        1000 * sigma,
+        words,
+        mask,
+        whole,
+        guidance=torch.full((len(video),), 1000.0),
+        return_dict=False,
+    )[0]
+    loss: torch.Tensor = (answer - (eps - clean)).square().mean()
+    return loss
+
+
+@torch.no_grad()
+def hunyuan_video15(
+    pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any
+) -> torch.Tensor:
+    latents = [pipe.vae.encode(each).latent_dist.mode() for each in video.split(1)]  # it masks one at a time alone
+    clean = torch.cat(latents) * pipe.vae.config.scaling_factor
+    caption, mask, quoted, quoted_mask = pipe.encode_prompt(list(captions), batch_size=len(captions))
+    assert (caption[0] - caption[1]).abs().max() > 1e-3
+    sigma = noise.integers(1, 1001) / 1000
+    sigma = 5 * sigma / (1 + 4 * sigma)
+    mix = sigma.view(-1, 1, 1, 1, 1)
+    noisy = (1 - mix) * clean + mix * eps
+    nothing, mask_of_nothing = pipe.prepare_cond_latents_and_mask(noisy, noisy.dtype, noisy.device)
+    answer = pipe.transformer(
+        torch.cat([noisy, nothing, mask_of_nothing], dim=1),
+        1000 * sigma,
+        caption,
+        mask,
+        encoder_hidden_states_2=quoted,
+        encoder_attention_mask_2=quoted_mask,
+        image_embeds=torch.zeros(len(video), 729, pipe.vision_states_dim),
+        return_dict=False,
+    )[0]
+    loss: torch.Tensor = (answer - (eps - clean)).square().mean()
+    return loss
+
+
+@torch.no_grad()
+def easyanimate(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any) -> torch.Tensor:
+    clean = pipe.vae.encode(video).latent_dist.mode() * pipe.vae.config.scaling_factor
+    text, *_ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False)
+    assert (text[0] - text[1]).abs().max() > 1e-3
+    sigma = noise.integers(1, 1001) / 1000
+    mix = sigma.view(-1, 1, 1, 1, 1)
+    noisy = (1 - mix) * clean + mix * eps
+    answer = pipe.transformer(noisy, 1000 * sigma, encoder_hidden_states=text, return_dict=False)[0]
     loss: torch.Tensor = (answer - (eps - clean)).square().mean()
     return loss

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from tests.training.families import by_hand, tiny_pipelines
 from training.families.cogvideox import CogVideoX
+from training.families.easyanimate import EasyAnimate
 from training.families.family import Family
+from training.families.hunyuan_video import HunyuanVideo
+from training.families.hunyuan_video15 import HunyuanVideo15
 from training.families.ltx import Ltx
 from training.families.wan import Wan
+from training.families.wan22 import Wan22, WanWithFirstFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +39,25 @@ class Case:
     """Latents (B, C, T, h, w) as it has them."""
     load: Callable[[Any, Path], None] = lambda pipe, file: pipe.load_lora_weights(file)
     """Have it load a LoRA."""
+    pipeline: str = ""
+    """Its class, where it is another one than the family's."""
+    first_frame: bool = False
+    """Tell the first frame of all clips."""
     frames: int = 9
     side: int = 32
     rate: float = 1e-2
+
+
+def load_by_peft(pipe: Any, file: Path) -> None:
+    """The matrices of diffusers' file, put into layers that PEFT has made."""
+    from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
+
+    held = {name.removeprefix("transformer."): value for name, value in load_file(file).items()}
+    layers = sorted(name.removesuffix(".lora_A.weight") for name in held if name.endswith(".lora_A.weight"))
+    config = LoraConfig(r=4, lora_alpha=4, target_modules=layers)
+    inject_adapter_in_model(config, pipe.transformer)
+    loaded: Any = set_peft_model_state_dict(pipe.transformer, held)
+    assert not loaded.unexpected_keys
 
 
 def diffusion_levels(pipe: Any) -> torch.Tensor:
@@ -66,6 +88,62 @@ CASES: dict[str, Case] = {
         loss=by_hand.ltx,
         sample={"guidance_scale": 1.0},
         theirs=lambda latents: latents.flatten(2).transpose(1, 2),
+        side=64,
+    ),
+    "hunyuan_video": Case(
+        family=HunyuanVideo(),
+        make=tiny_pipelines.hunyuan_video,
+        loss=by_hand.hunyuan_video,
+        sample={"guidance_scale": 1.0},
+    ),
+    "hunyuan_video1_5": Case(
+        family=HunyuanVideo15(),
+        make=tiny_pipelines.hunyuan_video15,
+        loss=by_hand.hunyuan_video15,
+        load=lambda pipe, file: pipe.transformer.load_lora_adapter(load_file(file)),
+    ),
+    "easyanimate5_1": Case(
+        family=EasyAnimate(),
+        make=tiny_pipelines.easyanimate,
+        loss=by_hand.easyanimate,
+        sample={"guidance_scale": 1.0},
+        load=load_by_peft,
+    ),
+    "wan2_2_high": Case(
+        family=Wan22(text_tokens=16),
+        make=partial(tiny_pipelines.wan, experts=2, boundary_ratio=0.875),
+        loss=partial(by_hand.wan, shift=12, above=0.875),
+        sample={"guidance_scale": 1.0, "max_sequence_length": 16},
+    ),
+    "wan2_2_low": Case(
+        family=Wan22(text_tokens=16, expert="low"),
+        make=partial(tiny_pipelines.wan, experts=2, boundary_ratio=0.875),
+        loss=partial(by_hand.wan, shift=12, below=0.875, part="transformer_2"),
+        sample={"guidance_scale": 1.0, "max_sequence_length": 16},
+        load=lambda pipe, file: pipe.load_lora_weights(file, load_into_transformer_2=True),
+    ),
+    "wan2_2_5b": Case(
+        family=WanWithFirstFrame(text_tokens=16),
+        make=partial(tiny_pipelines.wan, channels=8, expand_timesteps=True),
+        loss=partial(by_hand.wan, shift=5),
+        sample={"guidance_scale": 1.0, "max_sequence_length": 16},
+    ),
+    "wan2_2_5b_image": Case(
+        family=WanWithFirstFrame(text_tokens=16),
+        make=partial(tiny_pipelines.wan, channels=8, expand_timesteps=True),
+        loss=by_hand.wan_from_first_frame,
+        sample={"guidance_scale": 1.0, "max_sequence_length": 16},
+        pipeline="WanImageToVideoPipeline",
+        first_frame=True,
+    ),
+    "ltx_video_image": Case(
+        family=Ltx(),
+        make=tiny_pipelines.ltx,
+        loss=partial(by_hand.ltx, first_frame=True),
+        sample={"guidance_scale": 1.0},
+        theirs=lambda latents: latents.flatten(2).transpose(1, 2),
+        pipeline="LTXImageToVideoPipeline",
+        first_frame=True,
         side=64,
     ),
 }

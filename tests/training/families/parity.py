@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def loss_error(case: str, folder: Path) -> float:
     assert isinstance(module, PretrainedModule)
     module.materialise(NETWORK, torch.device("cpu"))
     module.transformer.eval()
-    batch = shapes_batch(config.data, config, PLACES)
+    batch = shapes_batch(replace(config.data, cached=False), config, PLACES)
     loss = module.loss(NETWORK, batch, SampleNoise(0, 0, batch.clip_ids), 0)
     noise = SampleNoise(0, 0, batch.clip_ids)
     eps = noise.normal(*latent_shape(module, known.frames, known.side))
@@ -48,12 +49,20 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     caption = "a red circle moving left slowly"
     shape = latent_shape(module, known.frames, known.side)
     noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(3))
+    started, condition = noise, None
+    if known.first_frame:
+        frames = as_model_input(pixels(known.frames, known.side)[:1])[:, :, :1]
+        first = module.video.latents_of(frames)
+        condition = module.video.condition(first, noise.shape[2])
+        started = torch.cat([first, noise[:, :, 1:]], dim=2)
     size = {"num_frames": known.frames, "height": known.side, "width": known.side}
     settings = {"num_inference_steps": 4, "output_type": "latent", **size, **known.sample}
+    if known.first_frame:
+        settings["image"] = (frames[:, :, 0] + 1) / 2
     pipe.set_progress_bar_config(disable=True)
 
     def sampled() -> torch.Tensor:
-        made: torch.Tensor = pipe(prompt=caption, latents=known.theirs(noise), **settings).frames
+        made: torch.Tensor = pipe(prompt=caption, latents=known.theirs(started), **settings).frames
         return made
 
     without = sampled()
@@ -61,13 +70,13 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     theirs = sampled()
     assert (theirs - without).abs().max() > 1e-3
     with torch.no_grad():
-        text = module.video.encoded([caption])
-        ours = euler(lambda z, t: module.video.velocity(z, t, text, None), noise, known.levels(pipe))
+        text, video = module.video.encoded([caption]), module.video
+        ours = euler(lambda z, t: video.velocity(z, t, text, condition), noise, known.levels(pipe))
     return float((known.theirs(ours) - theirs).abs().max())
 
 
 def pipeline(case: str, folder: Path) -> Any:
-    kind = diffusers_class(CASES[case].family.pipeline)
+    kind = diffusers_class(CASES[case].pipeline or CASES[case].family.pipeline)
     return kind.from_pretrained(folder, dtype=torch.float32)
 
 

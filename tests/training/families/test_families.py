@@ -34,7 +34,7 @@ def folder(case: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(case: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
-    train(run_config(out, case, folder, "trainer.steps=50"))
+    train(run_config(out, case, folder, "trainer.steps=50", "trainer.checkpoint_every=50"))
     return out
 
 

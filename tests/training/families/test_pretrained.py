@@ -90,7 +90,7 @@ def test_a_skeleton_has_no_weights_and_the_tables_of_a_whole_model(folder: Path)
 def test_from_caches_neither_encoder_is_loaded_and_the_loss_is_the_same(folder: Path) -> None:
     config = run_config("", CASE, folder)
     module = made(config.objective)
-    batch = shapes_batch(config.data, config, [0, 1, 2])
+    batch = shapes_batch(replace(config.data, cached=False), config, [0, 1, 2])
     objective = config.objective
     latents = objective.latents_of()
     text = objective.texts_of(seed=0).load()

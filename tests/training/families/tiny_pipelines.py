@@ -129,27 +129,166 @@ def ltx(folder: Path) -> Path:
     return folder
 
 
-def wan(folder: Path) -> Path:
+def wan(folder: Path, *, channels: int = 16, experts: int = 1, **settings: Any) -> Path:
     from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
 
     torch.manual_seed(0)
-    transformer = WanTransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=16,
-        freq_dim=16,
-        ffn_dim=32,
-        num_layers=2,
-        rope_max_seq_len=32,
-    )
-    vae = AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1)
+    transformers = [
+        WanTransformer3DModel(
+            num_attention_heads=2,
+            attention_head_dim=12,
+            in_channels=channels,
+            out_channels=channels,
+            text_dim=16,
+            freq_dim=16,
+            ffn_dim=32,
+            num_layers=2,
+            rope_max_seq_len=32,
+        )
+        for _ in range(experts)
+    ]
+    statistics = {"latents_mean": [0.1] * channels, "latents_std": [2.0] * channels} if channels != 16 else {}
+    vae = AutoencoderKLWan(base_dim=4, z_dim=channels, dim_mult=[1, 1, 1, 1], num_res_blocks=1, **statistics)
     WanPipeline(
         tokenizer=word_tokenizer(),
         text_encoder=roused(t5_encoder("UMT5")),
         vae=roused(vae),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        transformer=roused(transformers[0]),
+        transformer_2=roused(transformers[1]) if experts > 1 else None,
+        **settings,
+    ).save_pretrained(folder)
+    return folder
+
+
+def hunyuan_video(folder: Path) -> Path:
+    import transformers
+    from diffusers import (
+        AutoencoderKLHunyuanVideo,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideoPipeline,
+        HunyuanVideoTransformer3DModel,
+    )
+
+    torch.manual_seed(0)
+    transformer = HunyuanVideoTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=16,
+        pooled_projection_dim=8,
+        rope_axes_dim=(2, 4, 4),
+    )
+    vae = AutoencoderKLHunyuanVideo(
+        latent_channels=4, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4
+    )
+    words = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    llama = transformers.LlamaModel(transformers.LlamaConfig(**words, num_hidden_layers=3))
+    clip = transformers.CLIPTextModel(
+        transformers.CLIPTextConfig(**words | {"hidden_size": 8}, num_hidden_layers=1, eos_token_id=1)
+    )
+    HunyuanVideoPipeline(
+        tokenizer=word_tokenizer(),
+        text_encoder=roused(llama),
+        tokenizer_2=word_tokenizer(),
+        text_encoder_2=roused(clip),
+        vae=roused(vae),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+        transformer=roused(transformer),
+    ).save_pretrained(folder)
+    return folder
+
+
+CHAT = (
+    "{% for turn in messages %}{% if turn.content is string %}{{ turn.content }}{% else %}"
+    "{% for part in turn.content %}{{ part.text }}{% endfor %}{% endif %} {% endfor %}"
+)
+
+
+def hunyuan_video15(folder: Path) -> Path:
+    import transformers
+    from diffusers import (
+        AutoencoderKLHunyuanVideo15,
+        ClassifierFreeGuidance,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideo15Pipeline,
+        HunyuanVideo15Transformer3DModel,
+    )
+
+    torch.manual_seed(0)
+    transformer = HunyuanVideo15Transformer3DModel(
+        in_channels=9,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=2,
+        num_refiner_layers=1,
+        text_embed_dim=16,
+        text_embed_2_dim=24,
+        image_embed_dim=8,
+        rope_axes_dim=(2, 4, 4),
+        task_type="t2v",
+    )
+    vae = AutoencoderKLHunyuanVideo15(latent_channels=4, block_out_channels=(8, 8, 8, 8, 8), layers_per_block=1)
+    text = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    text |= {"num_key_value_heads": 2, "num_hidden_layers": 3, "max_position_embeddings": 2048}
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
+    qwen = transformers.Qwen2_5_VLTextModel(transformers.Qwen2_5_VLTextConfig(**text, rope_parameters=rope))
+    # The system's message has less words here than tokens are cut off as its own.
+    tokenizer = word_tokenizer(chat_template="a " * 60 + CHAT)
+    HunyuanVideo15Pipeline(
+        tokenizer=tokenizer,
+        text_encoder=roused(qwen),
+        tokenizer_2=word_tokenizer(),
+        text_encoder_2=roused(t5_encoder(width=24)),
+        vae=roused(vae),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
+        transformer=roused(transformer),
+        guider=ClassifierFreeGuidance(guidance_scale=1.0),
+    ).save_pretrained(folder)
+    return folder
+
+
+def easyanimate(folder: Path) -> Path:
+    import transformers
+    from diffusers import (
+        AutoencoderKLMagvit,
+        EasyAnimatePipeline,
+        EasyAnimateTransformer3DModel,
+        FlowMatchEulerDiscreteScheduler,
+    )
+
+    torch.manual_seed(0)
+    transformer = EasyAnimateTransformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=16,
+        in_channels=4,
+        out_channels=4,
+        patch_size=2,
+        num_layers=2,
+        mmdit_layers=1,
+        time_embed_dim=8,
+        add_norm_text_encoder=True,
+        text_embed_dim=16,
+        add_noise_in_inpaint_model=False,
+    )
+    vae = AutoencoderKLMagvit(latent_channels=4, block_out_channels=[8, 8, 8, 8], layers_per_block=1, norm_num_groups=4)
+    text: dict[str, Any] = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 16}
+    text |= {"num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 2}
+    text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
+    vision = {"depth": 1, "embed_dim": 16, "hidden_size": 16, "num_heads": 2, "mlp_ratio": 2}
+    qwen = transformers.Qwen2VLForConditionalGeneration(
+        transformers.Qwen2VLConfig(text_config=text, vision_config=vision, image_token_id=2, video_token_id=2)
+    )
+    EasyAnimatePipeline(
+        tokenizer=word_tokenizer(chat_template=CHAT),
+        text_encoder=roused(qwen),
+        vae=roused(vae),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
         transformer=roused(transformer),
     ).save_pretrained(folder)
     return folder

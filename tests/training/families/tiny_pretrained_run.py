@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from preprocess.io.settings import override
 from training.families.pretrained import PretrainedObjective
 from training.models.grid import Shape
+from training.models.text import Text
 from training.run.config import Data, OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
 from training.run.module import Batch
@@ -31,6 +32,8 @@ class ShapesClips(Data):
 
     frames: int = 9
     side: int = 32
+    cached: bool = True
+    """Give what the pipeline's encoders make of them, each encoded once."""
     dies_at: int = -1
     """The process is killed in place of this step's batch."""
 
@@ -76,8 +79,20 @@ def shapes_batch(data: ShapesClips, config: TrainConfig, chosen: Any) -> Batch:
     places = [int(place) for place in chosen]
     tokens = config.objective.grid().tokens(Shape(data.frames, data.side, data.side))
     captions = [scenes(CLIPS, seed=5)[place].caption for place in places]
-    video = pixels(data.frames, data.side)[places]
-    return Batch(video=video, captions=captions, clip_ids=[f"clip{place}" for place in places], tokens=tokens)
+    ids = [f"clip{place}" for place in places]
+    batch = Batch(video=pixels(data.frames, data.side)[places], captions=captions, clip_ids=ids, tokens=tokens)
+    if not data.cached:
+        return batch
+    latents, (vectors, mask), no_text = encoded(config.objective, data.frames, data.side)
+    return replace(batch, video=latents[places], latent=True, text=(vectors[places], mask[places]), no_text=no_text)
+
+
+@cache
+def encoded(objective: PretrainedObjective, frames: int, side: int) -> tuple[torch.Tensor, Text, Text]:
+    """Latents and texts of all clips, and the text of none."""
+    latents, text = objective.latents_of(), objective.texts_of(seed=0).load()
+    captions = [scene.caption for scene in scenes(CLIPS, seed=5)]
+    return latents.encoded(latents.load(), pixels(frames, side)), text.encode(captions), text.encode([""])
 
 
 def run_config(out: Path | str, case: str, folder: Path | str, *assignments: str) -> TrainConfig:
@@ -88,7 +103,13 @@ def run_config(out: Path | str, case: str, folder: Path | str, *assignments: str
         name=case,
         out=str(out),
         objective=PretrainedObjective(
-            model=str(folder), family=known.family, rank=4, alpha=8.0, base_precision="fp32", text_dropout=0.0
+            model=str(folder),
+            family=known.family,
+            rank=4,
+            alpha=8.0,
+            base_precision="fp32",
+            text_dropout=0.0,
+            first_frame_share=float(known.first_frame),
         ),
         data=ShapesClips(frames=known.frames, side=known.side),
         trainer=TrainerConfig(steps=8, threads=1, log_every=1, eval_every=100, checkpoint_every=3, ema_decay=None),

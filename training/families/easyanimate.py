@@ -1,0 +1,80 @@
+"""EasyAnimate 5.1 (arXiv 2405.18991): text to video, 7 B and 12 B. Rectified flow; captions by Qwen2-VL, 256 tokens.
+
+Source: diffusers 0.42.1, `pipelines/easyanimate/pipeline_easyanimate.py`. Its transformer takes a LoRA by PEFT alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from training.families.family import Family
+from training.families.folder import PipelineFolder
+from training.models.grid import TokenGrid
+from training.models.text import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EasyAnimate(Family):
+    """The transformer attends to the padding of captions as Qwen2-VL has it: it is always there, up to 256."""
+
+    pipeline: ClassVar[str] = "EasyAnimatePipeline"
+    transformer: ClassVar[str] = "EasyAnimateTransformer3DModel"
+    vae: ClassVar[str] = "AutoencoderKLMagvit"
+    lora_targets: ClassVar[str] = "attn1,ff,txt_ff"
+
+    def grid(self, folder: PipelineFolder) -> TokenGrid:
+        """The autoencoder halves the sides once for each but one of its blocks, and time for each but two."""
+        blocks = len(folder.setting("vae", "block_out_channels"))
+        return TokenGrid(
+            temporal_stride=2 ** (blocks - 2),
+            spatial_stride=2 ** (blocks - 1),
+            patch=folder.setting("transformer", "patch_size"),
+        )
+
+    def latent_channels(self, folder: PipelineFolder) -> int:
+        """16."""
+        return int(folder.setting("vae", "latent_channels"))
+
+    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
+        """One scale for all channels."""
+        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
+        scale: float = vae.config.scaling_factor
+        return mean * scale
+
+    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
+        """The way back."""
+        video: torch.Tensor = vae.decode(latents / vae.config.scaling_factor).sample
+        return video
+
+    def read(self, pipeline: Any, captions: list[str]) -> Text:
+        """Padding is read as text is."""
+        vectors, *_ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
+        return vectors, torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+
+    def answer(
+        self,
+        transformer: Any,
+        latents: torch.Tensor,
+        told_B: torch.Tensor,
+        text: Text,
+        condition: torch.Tensor | None,
+        grid: TokenGrid,
+    ) -> torch.Tensor:
+        """The velocity; a model that paints in is told of nothing that is there."""
+        more = transformer.config.in_channels - latents.shape[1]
+        answer: torch.Tensor = transformer(
+            hidden_states=latents,
+            timestep=told_B,
+            encoder_hidden_states=text[0].to(latents.dtype),
+            inpaint_latents=latents.new_zeros(len(latents), more, *latents.shape[2:]) if more else None,
+            return_dict=False,
+        )[0]
+        return answer[:, : latents.shape[1]]
+
+    def blocks(self, transformer: Any) -> list[nn.Module]:
+        """36 of 7 B, 48 of 12 B."""
+        return list(transformer.transformer_blocks)

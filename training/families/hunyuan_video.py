@@ -1,0 +1,92 @@
+"""HunyuanVideo (arXiv 2412.03603): text to video. Rectified flow; captions by Llama 3 within a template, and by CLIP.
+
+Source: diffusers 0.42.1, `pipelines/hunyuan_video/pipeline_hunyuan_video.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from training.families.family import Family
+from training.families.folder import PipelineFolder
+from training.families.texts import packed, unpacked
+from training.models.grid import TokenGrid
+from training.models.text import Text
+
+WORDS, WHOLE = 1, 2
+"""Numbers of the encoders in packed texts: Llama's vector of each token, and CLIP's one vector of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HunyuanVideo(Family):
+    """The released transformer was distilled to be told how far it is guided, in place of being asked twice."""
+
+    pipeline: ClassVar[str] = "HunyuanVideoPipeline"
+    transformer: ClassVar[str] = "HunyuanVideoTransformer3DModel"
+    vae: ClassVar[str] = "AutoencoderKLHunyuanVideo"
+    text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
+    lora_targets: ClassVar[str] = "attn,ff,ff_context,proj_mlp"
+
+    shift: float = 7.0
+    guidance: float = 1.0
+    """What it is told; in sampling by the pipeline 6."""
+
+    def grid(self, folder: PipelineFolder) -> TokenGrid:
+        """4 x 8 x 8, and patches of 2 x 2."""
+        return TokenGrid(
+            temporal_stride=folder.setting("vae", "temporal_compression_ratio"),
+            spatial_stride=folder.setting("vae", "spatial_compression_ratio"),
+            patch=folder.setting("transformer", "patch_size"),
+        )
+
+    def latent_channels(self, folder: PipelineFolder) -> int:
+        """16; 32 of 1.5."""
+        return int(folder.setting("vae", "latent_channels"))
+
+    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
+        """One scale for all channels."""
+        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
+        scale: float = vae.config.scaling_factor
+        return mean * scale
+
+    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
+        """The way back."""
+        video: torch.Tensor = vae.decode(latents / vae.config.scaling_factor).sample
+        return video
+
+    def read(self, pipeline: Any, captions: list[str]) -> Text:
+        """Both encoders, packed."""
+        words, whole, mask = pipeline.encode_prompt(captions)
+        return packed([(words, mask.bool()), (whole[:, None], mask.new_ones(len(mask), 1).bool())])
+
+    def answer(
+        self,
+        transformer: Any,
+        latents: torch.Tensor,
+        told_B: torch.Tensor,
+        text: Text,
+        condition: torch.Tensor | None,
+        grid: TokenGrid,
+    ) -> torch.Tensor:
+        """The velocity."""
+        config = transformer.config
+        words, mask = unpacked(text, WORDS, width=config.text_embed_dim, length=text[0].shape[1])
+        whole, _ = unpacked(text, WHOLE, width=config.pooled_projection_dim, length=1)
+        answer: torch.Tensor = transformer(
+            hidden_states=latents,
+            timestep=told_B,
+            encoder_hidden_states=words.to(latents.dtype),
+            encoder_attention_mask=mask,
+            pooled_projections=whole[:, 0].to(latents.dtype),
+            guidance=1000 * torch.full_like(told_B, self.guidance) if config.guidance_embeds else None,
+            return_dict=False,
+        )[0]
+        return answer
+
+    def blocks(self, transformer: Any) -> list[nn.Module]:
+        """20 with two streams, 40 with one."""
+        return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
