@@ -162,7 +162,7 @@ def hunyuan_video_lora(manifest: str, out: str) -> TrainConfig:
 
 
 def hunyuan_video15_lora(manifest: str, out: str) -> TrainConfig:
-    """Of HunyuanVideo 1.5 by 121 frames of 480 x 848; `hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v`."""
+    """Of HunyuanVideo 1.5 by 121 frames of 480 x 848; `hunyuanvideo-community/HunyuanVideo-1.5-480p_t2v`."""
     family = HunyuanVideo15()
     return lora_of(family, "hunyuan_video15_lora", manifest, out, tokens=49_290, fps=24.0, frames=121, side=638)
 

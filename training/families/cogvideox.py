@@ -96,7 +96,7 @@ class CogVideoX(Family):
         """v."""
         answer: torch.Tensor = transformer(
             hidden_states=latents.transpose(1, 2),
-            encoder_hidden_states=text[0].to(latents.dtype),
+            encoder_hidden_states=text[0],
             timestep=told_B,
             image_rotary_emb=positions(transformer.config, latents),
             return_dict=False,

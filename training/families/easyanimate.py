@@ -69,7 +69,7 @@ class EasyAnimate(Family):
         answer: torch.Tensor = transformer(
             hidden_states=latents,
             timestep=told_B,
-            encoder_hidden_states=text[0].to(latents.dtype),
+            encoder_hidden_states=text[0],
             inpaint_latents=latents.new_zeros(len(latents), more, *latents.shape[2:]) if more else None,
             return_dict=False,
         )[0]

@@ -79,9 +79,9 @@ class HunyuanVideo(Family):
         answer: torch.Tensor = transformer(
             hidden_states=latents,
             timestep=told_B,
-            encoder_hidden_states=words.to(latents.dtype),
+            encoder_hidden_states=words,
             encoder_attention_mask=mask,
-            pooled_projections=whole[:, 0].to(latents.dtype),
+            pooled_projections=whole[:, 0],
             guidance=1000 * torch.full_like(told_B, self.guidance) if config.guidance_embeds else None,
             return_dict=False,
         )[0]

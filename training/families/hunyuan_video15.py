@@ -61,9 +61,9 @@ class HunyuanVideo15(HunyuanVideo):
         answer: torch.Tensor = transformer(
             hidden_states=torch.cat([latents, empty], dim=1),
             timestep=told_B,
-            encoder_hidden_states=caption.to(latents.dtype),
+            encoder_hidden_states=caption,
             encoder_attention_mask=mask,
-            encoder_hidden_states_2=quoted.to(latents.dtype),
+            encoder_hidden_states_2=quoted,
             encoder_attention_mask_2=quoted_mask,
             image_embeds=latents.new_zeros(len(latents), 1, config.image_embed_dim),
             return_dict=False,

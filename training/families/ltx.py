@@ -100,7 +100,7 @@ class Ltx(Family):
             times = told_B[:, None] * (1 - _tokens(known)[..., 0])
         answer: torch.Tensor = transformer(
             hidden_states=_tokens(latents),
-            encoder_hidden_states=text[0].to(latents.dtype),
+            encoder_hidden_states=text[0],
             timestep=times,
             encoder_attention_mask=text[1],
             num_frames=frames,

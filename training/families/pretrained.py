@@ -264,7 +264,7 @@ class PretrainedModule(TrainModule):
         return blanked(batch.text, batch.no_text or self.video.encoded([""]), dropped_B)
 
     def _condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
-        if not self.objective.family.takes_first_frames(self.objective.folder):
+        if not self.objective.family.takes_first_frames(self.video.folder):
             return None
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)

@@ -110,6 +110,7 @@ class PretrainedVideo(VideoGenerator):
         text: Text,
         condition: torch.Tensor | None,
     ) -> torch.Tensor:
+        text = text[0].to(latents.dtype), text[1]
         with self._rounded():
             return self.family.answer(transformer, latents, told_B, text, condition, self.grid)
 
