@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from preprocess.io.meanings import meanings
+from preprocess.io.names import class_named
 from preprocess.io.trees import kept, load
 
 Kind = TypeVar("Kind")
+COMMENT_COLUMNS = 110
+"""Of an explanation's lines."""
 
 
-def as_toml(config: object) -> str:
-    """A tree of records as TOML; None, which TOML lacks, is "none"."""
-    return toml_of(kept(config))
+def as_toml(config: object, *, explained: bool = False) -> str:
+    """A tree of records as TOML; None, which TOML lacks, is "none". `explained` says what each setting means."""
+    return "\n".join(_table(kept(config), "", explained)) + "\n"
 
 
 def toml_of(tree: Mapping[str, Any]) -> str:
     """The plain tree of a config, as run.json keeps it, in TOML."""
-    return "\n".join(_table(tree, "")) + "\n"
+    return "\n".join(_table(tree, "", False)) + "\n"
 
 
 def read_config(path: Path, kind: type[Kind]) -> Kind:
@@ -49,15 +55,27 @@ def _parsed(path: Path) -> Any:
     raise ValueError(f"a config's name ends in .toml, .yaml or .yml, not in {suffix!r}")
 
 
-def _table(tree: Mapping[str, Any], path: str) -> Iterator[str]:
+def _table(tree: Mapping[str, Any], path: str, explained: bool) -> Iterator[str]:
     """Plain values first: what follows a header belongs to it."""
+    kind = class_named(tree["type"]) if explained and "type" in tree else None
+    meaning: Mapping[str, str] = {} if kind is None else meanings(kind)
     tables = {name: value for name, value in tree.items() if isinstance(value, Mapping) or _holds_tables(value)}
-    yield from (f"{_key(name)} = {_value(value)}" for name, value in tree.items() if name not in tables)
+    if kind is not None:
+        yield from _comment(inspect.getdoc(kind))
+    for name, value in tree.items():
+        if name not in tables:
+            yield from _comment(meaning.get(name))
+            yield f"{_key(name)} = {_value(value)}"
     for name, value in tables.items():
         inner = f"{path}.{_key(name)}" if path else _key(name)
         header = f"[{inner}]" if isinstance(value, Mapping) else f"[[{inner}]]"
         for each in [value] if isinstance(value, Mapping) else value:
-            yield from ("", header, *_table(each, inner))
+            yield from ("", *_comment(meaning.get(name)), header, *_table(each, inner, explained))
+
+
+def _comment(text: str | None) -> Iterator[str]:
+    plain = " ".join((text or "").partition("\n\n")[0].split())
+    yield from (f"# {line}" for line in textwrap.wrap(plain, COMMENT_COLUMNS))
 
 
 def _holds_tables(value: Any) -> bool:

@@ -109,7 +109,7 @@ def test_a_run_is_restored_as_it_was_set(runs):
 def test_a_config_in_a_file_is_the_same_recipe(runs, manifest, tmp_path, capsys):
     capsys.readouterr()
     few = ["--set", "trainer.steps=2", "--set", "data.held_out_batches=1"]
-    assert main(["show-config", "--recipe", "tiny_vae", *few]) == 0
+    assert main(["show", "--recipe", "tiny_vae", *few]) == 0
     (tmp_path / "vae.toml").write_text(capsys.readouterr().out, encoding="utf-8")
     shutil.copytree(runs["vae"], tmp_path / "run")
     file = ["--config", str(tmp_path / "vae.toml")]

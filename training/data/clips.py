@@ -106,6 +106,11 @@ class ClipData(Data):
         side = self.sampler.max_side // grid.cell * grid.cell
         return Shape(self.sampler.max_frames, side, side), self.sampler.fps
 
+    def largest_batch(self, grid: TokenGrid) -> tuple[Shape, int]:
+        """As many as fill the budget."""
+        shape, _ = self.largest_sample(grid)
+        return shape, max(1, self.sampler.budget_tokens // grid.tokens(shape))
+
     def fill_cache(self, config: TrainConfig, cache: str, *, epochs: int, processes: int) -> str:
         """See `training.data.cache.encode`.
 

@@ -16,7 +16,9 @@ class DiscriminatorConfig:
     """Layout; each level halves height and width, and in the judge of motion the first two halve time."""
 
     channels: tuple[int, ...] = (64, 128, 256)
+    """Of each level, from the picture down."""
     groups: int = 32
+    """Of channels that are normalised together."""
 
     def __post_init__(self) -> None:
         if any(width % self.groups for width in self.channels):

@@ -20,14 +20,19 @@ class DitConfig:
     """Layout; `training.models.sizes` has the named ones."""
 
     dim: int
+    """Width: values of a token."""
     heads: int
+    """Of attention, among which the width is divided."""
     layers: int
+    """Blocks."""
     mmdit_layers: int
     """The first so many blocks have weights for each stream; the others share one set."""
     text_dim: int
     """Width of the text encoder's vectors."""
     time_dim: int = 512
+    """Width of what the timestep becomes."""
     latent_channels: int = 16
+    """Of the autoencoder."""
     in_channels: int = 33
     """Noisy latents and condition: 16 + 1 (mask) + 16 (latents of the known frames), or 16 alone."""
     patch: int = 2

@@ -63,3 +63,12 @@ class TextSource:
 def at_hand(vae: VideoVae) -> VaeSource:
     """One that is there already."""
     return VaeSource(config=vae.config, identity=weights_id(vae), load=lambda: vae)
+
+
+def not_trained_yet(latent_channels: int) -> VaeSource:
+    """One of the usual strides, for whoever asks only for those."""
+
+    def load() -> VideoVae:
+        raise ValueError("the autoencoder has not been trained yet")
+
+    return VaeSource(config=VaeConfig(latent_channels=latent_channels), identity="", load=load)

@@ -29,6 +29,7 @@ class ByteTextConfig:
     """Layout; the default has 0.06 M parameters."""
 
     dim: int = field(default=64, metadata=at_least(1))
+    """Width of its vectors."""
     max_bytes: int = field(default=255, metadata=at_least(1))
     """Longer captions are cut off there."""
     stride: int = field(default=1, metadata=at_least(1))

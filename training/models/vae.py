@@ -33,6 +33,7 @@ class VaeConfig:
     channels: tuple[int, ...] = (128, 256, 512, 512)
     """Width of each level, finest first; there is a step of 2 in space from each to the next."""
     latent_channels: int = 16
+    """Values of a latent."""
     temporal_stride: int = 4
     """Frames a latent frame: 1, 2, 4, ... The deepest steps in space halve time too."""
     spatial_stride: int = 8
@@ -42,6 +43,7 @@ class VaeConfig:
     encoder_blocks: int = 2
     """Residual blocks of a level."""
     decoder_blocks: int = 3
+    """The same on the way back."""
     groups: int | None = 32
     """Of channels that are normalised together, over one frame; None normalises nothing.
 

@@ -18,10 +18,11 @@ from training.models.dit_names import diffusers_name
 from training.models.exports import Export, Layout, transformer_export
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
-from training.models.on_demand import OnDemand, TextSource, VaeSource
+from training.models.on_demand import OnDemand, TextSource, VaeSource, not_trained_yet
 from training.models.released_vae import released_scale
 from training.models.safe_files import SafeFiles
 from training.models.text import Text, TextConfig
+from training.models.text_bytes import ByteTextConfig
 from training.models.weights import initialise
 from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
@@ -32,6 +33,7 @@ from training.run.checkpoint import latest, read_state
 from training.run.config import LOCATION, WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
+from training.run.planned import Planned, from_caches
 
 LEVEL_BINS = 10
 """Ranges of noise levels for which the loss is told apart."""
@@ -109,6 +111,14 @@ class DitObjective(Objective):
         if self.text.learns:
             return None
         return TextSource(identity=self.text.identity(seed=seed), load=partial(self.text.encoder, seed=seed))
+
+    def planned(self, config: TrainConfig) -> Planned:
+        """Trained from caches, of latents of 4 x 8 x 8 pixels where no autoencoder is named yet."""
+        vae = self.latents_of() if self.vae else not_trained_yet(self.model.latent_channels)
+        width = None if self.text.learns else self.model.text_dim
+        text = self.text if width is None else ByteTextConfig(dim=width)  # a large one's weights need not be there
+        module = DitModule(replace(self, latent_scale=1.0, text=text), vae, seed=config.trainer.seed)
+        return from_caches(module, module, text_dim=width)
 
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.

@@ -18,6 +18,7 @@ class GenerateConfig:
     """How videos are sampled. EasyAnimate v5.1 takes 50 steps, guidance 6 and a shift of 2.7."""
 
     num_steps: int = field(default=20, metadata=at_least(1))
+    """Of sampling, from noise to a video."""
     guidance: float = 4.0
     """How many times as far the velocity goes from that without text as the text alone leads it; 1 is no guidance."""
     shift: float | None = None

@@ -25,6 +25,7 @@ class LoraObjective(TunedObjective):
     """Levels of noise, dropped texts and told first frames are as the transformer was trained with."""
 
     rank: int = field(default=16, metadata=at_least(1))
+    """Of the change to a layer."""
     alpha: float = field(default=16.0, metadata=above(0))
     dropout: float = field(default=0.0, metadata=within("[0, 1)"))
     """Share of the values that enter a change and are left out, in training."""

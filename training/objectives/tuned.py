@@ -29,6 +29,7 @@ class TunedObjective(Objective):
     base: str = field(metadata=LOCATION)
     """Folder of the run that trained the transformer."""
     rank: int = field(default=8, metadata=at_least(1))
+    """Of the change to a layer."""
     alpha: float = field(default=8.0, metadata=above(0))
     """The change is alpha / rank times the product of its two matrices."""
     targets: str = ""

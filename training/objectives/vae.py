@@ -41,6 +41,7 @@ class VaeObjective(Objective):
     l2_weight: float = 0.1
     """L1 has 1. L2 pulls a shape into place where L1 is content with none: the median of a small one is background."""
     perceptual_weight: float = 0.1
+    """Of the distance between random features."""
     kl_weight: float = 1e-4
     """Per latent value. EasyAnimate's 1e-6, on sums, is 5e-6 a value against the mean over its pixels."""
     adversarial_weight: float = 0.5

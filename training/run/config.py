@@ -17,6 +17,7 @@ from preprocess.io.storage import absolute, is_remote
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import LatentSource, TextSource
 from training.run.module import Batch, TrainModule
+from training.run.planned import Planned, of_pixels
 from training.run.prompts import Prompts
 
 LOCATION: Mapping[str, bool] = {"location": True}
@@ -75,6 +76,14 @@ class Data(ABC):
         """
         raise ValueError(f"{type(self).__name__} names no shapes of samples")
 
+    def largest_batch(self, grid: TokenGrid) -> tuple[Shape, int]:
+        """The shape of the largest samples, and how many of them a rank has in a micro-step.
+
+        Raises:
+            ValueError: it names no shapes.
+        """
+        return self.largest_sample(grid)[0], 1
+
     def fill_cache(self, config: TrainConfig, cache: str, *, epochs: int, processes: int) -> str:
         """Encode what a run will show, once and before it; where that lies, for the run's settings.
 
@@ -114,6 +123,10 @@ class Objective(ABC):
         """
         return config
 
+    def planned(self, config: TrainConfig) -> Planned:
+        """For `python -m training plan`, which computes nothing; what it builds on need not be trained yet."""
+        return of_pixels(self.build(config), self.grid())
+
     def starts_from(self) -> str:
         """A run, a file or a hub id, with whose weights step 0 begins; "" for new ones."""
         return ""
@@ -135,12 +148,19 @@ class OptimizerConfig:
     """AdamW with warm-up; weights of fewer than two axes (norms, biases) do not decay."""
 
     learning_rate: float = field(default=1e-4, metadata=above(0))
+    """Its largest, after the warm-up."""
     beta1: float = 0.9
+    """Decay of the average of gradients."""
     beta2: float = 0.999
+    """Decay of the average of their squares."""
     epsilon: float = 1e-8
+    """Added to the root of the squares."""
     weight_decay: float = 0.01
+    """Share of a weight that is taken off in a step of learning rate 1."""
     warmup_steps: int = 0
+    """Over which the rate rises from 0 in a line."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """Of the rate, after the warm-up."""
     final_share: float = 0.1
     """Share of the learning rate that is left at the end of the cosine."""
 
@@ -153,10 +173,13 @@ class TrainerConfig:
     """When things happen, and on how many processors in which way. All ranks share it."""
 
     steps: int = field(metadata=at_least(1))
+    """How many a run takes in all."""
     seed: int = 0
+    """Of first weights, the order of clips, noise and timesteps."""
     accumulation: int = field(default=1, metadata=at_least(1))
     """Micro-steps before an optimizer steps: the batch is world size x this x what the data gives at a time."""
     clip_norm: float | None = 1.0
+    """Largest norm of a network's gradient, over all ranks; None leaves it as it is."""
     ema_decay: float | None = 0.999
     """Of the float32 average of the weights; None keeps none. It starts low: min(decay, (1 + step) / (10 + step))."""
     non_finite: Literal["stop", "skip"] = "stop"
@@ -166,21 +189,27 @@ class TrainerConfig:
     precision: Precision = field(default="fp32", metadata=OPERATIONAL)
     """Of computation; weights, gradients' sums, optimizer and average are float32 in either."""
     strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
+    """Each rank has a copy of what is trained (ddp), or a shard of it (fsdp2)."""
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
     threads: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Of an operation on the CPU, for which a small model's tensors can be too small; None leaves it to torch."""
     checkpoint_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
+    """Steps between checkpoints."""
     keep_checkpoints: int = field(default=3, metadata=OPERATIONAL | at_least(1))
+    """How many of the newest are kept."""
     async_checkpoints: bool = field(default=False, metadata=OPERATIONAL)
     """Write while the next steps run, at the price of a copy in host memory."""
     eval_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
+    """Steps between held-out figures."""
     log_every: int = field(default=10, metadata=OPERATIONAL | at_least(1))
+    """Steps between rows of figures, which are means over them."""
     sample_every: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Steps between videos of `samples.prompts`, of which the first are made before training; None makes none."""
     tracker: TrackerName | None = field(default=None, metadata=OPERATIONAL)
     """Where figures and samples go beside TensorBoard's files: wandb, trackio or none."""
     tracker_project: str = field(default="clipmill", metadata=OPERATIONAL)
+    """Under which that one files the run."""
     peak_tflops: float | None = field(default=None, metadata=OPERATIONAL)
     """Of one device at this precision, for MFU; None looks the device up and leaves MFU out if it is unknown."""
 

@@ -52,8 +52,8 @@ def write_run_page(config: TrainConfig) -> Path:
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f'<p class="lede">{done:,} of {config.trainer.steps:,} steps</p>',
-        _curves(rows),
         _samples(samples),
+        _curves(rows),
         f"<h2>Settings</h2><details><summary>All of them</summary><pre>{html.escape(as_toml(config))}</pre></details>",
     ]
     path = Path(config.out) / PAGE

@@ -19,6 +19,7 @@ class Prompts:
     seed: int = field(default=0, metadata=OPERATIONAL)
     """Of the noise, the same each time: what changes is the model."""
     num_steps: int = field(default=20, metadata=OPERATIONAL | at_least(1))
+    """Of sampling, from noise to a video."""
     guidance: float = field(default=4.0, metadata=OPERATIONAL)
     """See `GenerateConfig`; 1 is none, and half the work."""
     shape: tuple[int, ...] | None = field(default=None, metadata=OPERATIONAL)

@@ -24,9 +24,11 @@ class SamplerConfig:
     fps: float = 8.0
     """Frames a second of a training sample."""
     min_frames: int = 9
+    """Of the shortest video; what is shorter is shown as a picture."""
     max_frames: int = 49
     """Frames of a video; every 4n+1 between them is used (with a VAE of temporal stride 4)."""
     min_side: int = 256
+    """See `max_side`."""
     max_side: int = 1024
     """The side, in pixels, of the square with the area of the smallest and largest shapes."""
     sides: int = 7
@@ -38,7 +40,9 @@ class SamplerConfig:
     max_residue_aspect_change: float = 0.36
     """The same for the last clips of an epoch, which are less than a step: rather cropped than not shown."""
     image_weight: float = field(default=1.0, metadata=at_least(0))
+    """How often pictures are shown, by the same measure as `source_weights`."""
     video_weight: float = field(default=1.0, metadata=at_least(0))
+    """How often videos are."""
     source_weights: str = ""
     """Such as `*/films/*=2, */stock/*=0.5`: a weight for clips whose source_uri matches, 1 for others; the first match
     counts. A clip of the largest weight is shown in every epoch, one of half that weight in every second."""

@@ -1,0 +1,151 @@
+"""What a step of a recipe takes of each GPU's memory and time, by going through it without computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from training.models.grid import Shape
+from training.plan.tracked import Tracked
+from training.run.config import TrainConfig
+from training.run.module import TrainModule, trained_weights
+from training.run.noise import SampleNoise
+from training.run.parallel import recompute
+from training.run.planned import Planned
+
+OPTIMIZER_BYTES = 8
+"""Of AdamW, a weight: two float32 averages."""
+_ROW = "gradients and activations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Of one rank and its fullest step, in bytes unless it says otherwise."""
+
+    shape: Shape
+    samples: int
+    tokens: int
+    """Of one sample."""
+    trained: int
+    """Weights that learn, of all networks and ranks."""
+    rows: Mapping[str, float]
+    """By what takes it; they add up to the most that is needed at a time."""
+    divided: float
+    """Of these, what more ranks would divide among them under fsdp2, and what is divided already."""
+    flops: float
+    """Of a step, also those that recomputation does again."""
+    assumed: str
+    """See `Planned`."""
+
+    @property
+    def total(self) -> float:
+        """The peak."""
+        return sum(self.rows.values())
+
+
+def estimate(config: TrainConfig, *, gpus: int) -> Estimate:
+    """The memory and work of a step on one of `gpus` ranks.
+
+    Raises:
+        ValueError: the objective builds on a run that does not exist, or the data names no shapes.
+    """
+    planned = config.objective.planned(config)
+    module, trainer = planned.module, config.trainer
+    shape, samples = config.data.largest_batch(planned.grid)
+    shards = gpus if trainer.strategy == "fsdp2" else 1
+    counts = {name: _numel(trained_weights(network)) for name, network in module.networks.items()}
+    trained = sum(counts.values())
+    averaged = sum(counts[name] for name in module.averages()) if trainer.ema_decay is not None else 0
+    held = sum(_bytes(network) for network in {*module.networks.values(), *module.frozen.values()})
+    rows = {
+        "weights": held - 4.0 * trained * (1 - 1 / shards),  # frozen ones are whole on each rank
+        "optimizer": OPTIMIZER_BYTES * trained / shards,
+        "average": 4.0 * averaged / shards,
+    }
+    divided = ((4.0 + OPTIMIZER_BYTES) * trained + 4.0 * averaged) / shards
+    gathered = max(_gathered(config, module, name) for name in module.networks) if shards > 1 else 0.0
+    turns = [_turn(config, planned, name, shape, samples, shards) for name in module.turns(trainer.steps - 1)]
+    rows[_ROW] = max(peak for peak, _ in turns)
+    if trainer.strategy == "ddp" and gpus > 1:
+        rows["gradients, packed for the exchange"] = 4.0 * max(counts.values())
+    if gathered:
+        rows["gathered blocks"] = gathered
+    again = 4 / 3 if trainer.activation_checkpointing else 1.0
+    return Estimate(
+        shape=shape,
+        samples=samples,
+        tokens=planned.grid.tokens(shape),
+        trained=trained,
+        rows=rows,
+        divided=divided,
+        flops=sum(flops for _, flops in turns) * trainer.accumulation * again,
+        assumed=planned.assumed,
+    )
+
+
+def _turn(
+    config: TrainConfig, planned: Planned, name: str, shape: Shape, samples: int, shards: int
+) -> tuple[float, float]:
+    """The most that gradients and activations take in a turn of a network, and its operations."""
+    module, trainer = planned.module, config.trainer
+    bf16 = trainer.precision == "bf16"
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        for each in module.networks.values():
+            _without_values(each, torch.bfloat16 if bf16 and shards > 1 else None)
+        network = module.networks[name]
+        weights = trained_weights(network)
+        kept = 4.0 * _numel(weights) / shards if trainer.accumulation > 1 else 0.0  # those of the micro-step before
+        if trainer.activation_checkpointing:
+            recompute(module.wraps(name))
+        tracked = Tracked()
+
+        def collected(weight: torch.Tensor) -> None:
+            """A gradient is there whole; from then on its rank has its shard, in float32."""
+            if weight.grad is not None:
+                tracked.count(weight.grad, 0.0 if kept else 4.0 * weight.numel() / shards)
+
+        for weight in weights.values():
+            weight.register_post_accumulate_grad_hook(collected)
+        others = [weight for other, each in module.networks.items() if other != name for weight in each.parameters()]
+        for weight in others:
+            weight.requires_grad_(False)
+        with tracked:
+            batch = planned.batch(shape, samples)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = module.loss(name, batch, SampleNoise(0, 0, batch.clip_ids), trainer.steps - 1)
+            loss.total.backward()
+        for weight in others:
+            weight.requires_grad_(True)
+    flops = module.flops(name, batch) if loss.flops is None else loss.flops
+    return tracked.peak + kept, flops
+
+
+def _without_values(network: nn.Module, gathered_as: torch.dtype | None) -> None:
+    """Have weights and buffers of the mode that is entered, of a size and without memory."""
+    for part in network.modules():
+        for name, weight in [*part.named_parameters(recurse=False)]:
+            held = torch.empty(weight.shape, dtype=gathered_as or weight.dtype)
+            part.register_parameter(name, nn.Parameter(held, requires_grad=weight.requires_grad))
+        for name, buffer in [*part.named_buffers(recurse=False)]:
+            setattr(part, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+
+
+def _gathered(config: TrainConfig, module: TrainModule, name: str) -> float:
+    """What is whole for a moment where weights are in shards: two blocks, one of them fetched ahead, and the rest."""
+    blocks = [_numel(dict(block.named_parameters())) for block in module.wraps(name)]
+    rest = _numel(dict(module.networks[name].named_parameters())) - sum(blocks)
+    largest = max(blocks, default=0)
+    return float((2 * largest + rest) * (2 if config.trainer.precision == "bf16" else 4))
+
+
+def _numel(weights: Mapping[str, torch.Tensor]) -> int:
+    return sum(weight.numel() for weight in weights.values())
+
+
+def _bytes(network: nn.Module) -> float:
+    held = [*network.parameters(), *network.buffers()]
+    return float(sum(each.numel() * each.element_size() for each in held))
