@@ -19,6 +19,8 @@ class VideoGenerator(ABC):
     """Which shapes it makes."""
     shift: float = 1.0
     """Of the noise levels that it was trained at; see `training.objectives.flow`."""
+    base_tokens: int | None = None
+    """For samples of how many tokens that is; None: of all sizes."""
 
     @property
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -61,6 +62,11 @@ class TokenGrid:
             shape.height // self.spatial_stride,
             shape.width // self.spatial_stride,
         )
+
+    def tokens_of(self, latents: Sequence[int]) -> int:
+        """Tokens of a sample of (T, h, w) latents."""
+        frames, height, width = latents
+        return frames * (height // self.patch) * (width // self.patch)
 
     def latent_frames(self, frames: int) -> int:
         """Latent frames that `frames` fill; what is left over does not count."""

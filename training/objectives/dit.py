@@ -24,7 +24,7 @@ from training.models.safe_files import SafeFiles
 from training.models.text import Text, TextConfig
 from training.models.text_bytes import ByteTextConfig
 from training.models.weights import initialise
-from training.objectives.flow import check_shift, draw_levels, noised, target, timesteps
+from training.objectives.flow import Levels, check_shift, draw_levels, noised, shift_for, target, timesteps
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
 from training.objectives.masks import MaskConfig, drawn_masks, mask_condition, noise_on_known
 from training.objectives.text_to_video import blanked, first_frame_condition, without
@@ -57,6 +57,7 @@ class DitObjective(Objective):
     """Of what else is told: other frames, and parts of frames."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
+    levels: Levels = field(default_factory=Levels)
     decode_tile: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Side in pixels of the squares, overlapping by a quarter, in which larger pictures are decoded; None decodes them
     whole."""
@@ -147,6 +148,7 @@ class DitModule(TrainModule, LatentVideoGenerator):
         )
         self.objective = objective
         self.shift = objective.shift
+        self.base_tokens = objective.levels.base_tokens
         self.seed = seed
         self.latents_by = vae.identity
         """Which autoencoder's latents it knows."""
@@ -278,13 +280,17 @@ class DitModule(TrainModule, LatentVideoGenerator):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Each sample's summed squared error (B,), its noise level (B,), and the clean latents."""
         clean = self.latents(batch)
-        eps, levels = noise.normal(*clean.shape[1:]), draw_levels(noise, shift=self.objective.shift)
+        eps, levels = noise.normal(*clean.shape[1:]), self._levels(noise, clean)
         chance = noise.uniform()
         text = self._texts(batch, noise.uniform() < dropout)
         condition = self._training_condition(batch, clean, chance, noise)
         velocity = self.model(noised(clean, eps, levels), timesteps(levels), text, condition)
         squares = (velocity.float() - target(clean, eps)).square()
         return squares.flatten(1).sum(1), levels, clean
+
+    def _levels(self, noise: SampleNoise, clean: torch.Tensor) -> torch.Tensor:
+        shift = shift_for(self.shift, self.grid.tokens_of(clean.shape[2:]), self.base_tokens)
+        return draw_levels(noise, self.objective.levels, shift=shift)
 
     def _texts(self, batch: Batch, dropped_B: torch.Tensor) -> Sequence[str] | Text:
         """The batch's texts, "" in place of dropped ones."""

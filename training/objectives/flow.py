@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 
+from preprocess.io.bounds import above, at_least, check
 from training.run.noise import SampleNoise
 
 TIMESTEPS = 1000
@@ -19,9 +22,63 @@ Velocity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From latents (B, C, T, H, W) and timesteps (B,) to the velocity at them, of the latents' shape."""
 
 
-def draw_levels(noise: SampleNoise, *, shift: float = 1.0) -> torch.Tensor:
-    """Noise levels (B,) for training: uniform in the 1000 levels, then shifted."""
-    return shifted(noise.integers(1, TIMESTEPS + 1).float() / TIMESTEPS, shift)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """Which noise levels are trained on, before they are shifted."""
+
+    kind: Literal["uniform", "logit_normal"] = "uniform"
+    """All alike, or those in the middle more often: the sigmoid of a normal number (SD3, arXiv 2403.03206, 3.1)."""
+    mean: float = 0.0
+    """Of that normal number; above 0 there is more noise."""
+    deviation: float = field(default=1.0, metadata=above(0))
+    """Of the same."""
+    base_tokens: int | None = field(default=None, metadata=at_least(1))
+    """For how many tokens of a sample the shift is meant: others have it times sqrt(tokens / base_tokens), as noise
+    hides less or more of them (SD3, equation 23). None: all have the same."""
+    min_timestep: int = field(default=1, metadata=at_least(1))
+    """The least that is trained on, after the shift."""
+    max_timestep: int = field(default=TIMESTEPS, metadata=at_least(1))
+    """The largest."""
+
+    def __post_init__(self) -> None:
+        check(self, "levels")
+        if not self.min_timestep < self.max_timestep <= TIMESTEPS:
+            raise ValueError(
+                f"levels.min_timestep and max_timestep are {self.min_timestep} and {self.max_timestep}: an empty range "
+                f"of 1 to {TIMESTEPS}"
+            )
+
+
+EVERY_LEVEL = Levels()
+
+
+def draw_levels(noise: SampleNoise, levels: Levels = EVERY_LEVEL, *, shift: float = 1.0) -> torch.Tensor:
+    """Noise levels (B,) for training, in (0, 1], drawn and then shifted.
+
+    Of all, uniform ones are the 1000; others lie anywhere in their range.
+    """
+    if levels.kind == "uniform" and (levels.min_timestep, levels.max_timestep) == (1, TIMESTEPS):
+        return shifted(noise.integers(1, TIMESTEPS + 1).float() / TIMESTEPS, shift)
+    ends = torch.tensor([levels.min_timestep, levels.max_timestep], dtype=torch.float64) / TIMESTEPS
+    # as many of a hundred in the range as there would be: the share below each end, and back
+    low, high = _share_below(shifted(ends, 1 / shift).clamp_max(1), levels).tolist()
+    low = 0.0 if levels.min_timestep == 1 else low
+    shares = low + noise.uniform().double() * (high - low)
+    return shifted(_level_of(shares, levels), shift).clamp(*ends.tolist()).float()
+
+
+def shift_for(shift: float, tokens: int, base_tokens: int | None) -> float:
+    """That of samples of so many tokens; see `Levels.base_tokens`."""
+    return shift if base_tokens is None else shift * math.sqrt(tokens / base_tokens)
+
+
+def _share_below(levels: torch.Tensor, how: Levels) -> torch.Tensor:
+    """Of what would be drawn without bounds."""
+    return levels if how.kind == "uniform" else torch.special.ndtr((torch.logit(levels) - how.mean) / how.deviation)
+
+
+def _level_of(shares: torch.Tensor, how: Levels) -> torch.Tensor:
+    return shares if how.kind == "uniform" else torch.sigmoid(how.mean + how.deviation * torch.special.ndtri(shares))
 
 
 def shifted(levels: torch.Tensor, shift: float) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from preprocess.io.bounds import at_least, check
 from training.models.generator import VideoGenerator
-from training.objectives.flow import check_shift, euler, sampling_levels
+from training.objectives.flow import check_shift, euler, sampling_levels, shift_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,9 @@ def generate(
         with_text, without_text = both.chunk(2)
         return without_text + config.guidance * (with_text - without_text)
 
-    levels = sampling_levels(config.num_steps, shift=generator.shift if config.shift is None else config.shift)
+    tokens = generator.grid.tokens_of(noise_BCTHW.shape[2:])
+    own_shift = shift_for(generator.shift, tokens, generator.base_tokens)
+    levels = sampling_levels(config.num_steps, shift=own_shift if config.shift is None else config.shift)
     with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
         encoded = generator.encoded(texts)
     return euler(velocity, noise_BCTHW, levels, graph_steps=graph_steps)

@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.training.tiny import tiny_dit_module
-from training.objectives.flow import noised
+from training.objectives.flow import Levels, noised
 from training.objectives.generate import GenerateConfig, generate
 from training.objectives.latent_video import measured_scale
 from training.objectives.text_to_video import blanked, without
@@ -148,6 +148,24 @@ def test_samples_follow_the_levels_that_the_model_was_trained_at():
         )
     assert torch.equal(own, said)
     assert not torch.allclose(own, unshifted, atol=1e-3)
+
+
+def test_levels_are_those_of_the_objective_shifted_by_tokens():
+    """2 tokens a video here: with a base of 1 the shift is the root of 2 times what was set, in sampling as well."""
+    noise, seen = _noise(), []
+    modules = [
+        tiny_dit_module(shift=3.0, levels=Levels(base_tokens=1)),
+        tiny_dit_module(shift=3.0 * 2**0.5),
+        tiny_dit_module(levels=Levels(min_timestep=900)),
+    ]
+    assert modules[0].grid.tokens_of(noise.shape[2:]) == 2
+    made = [generate(module, ["a", "b"], noise, GenerateConfig(num_steps=3)) for module in modules]
+    assert torch.allclose(made[0], made[1])
+    for module in modules:
+        levels = module._levels(SampleNoise(0, 0, [str(clip) for clip in range(64)]), noise)
+        seen.append(levels)
+    assert torch.allclose(seen[0], seen[1])
+    assert float(seen[2].min()) >= 0.9
 
 
 def test_samples_do_not_depend_on_their_neighbours():

@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from training.objectives.flow import draw_levels, euler, noised, sampling_levels, shifted, target, timesteps
+from training.objectives.flow import (
+    Levels,
+    draw_levels,
+    euler,
+    noised,
+    sampling_levels,
+    shift_for,
+    shifted,
+    target,
+    timesteps,
+)
 from training.run.noise import SampleNoise
 
 
@@ -73,3 +83,49 @@ def test_nothing_is_recorded_under_no_grad():
     with torch.no_grad():
         end = euler(lambda z, told: weight * z, torch.ones(1, 1, 1, 1, 1), sampling_levels(3), graph_steps=3)
     assert not end.requires_grad
+
+
+def drawn(levels: Levels, *, shift: float = 1.0) -> torch.Tensor:
+    return draw_levels(SampleNoise(0, 0, [str(clip) for clip in range(4000)]), levels, shift=shift)
+
+
+def test_logit_normal_levels_are_a_normal_number_s_sigmoid() -> None:
+    logits = torch.logit(drawn(Levels(kind="logit_normal", mean=0.5, deviation=0.7)).double())
+    assert float(logits.mean()) == pytest.approx(0.5, abs=0.05)
+    assert float(logits.std()) == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_shift_comes_after_the_draw() -> None:
+    levels = Levels(kind="logit_normal")
+    torch.testing.assert_close(drawn(levels, shift=3.0), shifted(drawn(levels), 3.0))
+
+
+@pytest.mark.parametrize("kind", ["uniform", "logit_normal"])
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_levels_in_a_range_are_those_that_were_drawn_there_anyway(kind: str, shift: float) -> None:
+    whole, part = (drawn(Levels(kind=kind, **ends), shift=shift) for ends in ({}, {"min_timestep": 875}))
+    assert 0.875 <= float(part.min()) < float(part.max()) <= 1
+    inside = whole[whole >= 0.875]
+    if kind == "uniform":
+        assert len(inside) > 400
+    for share in (0.25, 0.5, 0.75):
+        assert float(part.quantile(share)) == pytest.approx(float(inside.quantile(share)), abs=0.01)
+    low = drawn(Levels(kind=kind, max_timestep=100), shift=shift)
+    assert 0 < float(low.min()) < float(low.max()) <= 0.1
+
+
+def test_all_levels_are_drawn_as_ever() -> None:
+    noise = SampleNoise(0, 0, ["a", "b"]).integers(1, 1001).float() / 1000
+    assert torch.equal(draw_levels(SampleNoise(0, 0, ["a", "b"])), noise)
+
+
+def test_four_times_the_tokens_shift_twice_as_far() -> None:
+    assert shift_for(2.0, 4000, 1000) == 4.0
+    assert shift_for(2.0, 4000, None) == 2.0
+
+
+def test_levels_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="an empty range of 1 to 1000"):
+        Levels(min_timestep=500, max_timestep=500)
+    with pytest.raises(ValueError, match=r"levels\.deviation is 0"):
+        Levels(deviation=0)
