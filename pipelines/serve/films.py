@@ -105,19 +105,20 @@ def media_type(location: str) -> str:
     return kind if safe else "video/mp4"
 
 
-def asked_span(header: str | None, size: int) -> range | None:
-    """The span of a file of so many bytes that a Range header asks for; all where it asks for several or for what we do
-    not understand, as servers may do (RFC 9110, 14.2); None where there is nothing of it."""
+def asked_span(header: str | None, size: int) -> tuple[range, bool] | None:
+    """The span of a file of so many bytes that a Range header asks for, and whether it does: where it asks for several
+    or for what we do not understand, all is sent, as servers may do (RFC 9110, 14.2). None where it asks for nothing
+    that is there."""
     match = _RANGE.fullmatch((header or "").strip())
     if match is None or match[1] == match[2] == "":
-        return range(size)
+        return range(size), False
     if match[1] == "":
         last = int(match[2])
-        return range(max(0, size - last), size) if last and size else None
+        return (range(max(0, size - last), size), True) if last and size else None
     start, stop = int(match[1]), min(size, int(match[2]) + 1) if match[2] else size
     if match[2] and int(match[2]) < start:
-        return range(size)
-    return range(start, stop) if start < size else None
+        return range(size), False
+    return (range(start, stop), True) if start < size else None
 
 
 def _is_regular(location: str) -> bool:

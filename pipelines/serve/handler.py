@@ -144,15 +144,15 @@ class Handler(BaseHTTPRequestHandler):
         try:
             fresh = self.headers.get("If-Range", film.tag) == film.tag
             asked = self.headers.get("Range") if fresh else None
-            span = asked_span(asked, film.size)
-            if span is None:
+            found = asked_span(asked, film.size)
+            if found is None:
                 self._refuse(
                     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
                     "the film has no such bytes",
                     {"Content-Range": f"bytes */{film.size}"},
                 )
                 return
-            part = (asked is not None and span != range(film.size)) or (asked or "").startswith("bytes=0-")
+            span, part = found
             headers = {"Accept-Ranges": "bytes", "ETag": film.tag}
             if part:
                 headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{film.size}"
@@ -196,5 +196,5 @@ class Handler(BaseHTTPRequestHandler):
 def _name_of(host: str) -> str:
     """The name in a Host header, without its port."""
     if host.startswith("["):
-        return host.partition("]")[0] + "]"
+        return "".join(host.partition("]")[:2])
     return host.partition(":")[0].lower()

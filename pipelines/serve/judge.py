@@ -178,9 +178,9 @@ class Judge:
             if self._held.scores[column].dtype != np.float32:
                 return np.float64(bound)
             single = np.float32(bound)
-        if end and single > bound:
+        if end and float(single) > bound:
             return np.nextafter(single, np.float32(-np.inf))
-        if not end and single < bound:
+        if not end and float(single) < bound:
             return np.nextafter(single, np.float32(np.inf))
         return single
 
