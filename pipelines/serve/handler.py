@@ -116,8 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(self.site.page(), "text/html; charset=utf-8", policy="frame-ancestors 'none'")
         elif place in questions:
             self._send_json(questions[place](query))
-        elif kind == "still" and (strip := self.site.stills.strip(unquote(name))) is not None:
-            self._send(strip, "image/jpeg")
+        elif kind == "still" and answers.uri_of(unquote(name)) is not None:
+            self._send_still(unquote(name))
         elif kind == "film" and (uri := answers.uri_of(unquote(name))) is not None:
             self._send_film(uri)
         else:
@@ -138,6 +138,14 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such thing here")
         else:
             self._send_json(self.site.say(data))
+
+    def _send_still(self, clip_id: str) -> None:
+        """A clip without one is no fault, which a browser would note on its console."""
+        strip = self.site.stills.strip(clip_id)
+        if strip is None:
+            self._begin(HTTPStatus.NO_CONTENT, "image/jpeg", 0, {})
+        else:
+            self._send(strip, "image/jpeg")
 
     def _send_film(self, uri: str) -> None:
         film = self.site.films.open(uri)
