@@ -62,6 +62,7 @@ class Answers:
         self._uris = sorted(range(len(self.held.uris)), key=self.held.uris.__getitem__)
         self.has_groups = self.held.text(GROUP) is not None
         self._lock = threading.RLock()
+        self._own_kept: list[float] | None = None
         self.uri_of = lru_cache(maxsize=50_000)(self._uri_of)
         for kind in (self._judge, self._finder):
             kind.warm()
@@ -78,9 +79,10 @@ class Answers:
         said, choice = parsed(query), Choice.of(query, self._own)
         column, end = said.get("column", [""])[0], whole_number(said, "end", 1)
         with self._lock:
-            own = self._judge.amount(self._judge.verdict(self._own).kept)
+            if self._own_kept is None:
+                self._own_kept = self._judge.amount(self._judge.verdict(self._own).kept)
             verdict = self._judge.verdict(choice.bounds)
-            told = {"own": own} | self._judge.counted(verdict, self._scored if "all" in said else [column])
+            told = {"own": self._own_kept} | self._judge.counted(verdict, self._scored if "all" in said else [column])
             near: dict[str, list[int]] = {"kept": [], "dropped": []}
             if column in self.held.scores:
                 near = self._judge.nearest(column, choice.bounds.get(column, (None, None))[end], end)
@@ -171,6 +173,7 @@ class Answers:
             for name, values in (("status", status), ("reasons", reasons)):
                 clips = clips.set_column(clips.schema.get_field_index(name), name, values)
             self.held.put(rows, clips)
+            self._own_kept = None
             self._judge.changed()
             self._finder.changed()
             return {"totals": self.held.totals()} | self._rows(rows)

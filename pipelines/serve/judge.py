@@ -48,7 +48,8 @@ class Judge:
         self._held = held
         self._timed = timed
         self._plots = {str(plot["name"]): plot for plot in plots}
-        self._bins: dict[str, npt.NDArray[np.uint8]] = {}
+        self._bins: dict[str, npt.NDArray[np.uint16]] = {}
+        self._whole: list[float] = [held.num_rows, float(held.seconds.sum())]
         self._orders: dict[tuple[str, bool], Rows] = {}
         self._known: OrderedDict[tuple[str, Ends], Mask] = OrderedDict()
         self._last: tuple[Any, Verdict] | None = None
@@ -65,8 +66,10 @@ class Judge:
 
     def warm(self) -> None:
         """Do at once what would make the first question slow."""
-        for column in self._plots:
+        for column, plot in self._plots.items():
             self._codes(column)
+            if plot["min"] is not None or plot["max"] is not None:
+                self.order(column, up=True)
 
     def changed(self) -> None:
         """What was said by hand is not what it was."""
@@ -199,28 +202,30 @@ class Judge:
 
     def amount(self, rows: Mask) -> list[float]:
         """How many of the rows (N,), and how long they play."""
-        return [int(np.count_nonzero(rows)), float(self._held.seconds[rows].sum())]
+        return [int(np.count_nonzero(rows)), float(np.add.reduce(self._held.seconds, where=rows))]
 
     def _of_rule(self, verdict: Verdict, column: str, others: Mask) -> dict[str, Any]:
         mask = verdict.rules.get(column)
         bins, plot = self._codes(column), self._plots[column]
-        kinds = others.view(np.uint8) if mask is None else np.where(mask, np.uint8(2), others.view(np.uint8))
-        counts = np.bincount(bins.astype(np.uint16) * 3 + kinds, minlength=256 * 3).reshape(256, 3)
-        whole = [self._held.num_rows, float(self._held.seconds.sum())]
+        kinds = others.view(np.uint8) if mask is None else others.view(np.uint8) + mask
+        counts = np.bincount(bins + kinds, minlength=256 * 3).reshape(256, 3)
+        alone = (
+            [whole - of for whole, of in zip(self._whole, self.amount(mask), strict=True)] if mask is not None else []
+        )
         return {
-            "alone": whole if mask is None else self.amount(~mask),
+            "alone": alone or self._whole,
             "only": [0, 0.0] if mask is None else self.amount(mask & (verdict.against == 1)),
             "bins": counts[: len(plot["kept"])].T.tolist(),
         }
 
-    def _codes(self, column: str) -> npt.NDArray[np.uint8]:
-        """The bin of each row, 255 for those without a number."""
+    def _codes(self, column: str) -> npt.NDArray[np.uint16]:
+        """Three times the bin of each row, 255 for those without a number: there is room for a kind of 0 to 2."""
         if column not in self._bins:
             plot, values = self._plots[column], self._held.scores[column].astype(np.float64)
             known = ~np.isnan(values)
-            codes = np.full(len(values), 255, np.uint8)
+            codes = np.full(len(values), 255, np.uint16)
             codes[known] = bins_of(
                 values[known], plot["start"], plot["step"], len(plot["kept"]), plot["max"], is_log=plot["log"]
             )[0]
-            self._bins[column] = codes
+            self._bins[column] = codes * np.uint16(3)
         return self._bins[column]

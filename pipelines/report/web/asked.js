@@ -64,7 +64,7 @@ function askJudge(bounds, column, end, whole, use) {
       columns: { ...last.columns, ...answer.columns },
       near: last.near.set(side, { kept: rows.slice(0, answer.near[0]), dropped: rows.slice(answer.near[0]) }),
     });
-    use();
+    use(live !== null);
   });
 }
 /* What goes wrong between page and server is told at the foot of the window. */

@@ -88,8 +88,15 @@ function update(dragging = false) {
   if (dragging) settle();
   else rulesSoon();
   drawChange(bounds, verdict);
-  if (served) askJudge(bounds, column, active.end, !dragging, () => update(live !== null));
+  if (served) {
+    askJudge(bounds, column, active.end, false, update);
+    if (!dragging) askRestSoon();
+  }
 }
+/* What is in the list of rules waits until the rule that is looked at is answered. */
+const askRestSoon = after(150, () => {
+  if (!live) askJudge(state.bounds, detail.column, active.end, true, update);
+});
 const rulesSoon = after(40, () => {
   if (!live) drawRules(state.bounds, judged(state.bounds));
 });

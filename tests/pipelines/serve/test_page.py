@@ -80,7 +80,7 @@ def test_all_that_happens_on_the_page_stays_between_it_and_its_server(browser: B
         clip_id = browser.run("state.clip")
         waited(lambda: browser.run("document.querySelector('dialog video').currentTime > 0"))
         browser.one("dialog").send_keys("d")
-        waited(lambda: browser.one("#said").text == "Saved.")
+        waited(lambda: browser.run("document.getElementById('said').textContent") == "Saved.")
         playing = browser.run("document.querySelector('dialog video').currentTime")
         assert playing > 0
         browser.one("dialog").send_keys("t")
