@@ -41,7 +41,9 @@ class PretrainedObjective(Objective):
     """Folder of a pipeline as diffusers saves it, or its hub id."""
     family: Family
     method: Literal["lora", "full"] = "lora"
+    """Whether a change of the transformer is trained, or all of it."""
     rank: int = field(default=32, metadata=at_least(1))
+    """Of the change of each layer."""
     alpha: float = field(default=32.0, metadata=above(0))
     """The change is alpha / rank times the product of its two matrices."""
     targets: str = ""

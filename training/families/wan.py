@@ -33,6 +33,7 @@ class Wan(Family):
     shift: float = 3.0
     """Wan's own for 480p; 5 for 720p."""
     text_tokens: int = 512
+    """Of a caption, with its padding."""
 
     def grid(self, folder: PipelineFolder) -> TokenGrid:
         """Strides of the autoencoder, patches of the transformer."""

@@ -39,10 +39,13 @@ class WindowConfig:
     `pictures` have. `slabs`: a third of the heads sees whole slabs across time, a third across rows, a third across
     columns, as far as `reach_...` say. `box`: all heads see as far as these say along all three axes at once."""
     pictures: float = field(default=1.0, metadata=above(0))
+    """How many tokens are seen either side in a sequence, in those of a picture."""
     reach_frames: int = field(default=1, metadata=at_least(0))
     """Frames of tokens that are seen either side of a token's own."""
     reach_rows: int = field(default=1, metadata=at_least(0))
+    """Rows of them."""
     reach_columns: int = field(default=1, metadata=at_least(0))
+    """Columns of them."""
     first_layer: int | None = field(default=None, metadata=at_least(0))
     """From which on layers have windows; None is a quarter of the depth. Others attend to everything."""
     end_layer: int | None = field(default=None, metadata=at_least(0))
