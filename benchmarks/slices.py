@@ -67,10 +67,10 @@ def _psnr_by_frame(vae: VideoVae, films: torch.Tensor) -> list[float]:
 
 
 def _summary(by_frame: list[float], config: VaeConfig) -> dict[str, float]:
-    """Frames that lie at a seam between two slices, and the middle two of each slice, in the mean."""
+    """Frames on both sides of seams between slices, and the middle two of each slice behind the first, in the mean."""
     frames = (config.slice_latents or 2) * config.temporal_stride
     starts = range(1, len(by_frame), frames)
-    seams = [number for start in starts for number in (start, start + frames - 1) if 1 < number < len(by_frame) - 1]
+    seams = [number for start in starts for number in (start - 1, start) if number > 0]
     middles = [start + frames // 2 + offset for start in starts for offset in (-1, 0)]
     at_seams, in_middles = (sum(by_frame[n] for n in some) / len(some) for some in (seams, middles))
     return {
@@ -78,6 +78,7 @@ def _summary(by_frame: list[float], config: VaeConfig) -> dict[str, float]:
         "seam_psnr": round(at_seams, 2),
         "middle_psnr": round(in_middles, 2),
         "seam_loss_db": round(in_middles - at_seams, 3),
+        "worst_seam_loss_db": round(in_middles - min(by_frame[n] for n in seams), 3),
     }
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from training.models.grid import TokenGrid
 from training.models.on_demand import at_hand
 from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
+from training.models.windows import WindowConfig
 from training.objectives.dit import DitModule, DitObjective
 from training.objectives.generate import GenerateConfig
 from training.objectives.lora import LoraModule, LoraObjective
@@ -46,6 +47,7 @@ class TinyDit(Objective):
     dropout: float = 0.0
     base_precision: str = "fp32"
     dies_at_step: int = -1
+    windows: WindowConfig = field(default_factory=WindowConfig)
 
     def starts_from(self) -> str:
         return self.start
@@ -54,8 +56,9 @@ class TinyDit(Objective):
         return VAE.grid(DIT.patch)
 
     def build(self, config: TrainConfig) -> TrainModule:
+        model = replace(DIT, windows=self.windows)
         module = DitModule(
-            DitObjective(vae="", model=DIT, text=TEXT, latent_scale=1.0), at_hand(VideoVae(VAE)), seed=SEED
+            DitObjective(vae="", model=model, text=TEXT, latent_scale=1.0), at_hand(VideoVae(VAE)), seed=SEED
         )
         if self.whole:
             module.model = TextToVideo(VideoDit(DIT, seed=SEED), ByteTextEncoder(TEXT, seed=SEED))

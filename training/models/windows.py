@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from itertools import product
 from typing import Literal
 
@@ -39,13 +39,13 @@ class WindowConfig:
     `pictures` have. `slabs`: a third of the heads sees whole slabs across time, a third across rows, a third across
     columns, as far as `reach_...` say. `box`: all heads see as far as these say along all three axes at once."""
     pictures: float = field(default=1.0, metadata=above(0))
-    """How many tokens are seen either side in a sequence, in those of a picture."""
+    """Tokens of a window either side, in those of a picture."""
     reach_frames: int = field(default=1, metadata=at_least(0))
     """Frames of tokens that are seen either side of a token's own."""
     reach_rows: int = field(default=1, metadata=at_least(0))
-    """Rows of them."""
+    """The same of rows."""
     reach_columns: int = field(default=1, metadata=at_least(0))
-    """Columns of them."""
+    """The same of columns."""
     first_layer: int | None = field(default=None, metadata=at_least(0))
     """From which on layers have windows; None is a quarter of the depth. Others attend to everything."""
     end_layer: int | None = field(default=None, metadata=at_least(0))
@@ -222,18 +222,30 @@ def _moved(place: tuple[_Span, ...]) -> tuple[_Span, ...]:
     return tuple(((inner[0] - outer[0], inner[1] - outer[0]), (0, outer[1] - outer[0])) for inner, outer in place)
 
 
-@lru_cache(maxsize=64)
 def _allowed(place: tuple[_Span, ...], reach: Grid, device: torch.device) -> torch.Tensor | None:
     """(queries, keys) of a tile: True where a key is within reach; None where all are."""
+    farthest = (max(inner[1] - outer[0], outer[1] - inner[0]) - 1 for inner, outer in place)
+    if all(apart <= far for apart, far in zip(farthest, reach, strict=True)):
+        return None
+    key = (place, reach, device)
+    if (held := _masks.get(key)) is not None:
+        return held
     near = [
         (torch.arange(*inner, device=device)[:, None] - torch.arange(*outer, device=device)).abs() <= far
         for (inner, outer), far in zip(place, reach, strict=True)
     ]
-    if all(bool(axis.all()) for axis in near):
-        return None
-    rows, columns = near[1][:, None, :, None], near[2][None, :, None, :]
-    picture = (rows & columns).flatten(2).flatten(0, 1)
-    return (near[0][:, None, :, None] & picture[None, :, None, :]).flatten(2).flatten(0, 1)
+    picture = (near[1][:, None, :, None] & near[2][None, :, None, :]).flatten(2).flatten(0, 1)
+    made = (near[0][:, None, :, None] & picture[None, :, None, :]).flatten(2).flatten(0, 1)
+    if type(made) is torch.Tensor:  # and not one that holds nothing, of who only counts memory
+        while len(_masks) >= _MOST_MASKS:
+            _masks.pop(next(iter(_masks)), None)
+        _masks[key] = made
+    return made
+
+
+_masks: dict[tuple[tuple[_Span, ...], Grid, torch.device], torch.Tensor] = {}
+"""Of tiles, which are alike in a video and from step to step; the oldest go first."""
+_MOST_MASKS = 64
 
 
 def _mask(allowed: torch.Tensor | None, text_mask_BL: torch.Tensor | None, text: int, keys: int) -> torch.Tensor | None:

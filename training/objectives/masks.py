@@ -37,7 +37,7 @@ class MaskConfig:
     first: float = field(default=0.20, metadata=at_least(0))
     """The first one to four frames are known."""
     last: float = field(default=0.0, metadata=at_least(0))
-    """The last one to four frames."""
+    """The last one to four are."""
     ends: float = field(default=0.20, metadata=at_least(0))
     """Of both ends one to four."""
     rectangle: float = field(default=0.05, metadata=at_least(0))

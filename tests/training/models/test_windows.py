@@ -7,6 +7,7 @@ from itertools import permutations
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from preprocess.io.settings import override
@@ -82,6 +83,27 @@ def test_windows_are_a_dense_mask_both_ways(
     weight = torch.randn(made.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     gradients = [torch.autograd.grad((out * weight).sum(), (q, k, v)) for out in (made, wanted)]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_who_only_counts_memory_leaves_nothing_behind(name: str) -> None:
+    grid, text = (5, 3, 8), 2
+    windows._masks.clear()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        q = torch.zeros(1, 6, text + 120, 4)
+        assert Windows(KINDS[name], grid).attend(q, q, q, None).shape == q.shape
+    assert not windows._masks
+    q, k, v = drawn(grid, 6, text)
+    made = Windows(KINDS[name], grid).attend(q, k, v, None)
+    assert torch.equal(Windows(KINDS[name], grid).attend(q, k, v, None), made)
+
+
+def test_masks_are_kept_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "_MOST_MASKS", 3)
+    monkeypatch.setattr(windows, "LEAST_QUERIES", 1)
+    q, k, v = drawn((7, 5, 6), 6, 2)
+    Windows(KINDS["a third of a picture"], (7, 5, 6)).attend(q, k, v, None)
+    assert len(windows._masks) <= 3
 
 
 def test_heads_look_in_all_six_orders() -> None:

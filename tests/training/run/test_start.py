@@ -63,6 +63,20 @@ def test_weights_and_average_are_taken_and_nothing_else(earlier: Path, tmp_path:
     assert first["held_out/loss"] == read_rows(str(earlier))[-1]["held_out/loss"]
 
 
+def test_a_transformer_of_full_attention_is_trained_on_with_windows(earlier: Path, tmp_path: Path) -> None:
+    """In shards with blocks recomputed, too; of its two frames of one token each sees itself and the text alone."""
+    changes = [f"objective.start={earlier}", *(f"objective.windows.{one}" for one in ("kind=box", "reach_frames=0"))]
+    train(tiny_dit_config(tmp_path / "full", changes[0]))
+    train(tiny_dit_config(tmp_path / "windows", *changes))
+    sharded = ("trainer.strategy=fsdp2", "trainer.activation_checkpointing=true")
+    train(tiny_dit_config(tmp_path / "shards", *changes, *sharded))
+    first, own = (read_rows(str(tmp_path / run))[0]["held_out/loss"] for run in ("full", "windows"))
+    assert first == read_rows(str(earlier))[-1]["held_out/loss"] != own
+    with_windows = losses(tmp_path / "windows", "dit")
+    assert with_windows != pytest.approx(losses(tmp_path / "full", "dit"), abs=1e-5)
+    assert losses(tmp_path / "shards", "dit") == pytest.approx(with_windows, abs=1e-5)
+
+
 def test_killed_it_ends_as_undisturbed_without_what_it_began_with(
     earlier: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
