@@ -75,6 +75,13 @@ class EasyAnimate(Family):
         )[0]
         return answer[:, : latents.shape[1]]
 
+    def idle(self, transformer: Any) -> list[str]:
+        """The last block's text goes nowhere; where it has layers of its own for it, as 12 B has, those are idle."""
+        if transformer.transformer_blocks[-1].txt_ff is None:
+            return []
+        last = f"transformer_blocks.{len(transformer.transformer_blocks) - 1}"
+        return [f"{last}.attn1.to_add_out", f"{last}.txt_ff"]
+
     def blocks(self, transformer: Any) -> list[nn.Module]:
         """36 of 7 B, 48 of 12 B."""
         return list(transformer.transformer_blocks)

@@ -93,6 +93,10 @@ class Family(ABC):
         """Between which levels it is used."""
         return 0.0, 1.0
 
+    def idle(self, transformer: Any) -> list[str]:
+        """Parts whose answer nobody reads, such as what the last block says of the text: they cannot learn."""
+        return []
+
     def path(self, folder: PipelineFolder) -> Path:
         """From data to noise."""
         return StraightPath()

@@ -70,6 +70,11 @@ class HunyuanVideo15(HunyuanVideo):
         )[0]
         return answer
 
+    def idle(self, transformer: Any) -> list[str]:
+        """The last block's text goes nowhere."""
+        last = f"transformer_blocks.{len(transformer.transformer_blocks) - 1}"
+        return [f"{last}.attn.to_add_out", f"{last}.ff_context"]
+
     def blocks(self, transformer: Any) -> list[nn.Module]:
         """54."""
         return list(transformer.transformer_blocks)

@@ -121,8 +121,17 @@ class PretrainedModule(TrainModule):
                 target for each in (objective.targets or family.lora_targets).split(",") if (target := each.strip())
             ]
             add_lora(
-                self.transformer, objective.rank, objective.alpha, seed=seed, targets=targets, dropout=objective.dropout
+                self.transformer,
+                objective.rank,
+                objective.alpha,
+                seed=seed,
+                targets=targets,
+                but=family.idle(self.transformer),
+                dropout=objective.dropout,
             )
+        else:
+            for part in family.idle(self.transformer):  # ranks that exchange gradients would wait for theirs
+                self.transformer.get_submodule(part).requires_grad_(False)
         self.video = PretrainedVideo(family, folder, self.transformer)
         self.identities = {
             "tuned": folder.identity([family.part]),
@@ -275,7 +284,8 @@ class PretrainedModule(TrainModule):
     def _fill(self, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
         """Whole weights by diffusers' names, of which some are in old files and no longer used."""
         ignored = getattr(self.transformer, "_keys_to_ignore_on_load_unexpected", None) or []
-        for name in [name for name in file.shapes if name not in weights and _is_any(ignored, name)]:
+        idle = self.transformer.state_dict().keys() - weights.keys()
+        for name in [name for name in file.shapes if name in idle or (name not in weights and _is_any(ignored, name))]:
             del file.shapes[name]
         file.fill(weights, {name: name for name in weights})
 

@@ -70,11 +70,19 @@ class LoraLinear(nn.Linear):
 
 
 def add_lora(
-    module: nn.Module, rank: int, alpha: float, *, seed: int = 0, targets: Sequence[str] = (), dropout: float = 0.0
+    module: nn.Module,
+    rank: int,
+    alpha: float,
+    *,
+    seed: int = 0,
+    targets: Sequence[str] = (),
+    but: Sequence[str] = (),
+    dropout: float = 0.0,
 ) -> None:
     """Freeze `module` and give linear layers in it a trainable change, which is zero at first.
 
-    `targets` are parts of the layers' names, such as `attention`, `feed_forward.linear1` or `blocks.0`; none means all.
+    `targets` are parts of the layers' names, such as `attention`, `feed_forward.linear1` or `blocks.0`; none means all
+    `but` those of these parts.
 
     Raises:
         ValueError: `rank` is not positive, or the module has LoRA already, or no linear layer, or none of a target.
@@ -92,7 +100,7 @@ def add_lora(
             raise ValueError(f"target {target!r} is in no linear layer's name; their parts are {', '.join(parts)}")
     module.requires_grad_(False)
     for name, linear in linears.items():
-        if targets and not any(_is_in(target, name) for target in targets):
+        if (targets and not any(_is_in(target, name) for target in targets)) or any(_is_in(part, name) for part in but):
             continue
         layer = LoraLinear(linear, rank, alpha, dropout=dropout, name=name)
         parent, _, child = name.rpartition(".")

@@ -15,6 +15,7 @@ from tests.training.families.tiny_pretrained_run import run_config
 from tests.training.tiny_run import losses
 from training.families.pretrained import NETWORK
 from training.run.launch import train
+from training.run.module import trained_weights
 from training.run.noise import SampleNoise
 from training.run.runs import trained_module
 
@@ -40,6 +41,21 @@ def run(case: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_a_loss_is_that_of_the_recipe_by_hand(case: str, folder: Path) -> None:
     assert loss_error(case, folder) < 1e-6
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_all_that_is_trained_has_a_gradient(case: str, folder: Path, method: str) -> None:
+    """Ranks would wait for it."""
+    config = run_config("", case, folder, f"objective.method={method}")
+    module = config.objective.build(config)
+    module.materialise(NETWORK, torch.device("cpu"))
+    if method == "full":
+        module.first_weights(NETWORK)
+    [batch] = config.data.held_out(config, rank=0, world_size=1)
+    module.loss(NETWORK, batch, SampleNoise(0, 0, batch.clip_ids), 0).total.backward()
+    without = [name for name, weight in trained_weights(module.transformer).items() if weight.grad is None]
+    assert not without
+    assert trained_weights(module.transformer)
 
 
 def test_fifty_steps_of_a_lora_lower_the_loss(case: str, folder: Path, run: Path) -> None:

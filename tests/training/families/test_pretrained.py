@@ -110,7 +110,7 @@ def test_from_caches_neither_encoder_is_loaded_and_the_loss_is_the_same(folder: 
 
 def test_texts_that_are_dropped_are_shown_as_empty(folder: Path) -> None:
     config = run_config("", CASE, folder)
-    batch = shapes_batch(config.data, config, [0, 1])
+    batch = shapes_batch(replace(config.data, cached=False), config, [0, 1])
     without = replace(batch, captions=["", ""])
     dropping = made(replace(config.objective, text_dropout=1.0))
     assert loss(dropping, batch) == loss(made(config.objective), without) != loss(made(config.objective), batch)
