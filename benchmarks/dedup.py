@@ -146,20 +146,27 @@ def _make(work: Path, hashes: int, out: Path) -> None:
 
 
 def _crowd_accuracy(work: Path) -> dict[str, float]:
-    copies = found = wrong = grouped = 0
+    found: dict[str, list[bool]] = {"copy": [], "cropped copy": []}
+    wrong = grouped = 0
     for batch in Manifest(os.fspath(work)).parted_clips().batches(["source_uri", "duplicate_group"]):
         uris, groups = batch["source_uri"].to_pylist(), batch["duplicate_group"].to_pylist()
         grouped += sum(group is not None for group in groups)
+        named = set()
         for uri, group in zip(uris, groups, strict=True):
-            if uri.startswith("/copy"):
-                copies += 1
-                found += group is not None and group == groups[int(uri.rpartition(" ")[2])]
-        named = {int(uri.rpartition(" ")[2]) for uri in uris if uri.startswith("/copy")}
+            kind, _, original = uri[1:].partition(" of ")
+            if original:
+                found[kind].append(group is not None and group == groups[int(original)])
+                named.add(int(original))
         wrong += sum(
             group is not None and uri == "/new" and row not in named
             for row, (uri, group) in enumerate(zip(uris, groups, strict=True))
         )
-    return {"recall": round(found / max(1, copies), 4), "wrong_share": round(wrong / max(1, grouped), 4)}
+    shares = {name: round(sum(some) / max(1, len(some)), 4) for name, some in found.items()}
+    return {
+        "recall": shares["copy"],
+        "recall_cropped": shares["cropped copy"],
+        "wrong_share": round(wrong / max(1, grouped), 4),
+    }
 
 
 def _clips(out: Path) -> pd.DataFrame:

@@ -21,6 +21,9 @@ from preprocess.schema import SOURCE_SCHEMA, clip_schema
 
 COPIED = 0.2
 """Share of clips that repeat one before, re-encoded or cut a second later."""
+CROPPED = 0.25
+"""Share of those, that have lost up to 5 % of each edge as well."""
+BOXES = [(*edges,) for edges in np.random.default_rng(1).uniform(0, 0.05, (16, 4)).tolist()]
 OF_ONE_PLACE = 0.05
 """Share of clips before one of a hundred backgrounds, each at another moment."""
 PLACES = 100
@@ -37,7 +40,7 @@ def hash_config() -> CurateConfig:
 
 def write_crowd(out: str, rows: int, films: Sequence[FilmPrint]) -> None:
     """A manifest at `out` of clips that do not exist; each term is spread as in `films`. Row i repeats a row j < i of
-    its batch where `source_uri` says so, `/copy of j`."""
+    its batch where `source_uri` says so, `/copy of j` or `/cropped copy of j`."""
     manifest, config = Manifest(out), hash_config()
     schema = clip_schema(config.columns)
     spread = np.std([film.mean for film in films], axis=0)
@@ -84,6 +87,8 @@ def _films(
         if chance < COPIED and row:
             original = int(draw.integers(row))
             film, uri = _copied(draw, made[original], spread, changes), f"/copy of {original}"
+            if draw.random() < CROPPED:
+                film, uri = film.cropped(BOXES[draw.integers(len(BOXES))]), f"/cropped {uri[1:]}"
         elif chance < COPIED + OF_ONE_PLACE:
             film = FilmPrint(mean=places[draw.integers(PLACES)].astype(np.float32), changes=_moves(draw, 0.3 * changes))
         else:

@@ -10,6 +10,9 @@ from filters.prints.squares import SIDE, Squares
 
 Terms = npt.NDArray[np.float32]
 
+Box = tuple[float, float, float, float]
+"""Shares of a picture that are cut off on the left, at the top, on the right and at the bottom."""
+
 FINE_ORDER = 20
 """Terms with at most so many half waves over both axes together: 230 of a picture, which show the words of a title."""
 COARSE_ORDER = 7
@@ -24,6 +27,9 @@ _ORDERS = (_ACROSS + _DOWN)[_IN_ORDER]
 _WEIGHTS = np.hypot(_ACROSS, _DOWN)[_IN_ORDER].astype(np.float32)
 """Pictures have as much less of a wave as it is shorter (amplitude falls as 1/frequency): so all count as much."""
 _MIRROR = np.where(_ACROSS % 2, -1, 1)[_IN_ORDER].astype(np.float32)
+
+_PER_PIXEL = 8
+"""Places at which a wave is looked at where a picture is cropped."""
 
 
 def num_terms(order: int) -> int:
@@ -51,6 +57,30 @@ def mirrored(terms: Terms) -> Terms:
     """The terms (..., N) of the same pictures with left for right."""
     turned: Terms = terms * _MIRROR[1 : 1 + terms.shape[-1]]
     return turned
+
+
+def cropping(box: Box, order: int, new_order: int) -> Terms:
+    """What makes of terms up to `order` those of what is left of the picture inside a box, up to `new_order`, as a
+    matrix (`num_terms(new_order)`, `num_terms(order)`). The picture's own finer terms are taken to be nothing."""
+    left, top, right, bottom = box
+    across, down = _stretching(left, 1 - right, order, new_order), _stretching(top, 1 - bottom, order, new_order)
+    old, new = (_IN_ORDER[1 : 1 + num_terms(each)] for each in (order, new_order))
+    mixed = across[_ACROSS[new][:, None], _ACROSS[old]] * down[_DOWN[new][:, None], _DOWN[old]]
+    matrix: Terms = (weights(new_order)[:, None] * mixed / weights(order)).astype(np.float32)
+    return matrix
+
+
+def _stretching(start: float, stop: float, order: int, new_order: int) -> npt.NDArray[np.float64]:
+    """The same along one axis of [0, 1), of which [start, stop) is left: (new_order + 1, order + 1)."""
+    at = (np.arange(SIDE * _PER_PIXEL) + 0.5) / (SIDE * _PER_PIXEL)
+    old = _waves(start + (stop - start) * at, order)
+    return _waves(at, new_order).T @ old / _PER_PIXEL
+
+
+def _waves(at: npt.NDArray[np.float64], order: int) -> npt.NDArray[np.float64]:
+    """Those of the transform, of norm 1 over `SIDE` pixels, at places in [0, 1): (len(at), order + 1)."""
+    half_waves = np.arange(order + 1)
+    return np.cos(np.pi * half_waves * at[:, None]) * np.sqrt(np.where(half_waves, 2, 1) / SIDE)
 
 
 def contrast_of(terms: Terms) -> npt.NDArray[np.float32]:

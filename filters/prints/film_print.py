@@ -13,12 +13,23 @@ coarsely, so that two moments before the same background differ.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from filters.prints.cosines import COARSE_ORDER, FINE_ORDER, Terms, contrast_of, mirrored, num_terms, terms_of
+from filters.prints.cosines import (
+    COARSE_ORDER,
+    FINE_ORDER,
+    Box,
+    Terms,
+    contrast_of,
+    cropping,
+    mirrored,
+    num_terms,
+    terms_of,
+)
 from filters.prints.squares import Squares
 
 FORMAT = 1
@@ -51,6 +62,12 @@ class FilmPrint:
         """Of the same clip with left for right."""
         return FilmPrint(mean=mirrored(self.mean), changes=mirrored(self.changes))
 
+    def cropped(self, box: Box) -> FilmPrint:
+        """Of about the same clip without its edges, as far as coarse terms go; of the mean, the fine ones stay."""
+        of_mean, of_changes = _croppings(box)
+        mean = np.concatenate([of_mean @ self.mean, self.mean[COARSE_TERMS:]])
+        return replace(self, mean=mean, changes=self.changes @ of_changes.T)
+
     @staticmethod
     def of(squares: Squares) -> FilmPrint | None:
         """Of pictures in order of time; None of those that are all but uniform."""
@@ -74,6 +91,11 @@ class FilmPrint:
     def from_bytes(data: bytes) -> FilmPrint | None:
         """What `to_bytes` gave; None where it is something else."""
         return prints_of([data])[0]
+
+
+@cache
+def _croppings(box: Box) -> tuple[Terms, Terms]:
+    return cropping(box, FINE_ORDER, COARSE_ORDER), cropping(box, COARSE_ORDER, COARSE_ORDER)
 
 
 def prints_of(values: Sequence[bytes]) -> list[FilmPrint | None]:

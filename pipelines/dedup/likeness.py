@@ -11,10 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.prints.compare import are_repeats
-from filters.prints.cosines import KEY_ORDER, contrast_of, mirrored, num_terms
+from filters.prints.compare import CROPS, are_repeats, stand_still
+from filters.prints.cosines import (
+    COARSE_ORDER,
+    KEY_ORDER,
+    Box,
+    contrast_of,
+    cropping,
+    mirrored,
+    weights,
+)
 from filters.prints.film_print import COARSE_TERMS, LEAST_CONTRAST, FilmPrint, prints_of, stacks_of
 from pipelines.dedup.candidates import Hashing
+from pipelines.dedup.keys import View
 from pipelines.dedup.spool import Spool
 from preprocess.schema import is_vector
 
@@ -38,6 +47,11 @@ class Likeness(ABC):
         ...
 
     @abstractmethod
+    def views(self, number: int) -> Sequence[View]:
+        """How entries are looked at in a hash, first as they are."""
+        ...
+
+    @abstractmethod
     def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
         """Which of P pairs of rows repeat one another, (P,)."""
         ...
@@ -53,10 +67,10 @@ class ByPhash(Likeness):
     hashing: ClassVar[Hashing] = Hashing(
         num_terms=COARSE_TERMS,
         moment_terms=COARSE_TERMS,
-        key_terms=num_terms(KEY_ORDER),
-        sides=32,
         hashes=16,
         least_cosine=0.75,
+        least_moment=0.4,
+        least_still=0.9,
     )
     most_entries: ClassVar[int] = 8
     """Of a clip, about: of a longer one, every second, third, ... sample."""
@@ -71,14 +85,24 @@ class ByPhash(Likeness):
         spool.add(films)
         for stack in stacks_of(films):
             stride = -(-stack.changes.shape[1] // self.most_entries)
-            changes = stack.changes[:, ::stride]
+            still = stand_still(stack.means, stack.changes)
+            changes = np.where(still[:, None, None], 0, stack.changes[:, ::stride])
             samples = changes + stack.means[:, None, : changes.shape[2]]
-            places, shown = np.nonzero(contrast_of(samples) >= LEAST_CONTRAST)
+            is_shown = contrast_of(samples) >= LEAST_CONTRAST
+            is_shown[still, 1:] = False
+            places, shown = np.nonzero(is_shown)
             entries, moments = samples[places, shown], changes[places, shown]
-            rows = first_row + stack.places[places]
-            spool.add_entries(rows, entries, moments)
-            if self.mirrored:
-                spool.add_entries(rows, mirrored(entries), mirrored(moments))
+            spool.add_entries(first_row + stack.places[places], entries, moments)
+
+    def views(self, number: int) -> Sequence[View]:
+        """As they are, cropped, and left for right where that counts."""
+        flat = weights(KEY_ORDER) ** -0.5
+        found = [_seen((0.0, 0.0, 0.0, 0.0)) * flat, _seen(CROPS[number % len(CROPS)]) * flat]
+        views = [View(terms=each.astype(np.float32)) for each in found]
+        if self.mirrored:
+            turn = mirrored(np.ones(COARSE_TERMS, np.float32))
+            views.append(View(terms=turn[:, None] * views[0].terms, turn=np.concatenate([turn, turn])))
+        return views
 
     def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
         """Most of the shorter one is in the longer one: `filters.prints.compare`."""
@@ -99,9 +123,7 @@ class ByEmbedding(Likeness):
 
     least_cosine: float = 0.97
     column: ClassVar[str] = "embedding"
-    hashing: ClassVar[Hashing] = Hashing(
-        num_terms=64, moment_terms=0, key_terms=64, sides=24, hashes=64, least_cosine=0.8
-    )
+    hashing: ClassVar[Hashing] = Hashing(num_terms=64, moment_terms=0, hashes=64, least_cosine=0.8)
 
     def __post_init__(self) -> None:
         if not 0 < self.least_cosine <= 1:
@@ -121,6 +143,10 @@ class ByEmbedding(Likeness):
             stacked = np.stack([vectors[place] for place in places])  # type: ignore[misc]
             spool.add_entries(first_row + np.array(places), stacked @ axes)
 
+    def views(self, number: int) -> Sequence[View]:
+        """As they are."""
+        return [View(terms=np.eye(self.hashing.num_terms, dtype=np.float32))]
+
     def same(self, spool: Spool, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
         """Their cosine is high; vectors of unlike length are of two towers."""
         return np.array(
@@ -132,6 +158,11 @@ class ByEmbedding(Likeness):
             return False
         one, other = (np.frombuffer(data, "<f2").astype(np.float32) for data in (ours, theirs))
         return float(one @ other) >= self.least_cosine
+
+
+def _seen(box: Box) -> npt.NDArray[np.float32]:
+    """What makes of the terms of a sample those that are hashed, of what is left inside a box."""
+    return cropping(box, COARSE_ORDER, KEY_ORDER).T
 
 
 def _unit(value: Sequence[float] | None) -> npt.NDArray[np.float32] | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.decide import decided, to_be_changed
-from pipelines.dedup.candidates import candidate_pairs, rows_of_pairs
-from pipelines.dedup.groups import best_of, groups_of
 from pipelines.dedup.likeness import Likeness
 from pipelines.dedup.rank import RANK, RANKED, Ranks, best_first, ranks_of
+from pipelines.dedup.repeats import leaders_of
 from pipelines.dedup.settle import (
     GROUP,
     IN,
@@ -30,15 +27,11 @@ from pipelines.dedup.settle import (
     without_columns,
 )
 from pipelines.dedup.spool import Spool
-from pipelines.progress import LINE_SECONDS
 from pipelines.report.write import offer_report
 from preprocess.io.hold import exclusive
 from preprocess.io.tables import PartedTable
 from preprocess.manifest import Manifest
 
-PAIRS_AT_A_TIME = 1 << 14
-
-_log = logging.getLogger("clipmill")
 Rows = npt.NDArray[np.int64]
 
 
@@ -82,8 +75,9 @@ def dedup(out: str, likeness: Likeness, *, against: str | None = None) -> Dedupl
             _check(others, likeness, other.location)
         with closing(Spool(likeness.hashing.num_terms + likeness.hashing.moment_terms)) as spool:
             ranks = [_spooled(each, likeness, spool, first) for each, first in _after_one_another(table, others)]
-            seen = len(np.unique(spool.rows()[spool.rows() < table.num_rows]))
-            leaders = _leaders(likeness, spool, ranks)
+            seen = int(np.bincount(spool.rows(), minlength=table.num_rows)[: table.num_rows].astype(bool).sum())
+            order, first_other = best_first(np.concatenate(ranks)), None if other is None else table.num_rows
+            leaders = leaders_of(likeness, spool, order, first_other)
         marks = _Marks(leaders, table, others, None if other is None else other.location)
         settle = settling(manifest, config, marks, reads=("caption",))
         hold.confirm()
@@ -141,34 +135,6 @@ def _spooled(table: PartedTable, likeness: Likeness, spool: Spool, first_row: in
         ranks.append(ranks_of(batch))
         first_row += batch.num_rows
     return np.concatenate(ranks)
-
-
-def _leaders(likeness: Likeness, spool: Spool, ranks: Sequence[Ranks]) -> Rows:
-    """For each row of the first table the best one of its group, or of those of the second that it repeats; or -1."""
-    num_rows = len(ranks[0])
-    order = best_first(np.concatenate(ranks))
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
-    low, high = _repeats(likeness, spool, places, num_rows if len(ranks) > 1 else None)
-    if len(ranks) > 1:
-        return best_of(low, high, places, num_rows)
-    return groups_of(low, high, order)
-
-
-def _repeats(likeness: Likeness, spool: Spool, places: Rows, first_other: int | None) -> tuple[Rows, Rows]:
-    """The pairs of rows that repeat one another, the lower one first: (P,) each."""
-    found: list[tuple[Rows, Rows]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-    hashes = candidate_pairs(spool, places, likeness.hashing, first_other=first_other)
-    said = time.monotonic()
-    for number, pairs in enumerate(hashes, 1):
-        for start in range(0, len(pairs), PAIRS_AT_A_TIME):
-            low, high = rows_of_pairs(pairs[start : start + PAIRS_AT_A_TIME])
-            same = likeness.same(spool, low, high)
-            found.append((low[same], high[same]))
-        if time.monotonic() - said >= LINE_SECONDS:
-            _log.info("%d/%d hashes", number, likeness.hashing.hashes)
-            said = time.monotonic()
-    return np.concatenate([low for low, _ in found]), np.concatenate([high for _, high in found])
 
 
 class _Marks:

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+UNIT = 127
+"""Length of a vector, before it is rounded."""
+
 
 class Spool:
     """Byte strings by row, and entries: short vectors by which rows are found that may be alike."""
@@ -59,6 +62,7 @@ class Spool:
 
 
 def _eight_bits(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-    reach = np.abs(vectors).max(axis=1, keepdims=True, initial=1e-9)
-    steps: npt.NDArray[np.int8] = np.rint(vectors / reach * 127).astype(np.int8)
+    """At the length `UNIT`; one of length 0 stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    steps: npt.NDArray[np.int8] = np.rint(vectors / np.maximum(lengths, 1e-9) * UNIT).astype(np.int8)
     return steps

@@ -30,7 +30,7 @@ def pairs(films: list[bytes], first_other: int | None = None) -> set[tuple[int, 
     hashing = likeness.hashing
     with closing(Spool(hashing.num_terms + hashing.moment_terms)) as spool:
         likeness.add(spool, pa.chunked_array([pa.array(films, pa.binary())]), 0)
-        hashes = candidate_pairs(spool, np.arange(len(films)), hashing, first_other=first_other)
+        hashes = candidate_pairs(spool, np.arange(len(films)), hashing, likeness.views, first_other=first_other)
         return {pair for some in hashes for pair in zip(*(rows.tolist() for rows in rows_of_pairs(some)), strict=True)}
 
 
