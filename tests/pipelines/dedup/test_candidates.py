@@ -6,9 +6,11 @@ from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from filters.prints.film_print import COARSE_TERMS, FINE_TERMS, FilmPrint
 from pipelines.dedup.candidates import candidate_pairs, rows_of_pairs
+from pipelines.dedup.keys import NEIGHBOURS
 from pipelines.dedup.likeness import ByPhash
 from pipelines.dedup.spool import Spool
 
@@ -44,3 +46,28 @@ def test_against_others_only_they_are_compared() -> None:
     found = pairs(street(), first_other=CLIPS - COPIED)
     assert {(row, CLIPS - COPIED + row) for row in range(COPIED)} <= found
     assert all(low < CLIPS - COPIED <= high for low, high in found)
+
+
+def test_clips_that_lost_their_edges_are_compared_with_the_whole_ones() -> None:
+    draw = np.random.default_rng(3)
+    boxes = draw.uniform(0, 0.05, (CLIPS // 2, 4)).tolist()
+    means = draw.standard_normal((CLIPS // 2, FINE_TERMS)) * 300
+    moves = draw.standard_normal((CLIPS // 2, 6, COARSE_TERMS)) * 100
+    whole = [
+        FilmPrint(mean=mean.astype(np.float32), changes=each.astype(np.float32))
+        for mean, each in zip(means, moves, strict=True)
+    ]
+    cropped = [film.cropped((*box,)) for film, box in zip(whole, boxes, strict=True)]
+    found = pairs([film.to_bytes() for film in (*whole, *cropped)])
+    wanted = {(row, CLIPS // 2 + row) for row in range(CLIPS // 2)}
+    assert len(wanted & found) >= 0.97 * len(wanted)
+    assert len(found) < 4 * len(wanted)
+
+
+def test_of_a_camera_that_shows_one_still_picture_few_pairs_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.dedup.keys.PAIRS_OF_LEVEL", 1000)
+    mean = np.random.default_rng(0).standard_normal(FINE_TERMS) * 300
+    film = FilmPrint(mean=mean.astype(np.float32), changes=np.zeros((12, COARSE_TERMS), np.float32)).to_bytes()
+    found = pairs([film] * CLIPS)
+    assert {(0, row) for row in range(1, CLIPS)} <= found
+    assert len(found) <= CLIPS * (1 + NEIGHBOURS)
