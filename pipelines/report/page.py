@@ -16,7 +16,7 @@ _WEB = Path(__file__).with_name("web")
 _SCRIPTS = (
     *("words", "elements", "table", "bounds", "state", "asked", "pictures"),
     *("summary", "fall", "plot", "edges", "drag", "rules", "change", "detail", "explore"),
-    *("find", "card", "said", "timeline", "sources", "origin", "start"),
+    *("groups", "find", "card", "said", "timeline", "sources", "origin", "start"),
 )
 """In this order: each uses what those before it define."""
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

@@ -24,6 +24,8 @@ class Choice:
     status: str = "all"
     reason: str = ""
     source: str = ""
+    group: str = ""
+    """Of `dedup`: `any`, `repeats` for those that another one stands for, or the name of one."""
     ranges: tuple[tuple[str, float | None, float | None], ...] = ()
     sort: str = ""
     up: bool = False
@@ -49,6 +51,7 @@ class Choice:
             status=status,
             reason=said.get("reason", [""])[0],
             source=said.get("source", [""])[0],
+            group=said.get("group", [""])[0],
             ranges=tuple(map(_range, said.get("where", ()))),
             sort=said.get("sort", [""])[0],
             up=said.get("up", [""])[0] == "1",

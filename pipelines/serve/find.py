@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.dedup.settle import GROUP, IN, OF
 from pipelines.report.data import OTHER_REASONS
 from pipelines.serve.choice import Choice
 from pipelines.serve.held import Held, Mask, Rows
@@ -53,6 +54,8 @@ class Finder:
             mask = mask & self._of_groups(lambda status, reasons: self._has(reasons, choice.reason))
         if choice.source:
             mask = mask & (self._held.source == self._by_uri.get(choice.source, -1))
+        if choice.group:
+            mask = mask & self._alike(choice.group)
         for column, low, high in choice.ranges:
             if (values := self._held.scores.get(column)) is not None:
                 mask = (
@@ -87,6 +90,21 @@ class Finder:
         if wanted == "all":
             return np.ones(held.num_rows, np.bool_)
         return self._of_groups(lambda status, reasons: status == wanted)
+
+    def _alike(self, wanted: str) -> Mask:
+        """Which rows repeat one another, as `dedup` found them."""
+        group, stood_for, elsewhere = (self._valid(name) for name in (GROUP, OF, IN))
+        if wanted == "any":
+            return group | stood_for | elsewhere
+        if wanted == "repeats":
+            return stood_for | elsewhere
+        column = self._held.text(GROUP)
+        return group if column is None else _equal(column, wanted)
+
+    def _valid(self, name: str) -> Mask:
+        column = self._held.text(name)
+        none = np.zeros(self._held.num_rows, np.bool_)
+        return none if column is None else np.asarray(column.is_valid().to_numpy(), np.bool_)
 
     def _of_groups(self, holds: Callable[[str, tuple[str, ...]], bool]) -> Mask:
         """For which rows something holds that hangs on status and reasons alone."""
@@ -124,6 +142,10 @@ class Finder:
             plain = column.cast(kind)
             self._lowered[name] = plain if name == "clip_id" else pc.utf8_lower(plain)
         return self._lowered[name]
+
+
+def _equal(column: pa.ChunkedArray, text: str) -> Mask:
+    return np.asarray(pc.fill_null(pc.equal(column.cast(pa.string()), text), False).to_numpy(), np.bool_)
 
 
 def _holds(column: pa.ChunkedArray, word: str) -> Mask:

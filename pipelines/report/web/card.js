@@ -61,6 +61,7 @@ function card(row) {
       el("div", { class: "span" }, span(row)),
       status.of(row) === "kept" ? null : tags(row),
       byHandOn(row),
+      repeatLine(row),
       caption.of(row) ? el("p", { class: "caption", dir: "auto" }, visibleLines(caption.of(row))) : null,
       el(
         "dl",
@@ -119,6 +120,7 @@ function drawClip() {
       ),
     );
   const others = Object.keys(clips.facts)
+    .filter((name) => !groupFacts.has(name))
     .map((name) => [name, facts(name).of(row)])
     .filter(([, text]) => text != null);
   const parts = [
@@ -138,6 +140,8 @@ function drawClip() {
       el("p", { class: "note" }, [span(row), play(seconds[row]), clips.id[row]].filter(Boolean).join(" \u00b7 ")),
       tags(row),
       served ? sayBox(row) : byHandOn(row),
+      repeatLine(row),
+      alike(row),
       caption.of(row) ? el("p", { class: "caption", dir: "auto" }, visibleLines(caption.of(row))) : null,
       el(
         "p",

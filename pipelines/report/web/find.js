@@ -42,6 +42,7 @@ function findClips() {
     if (differs ? !differs(row) : !hasStatus(row, state.status)) continue;
     if (state.reason && !hasReason(row, state.reason)) continue;
     if (state.source && uri.of(row) !== state.source) continue;
+    if (state.group && !inGroup(row, state.group)) continue;
     if (!ranges.every(([values, low, high]) => values[row] >= low && values[row] <= high)) continue;
     if (wanted.length && !wanted.every((word) => haystack(row).includes(word))) continue;
     rows.push(row);
@@ -145,6 +146,14 @@ function drawFind() {
             (reason) => change({ reason, ...(reason && state.status === "kept" ? { status: "all" } : {}) }),
           )
         : null,
+      hasDuplicates
+        ? select(
+            "group",
+            "Duplicates",
+            [option("", "all clips"), option("any", "in a group"), option("repeats", "repeats another")],
+            (group) => change({ group, ...(group === "repeats" && state.status === "kept" ? { status: "all" } : {}) }),
+          )
+        : null,
       el(
         "span",
         { class: "together" },
@@ -171,7 +180,7 @@ function drawFind() {
   );
   views.push((before) => {
     if (
-      ["q", "status", "reason", "source", "sort", "up", "ranges"].some((key) => before[key] !== state[key]) ||
+      ["q", "status", "reason", "source", "group", "sort", "up", "ranges"].some((key) => before[key] !== state[key]) ||
       (state.status === "changed" && before.bounds !== state.bounds)
     )
       showFound();
@@ -224,6 +233,7 @@ function showFound() {
   }
   if (document.activeElement !== at("q")) at("q").value = state.q;
   if (at("reason")) at("reason").value = state.reason;
+  if (at("group")) at("group").value = ["any", "repeats"].includes(state.group) ? state.group : "";
   at("sort").value = state.sort;
   at("direction").hidden = !state.sort;
   at("direction").textContent = state.up ? "\u2191" : "\u2193";
@@ -235,6 +245,7 @@ function showFound() {
       button(`${label} \u00d7`, { class: "chip", "aria-label": `Remove the filter: ${label}` }, () => change(changes)),
     );
   at("chips").replaceChildren(
+    ...(state.group ? [chip(groupWords(state.group), { group: "" })] : []),
     ...(state.source ? [chip(`source ${baseName(state.source)}`, { source: "" })] : []),
     ...state.ranges.map(([column, ...range]) =>
       chip(`${words(column)} ${boundWords(range)}`, { ranges: state.ranges.filter(([other]) => other !== column) }),
@@ -289,7 +300,7 @@ function addCards(from) {
 }
 /* From elsewhere on the page: these clips, and nothing else that was chosen before. */
 function showClips(choice) {
-  change({ q: "", status: "all", reason: "", source: "", ranges: [], ...choice });
+  change({ q: "", status: "all", reason: "", source: "", group: "", ranges: [], ...choice });
   at("find").scrollIntoView();
   at("find-title").focus({ preventScroll: true });
 }

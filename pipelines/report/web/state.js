@@ -4,6 +4,7 @@ const fresh = () => ({
   status: "all",
   reason: "",
   source: "",
+  group: "",
   sort: "",
   up: false,
   ranges: [],
@@ -23,7 +24,7 @@ const rangeFrom = (text) => {
 function hashOf(one) {
   const said = new URLSearchParams(),
     usual = fresh();
-  for (const key of ["q", "status", "reason", "source", "sort", "rule", "clip"])
+  for (const key of ["q", "status", "reason", "source", "group", "sort", "rule", "clip"])
     if (one[key] && one[key] !== usual[key]) said.set(key, one[key]);
   if (one.up) said.set("up", "1");
   for (const [column, ...range] of one.ranges) said.append("where", `${column}~${ends(range)}`);
@@ -34,7 +35,7 @@ function hashOf(one) {
 function stateOf(hash) {
   const said = new URLSearchParams(hash),
     one = fresh();
-  for (const key of ["q", "status", "reason", "source", "sort", "rule", "clip"]) one[key] = said.get(key) || one[key];
+  for (const key of ["q", "status", "reason", "source", "group", "sort", "rule", "clip"]) one[key] = said.get(key) || one[key];
   one.up = said.get("up") === "1";
   one.ranges = said
     .getAll("where")
