@@ -17,6 +17,7 @@ from math import inf
 from preprocess.clip import Clip, Window
 from preprocess.decode import Frame, Video
 from preprocess.frames import MAX_FRAME_SECONDS, Plane
+from preprocess.kept_packets import Passed
 from preprocess.probe import MAX_FPS as CLOCK_FPS
 from preprocess.remembered import Observed, Remembered
 from preprocess.shots.detector import ShotConfig, ShotDetector
@@ -66,7 +67,7 @@ def observe(video: Video, shots: ShotConfig, lengths: ClipLengths, window: Windo
     stop = end + CONTEXT_SECONDS / video.info.time_base
     context_start = None if window.start_seconds is None else window.start_seconds - CONTEXT_SECONDS
     stretch = _Stretch(memory, shots, lengths, video.info.fps)
-    for frame in video.frames(context_start):
+    for frame in video.shown(context_start):
         if frame.pts >= stop:
             break
         if not memory.follows(frame) or memory.full:
@@ -98,9 +99,9 @@ class _Stretch:
         self._waiting: list[Plane] = []
         self._taken = self._begin  # frames before this index are in clips already
 
-    def push(self, frame: Frame, *, inside: bool) -> Iterator[Observed]:
+    def push(self, frame: Frame | Passed, *, inside: bool) -> Iterator[Observed]:
         """Take the next frame; the clips that are complete now."""
-        self._waiting.append(self._memory.push(frame, inside=inside))
+        self._waiting.extend(self._memory.push(frame, inside=inside))
         if len(self._waiting) < BATCH_FRAMES:
             return
         detector = self._detect()
@@ -115,6 +116,7 @@ class _Stretch:
 
     def finish(self) -> Iterator[Observed]:
         """After the last frame: the remaining clips."""
+        self._waiting.extend(self._memory.settle())
         end = self._memory.end
         if end - self._begin > 1:
             detector = self._detect()
@@ -173,20 +175,30 @@ def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
     begin: int | None = None
     # a second earlier, so that the grid of samples is met in the same phase
     start_seconds = waiting[0].start_seconds - 1 if waiting else None
-    for frame in video.frames(start_seconds):
+    closed: list[tuple[int, int, Clip]] = []  # their last frames are known with a later one
+    for frame in video.shown(start_seconds):
         while waiting and frame.pts >= waiting[0].end_pts:
             clip = waiting.popleft()
             if begin is not None:
-                yield memory.observed(begin, memory.end, clip)
+                closed.append((begin, memory.end, clip))
                 begin = None
-        if not waiting:
+        if not memory.follows(frame):
+            memory.settle()
+        if memory.known_end == memory.end:
+            yield from (memory.observed(*each) for each in closed)
+            closed.clear()
+        if not waiting and not closed:
             return
-        memory.push(frame, inside=frame.pts >= waiting[0].start_pts)
-        if begin is None and frame.pts >= waiting[0].start_pts:
+        inside = bool(waiting) and frame.pts >= waiting[0].start_pts
+        memory.push(frame, inside=inside)
+        if begin is None and inside:
             begin = memory.end - 1
-        memory.forget(memory.end - 1 if begin is None else begin)
+        first = memory.end - 1 if begin is None else begin
+        memory.forget(min([first, *(start for start, _, _ in closed)]))
+    memory.settle()
     if waiting and begin is not None:
-        yield memory.observed(begin, memory.end, waiting[0])
+        closed.append((begin, memory.end, waiting[0]))
+    yield from (memory.observed(*each) for each in closed)
 
 
 def _pts(video: Video, seconds: float | None, default: float) -> float:
