@@ -1,7 +1,8 @@
-"""What diffusers calls the parts of the transformer, which are those of its `EasyAnimateTransformer3DModel`.
+"""What others call the parts of the transformer: diffusers' `EasyAnimateTransformer3DModel`, and EasyAnimate's class.
 
-Source: `src/diffusers/models/transformers/transformer_easyanimate.py` of diffusers 0.42.1, to whose class the exported
-weights were given, and its answer compared with ours.
+Sources: `src/diffusers/models/transformers/transformer_easyanimate.py` of diffusers 0.42.1, and
+`easyanimate/models/attention.py` of EasyAnimate at c2a70d1, which the released files of weights are of. They differ in
+the names of the text's attention alone. Both classes' answers were compared with ours.
 """
 
 from __future__ import annotations
@@ -44,6 +45,15 @@ def diffusers_name(name: str) -> str:
     if parts[0] == "blocks":
         return ".".join(("transformer_blocks", parts[1], _replaced(parts[2:], _IN_A_BLOCK)))
     return _replaced(parts, _ENDS)
+
+
+def easyanimate_name(name: str) -> str:
+    """The same in EasyAnimate's own class, where the text's attention is a module beside the video's."""
+    parts = name.split(".")
+    if "text_attention" not in parts:
+        return diffusers_name(name)
+    beside = ".".join("attention" if part == "text_attention" else part for part in parts)
+    return diffusers_name(beside).replace(".attn1.", ".attn2.")
 
 
 def diffusers_config(config: DitConfig) -> dict[str, object]:

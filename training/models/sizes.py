@@ -54,7 +54,12 @@ def ea_7b_camera() -> DitConfig:
 
 
 def ea_vae() -> VaeConfig:
-    """The autoencoder of EasyAnimate v5 and v5.1, whose latents are multiplied by 0.7125: 244,375,507 parameters."""
+    """EasyAnimate v5's autoencoder, whose latents are multiplied by 0.7125: 246,478,803 parameters, 986 MB."""
+    return VaeConfig(layout="easyanimate")
+
+
+def ea_vae_diffusers() -> VaeConfig:
+    """The same as diffusers has it, without attention: 244,375,507 parameters."""
     return VaeConfig(layout="magvit")
 
 

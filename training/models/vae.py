@@ -49,9 +49,10 @@ class VaeConfig:
 
     A small network learns shapes on flat grounds much faster without: a frame's statistics are those of its ground.
     """
-    layout: Literal["attention", "magvit"] = "attention"
-    """`magvit` is that of the released weights: residual blocks alone in the middle, as many as a level of the encoder
-    has; steps in space alone look at three frames; and the decoder doubles time in its last steps, not its first."""
+    layout: Literal["attention", "magvit", "easyanimate"] = "attention"
+    """`magvit` is that of diffusers' class: residual blocks alone in the middle, as many as a level of the encoder has;
+    steps in space alone look at three frames; and the decoder doubles time in its last steps, not its first.
+    `easyanimate` is the same with attention in the middle, as in EasyAnimate's own class."""
     slice_latents: int = field(default=0, metadata=at_least(0))
     """Latent frames of a slice, which knows of those beside it; EasyAnimate's had 2. 0 is the causal autoencoder, in
     which no frame knows of later ones. The weights of either begin the other."""
@@ -88,7 +89,7 @@ class VaeConfig:
 
     def middle(self) -> nn.Module:
         """What stands at the deepest level."""
-        if self.layout == "attention":
+        if self.layout != "magvit":
             return Middle(self.channels[-1], self.groups, self.conv)
         return PlainMiddle(self.channels[-1], self.groups, self.conv, self.encoder_blocks)
 

@@ -14,7 +14,7 @@ from preprocess.io.bounds import at_least, check, within
 from preprocess.io.settings import OPERATIONAL
 from training.models import vae_chunks
 from training.models.dit import DitConfig
-from training.models.dit_names import diffusers_name
+from training.models.dit_names import diffusers_name, easyanimate_name
 from training.models.exports import Export, Layout, transformer_export
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
@@ -199,12 +199,13 @@ class DitModule(TrainModule, LatentVideoGenerator):
             )
 
     def read_file(self, network: str, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
-        """By our names, or by diffusers', where a text encoder that is trained along begins anew.
+        """By our names, or by diffusers' or EasyAnimate's, where a text encoder that is trained along begins anew.
 
         Raises:
             ValueError: it holds others.
         """
-        theirs = {name: diffusers_name(name.removeprefix("dit.")) for name in weights if name.startswith("dit.")}
+        named = easyanimate_name if "transformer_blocks.0.attn2.to_q.weight" in file.shapes else diffusers_name
+        theirs = {name: named(name.removeprefix("dit.")) for name in weights if name.startswith("dit.")}
         if theirs["dit.patches_in.weight"] not in file.shapes:
             super().read_file(network, file, weights)
         else:

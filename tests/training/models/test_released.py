@@ -15,12 +15,13 @@ from tests.training.tiny import JUDGE, TEXT, VAE
 from training.models import dit_names, sizes, vae_names
 from training.models.dit import DitConfig, VideoDit
 from training.models.exports import Export, transformer_export
+from training.models.on_demand import at_hand
 from training.models.released_vae import is_released, released_config, released_scale, released_vae
 from training.models.safe_files import SafeFiles
 from training.models.vae import VaeConfig, VideoVae
 from training.models.vae_chunks import decoded
 from training.models.weights import named_generator
-from training.objectives.dit import DitObjective
+from training.objectives.dit import DitModule, DitObjective
 from training.objectives.flow import euler
 from training.objectives.vae import VaeModule, VaeObjective, trained_vae, vae_source
 from training.run.config import TrainConfig, TrainerConfig
@@ -96,7 +97,7 @@ def test_every_weight_of_a_released_transformer_has_its_place(size: Any, paramet
 
 
 def test_every_weight_of_the_released_autoencoder_has_its_place() -> None:
-    config = sizes.ea_vae()
+    config = sizes.ea_vae_diffusers()
     with torch.device("meta"):
         ours, theirs = VideoVae(config), their_vae(config)
     assert sum(weight.numel() for weight in ours.parameters()) == 244_375_507
@@ -291,7 +292,61 @@ def test_folders_that_hold_something_else_are_told(tmp_path: Path) -> None:
 
 def test_what_a_configuration_need_not_say_is_as_released(tmp_path: Path) -> None:
     Export(tensors={}, config={"_class_name": vae_names.CLASS}).write(tmp_path)
-    assert released_config(str(tmp_path)) == sizes.ea_vae()
+    assert released_config(str(tmp_path)) == sizes.ea_vae_diffusers()
+
+
+def test_easyanimates_own_autoencoder_has_an_attention_in_the_middle(tmp_path: Path) -> None:
+    """Its class, of which one is put together here by names, is not on a registry."""
+    with torch.device("meta"):
+        assert sum(weight.numel() for weight in VideoVae(sizes.ea_vae()).parameters()) == 246_478_803
+    config = replace(TALL, encoder_blocks=2, decoder_blocks=3, layout="easyanimate")
+    ours = VideoVae(config)
+    random_weights(ours)
+    held = {vae_names.diffusers_name(name, config): value for name, value in ours.state_dict().items()}
+    assert torch.equal(held["encoder.mid_block.attentions.0.to_q.weight"], ours.encoder.middle.attention.q.weight)
+    for part in (
+        "convs.0.norm1.weight",
+        "convs.1.conv2.bias",
+        "attentions.0.group_norm.bias",
+        "attentions.0.to_out.bias",
+    ):
+        assert f"decoder.mid_block.{part}" in held
+    kinds = str(("SpatialDownBlock3D", *["SpatialTemporalDownBlock3D"] * 3))
+    described = vae_names.diffusers_config(replace(config, layout="magvit")) | {
+        "down_block_types": kinds,
+        "up_block_types": kinds.replace("Down", "Up"),
+        "mid_block_attention_type": "spatial",
+        "cache_mag_vae": True,
+    }
+    Export(tensors=held, config=described).write(tmp_path)
+    loaded = released_vae(str(tmp_path))
+    assert loaded.config == config
+    torch.testing.assert_close(loaded.state_dict(), ours.state_dict(), rtol=0, atol=0)
+    (tmp_path / "config.json").write_text(json.dumps(described | {"mid_block_attention_type": "3d"}))
+    with pytest.raises(ValueError, match="mid_block_attention_type is '3d'"):
+        released_config(str(tmp_path))
+    with pytest.raises(ValueError, match="layout is easyanimate, not magvit"):
+        vae_module(config).exported("diffusers", merged=False)
+
+
+def test_a_file_of_easyanimates_own_names_is_read(tmp_path: Path) -> None:
+    module, other = (transformer(seed) for seed in (1, 2))
+    wanted = module.model.dit.state_dict()
+    file = tmp_path / "model.safetensors"
+    save_file({dit_names.easyanimate_name(name): value for name, value in wanted.items()}, file)
+    names = {dit_names.easyanimate_name(name) for name in wanted}
+    assert {"transformer_blocks.0.attn1.to_q.weight", "transformer_blocks.0.attn2.to_out.0.bias"} <= names
+    assert not any("add_" in name for name in names)
+    with SafeFiles([file]) as files:
+        other.read_file("dit", files, {f"dit.{name}": value for name, value in other.model.dit.state_dict().items()})
+    torch.testing.assert_close(other.model.dit.state_dict(), wanted, rtol=0, atol=0)
+
+
+def transformer(seed: int) -> DitModule:
+    objective = DitObjective(vae="", model=SMALL, text=replace(TEXT, trainable=False), latent_scale=1.0)
+    module = DitModule(objective, at_hand(VideoVae(VAE)), seed=seed)
+    module.materialise("dit", torch.device("cpu"))
+    return module
 
 
 @torch.no_grad()

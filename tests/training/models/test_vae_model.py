@@ -17,6 +17,9 @@ LAYOUTS = {
     "magvit": VaeConfig(
         channels=(4, 4, 8), latent_channels=4, temporal_stride=2, spatial_stride=4, groups=2, layout="magvit"
     ),
+    "easyanimate": VaeConfig(
+        channels=(4, 4, 8), latent_channels=4, temporal_stride=2, spatial_stride=4, groups=2, layout="easyanimate"
+    ),
     "1x4x4": VaeConfig(channels=(4, 4, 8), latent_channels=4, temporal_stride=1, spatial_stride=4, groups=2),
 }
 

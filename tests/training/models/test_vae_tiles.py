@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.training.tiny import tiny_dit_module
 from training.models.vae import VaeConfig, VideoVae
 from training.models.vae_chunks import decoded, encoded
 from training.models.vae_tiles import blended
@@ -80,3 +81,15 @@ def test_squares_that_cannot_be_cut_are_refused() -> None:
             encoded(vae, video(), tile=tile)
     with pytest.raises(ValueError, match="must be a multiple of 8"):
         decoded(vae, torch.zeros(1, 4, 1, 40, 40), tile=20)
+
+
+def test_large_pictures_are_decoded_in_squares_where_it_is_set() -> None:
+    latents = torch.randn(1, 4, 1, 8, 6, generator=torch.Generator().manual_seed(0))
+    whole, squares = (tiny_dit_module(decode_tile=tile) for tile in (None, 32))
+    with torch.no_grad():
+        made = squares.decoded(latents)
+        assert torch.equal(made, decoded(squares.vae, latents, tile=32))
+        assert made.shape == whole.decoded(latents).shape
+        assert not torch.allclose(made, whole.decoded(latents), atol=1e-4)
+        small = latents[..., :4, :4]
+        assert torch.equal(squares.decoded(small), whole.decoded(small))
