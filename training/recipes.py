@@ -18,6 +18,7 @@ from training.families.easyanimate import EasyAnimate
 from training.families.hunyuan_video import HunyuanVideo
 from training.families.hunyuan_video15 import HunyuanVideo15
 from training.families.ltx import Ltx
+from training.families.ltx2 import Ltx2
 from training.families.recipe import lora_of
 from training.families.wan import Wan
 from training.families.wan22 import Wan22, WanWithFirstFrame
@@ -154,6 +155,12 @@ def ltx_lora(manifest: str, out: str) -> TrainConfig:
     """Of LTX-Video by 121 frames of 512 x 768, half of them from a first; `Lightricks/LTX-Video`."""
     family, size = Ltx(), {"tokens": 6_144, "frames": 121, "side": 627}
     return lora_of(family, "ltx_lora", manifest, out, fps=25.0, first_frame_share=0.5, **size)
+
+
+def ltx2_lora(manifest: str, out: str) -> TrainConfig:
+    """Of LTX-2's video, without sound, by 121 frames of 512 x 768, half of them from a first; `Lightricks/LTX-2`."""
+    family, size = Ltx2(), {"tokens": 6_144, "frames": 121, "side": 627}
+    return lora_of(family, "ltx2_lora", manifest, out, fps=24.0, first_frame_share=0.5, **size)
 
 
 def hunyuan_video_lora(manifest: str, out: str) -> TrainConfig:

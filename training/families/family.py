@@ -94,7 +94,7 @@ class Family(ABC):
         return 0.0, 1.0
 
     def idle(self, transformer: Any) -> list[str]:
-        """Parts whose answer nobody reads, such as what the last block says of the text: they cannot learn."""
+        """Parts, or weights, that have no say, such as what the last block makes of the text: they cannot learn."""
         return []
 
     def path(self, folder: PipelineFolder) -> Path:

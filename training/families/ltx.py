@@ -97,9 +97,9 @@ class Ltx(Family):
         if condition is not None:
             known, first = condition[:, :1], condition[:, 1:]
             latents = latents * (1 - known) + first
-            times = told_B[:, None] * (1 - _tokens(known)[..., 0])
+            times = told_B[:, None] * (1 - tokens_of(known)[..., 0])
         answer: torch.Tensor = transformer(
-            hidden_states=_tokens(latents),
+            hidden_states=tokens_of(latents),
             encoder_hidden_states=text[0],
             timestep=times,
             encoder_attention_mask=text[1],
@@ -116,6 +116,6 @@ class Ltx(Family):
         return list(transformer.transformer_blocks)
 
 
-def _tokens(latents: torch.Tensor) -> torch.Tensor:
+def tokens_of(latents: torch.Tensor) -> torch.Tensor:
     """(B, C, T, h, w) as (B, T * h * w, C)."""
     return latents.flatten(2).transpose(1, 2)

@@ -130,8 +130,9 @@ class PretrainedModule(TrainModule):
                 dropout=objective.dropout,
             )
         else:
-            for part in family.idle(self.transformer):  # ranks that exchange gradients would wait for theirs
-                self.transformer.get_submodule(part).requires_grad_(False)
+            idle = family.idle(self.transformer)
+            for name, weight in self.transformer.named_parameters():  # ranks would wait for the gradients of those
+                weight.requires_grad_(not any(f"{name}.".startswith(f"{part}.") for part in idle))
         self.video = PretrainedVideo(family, folder, self.transformer)
         self.identities = {
             "tuned": folder.identity([family.part]),

@@ -184,3 +184,67 @@ def easyanimate(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: to
     answer = pipe.transformer(noisy, 1000 * sigma, encoder_hidden_states=text, return_dict=False)[0]
     loss: torch.Tensor = (answer - (eps - clean)).square().mean()
     return loss
+
+
+@torch.no_grad()
+def ltx2(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any) -> torch.Tensor:
+    """As LTX-Video; what the other stream, that of sound, is given makes no difference."""
+    vae = pipe.vae
+    clean = pipe._normalize_latents(vae.encode(video).latent_dist.mode(), vae.latents_mean, vae.latents_std)
+    frames, height, width = clean.shape[2:]
+    sigma = torch.sigmoid(noise.normal() + 0.95 + 1.1 * (frames * height * width - 1024) / 3072)
+    clean, eps = (each.flatten(2).transpose(1, 2) for each in (clean, eps))
+    mix = sigma.view(-1, 1, 1)
+    layers, mask, *_ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False)
+    text, sound_text, mask = pipe.connectors(layers, mask, padding_side="left")
+    assert (text[0] - text[1]).abs().max() > 1e-3
+    answer = pipe.transformer(
+        (1 - mix) * clean + mix * eps,
+        torch.randn(len(video), 7, 4),
+        text,
+        sound_text,
+        1000 * sigma,
+        sigma=1000 * sigma,
+        encoder_attention_mask=mask,
+        audio_encoder_attention_mask=mask,
+        num_frames=frames,
+        height=height,
+        width=width,
+        fps=24,
+        audio_num_frames=7,
+        isolate_modalities=True,
+        return_dict=False,
+    )[0]
+    loss: torch.Tensor = (answer - (eps - clean)).square().mean()
+    return loss
+
+
+@torch.no_grad()
+def ltx2_latents(pipe: Any, latents: torch.Tensor, caption: str, **size: int) -> torch.Tensor:
+    """Four steps of Euler without sound, which the pipeline itself cannot do without."""
+    frames, height, width = latents.shape[2:]
+    layers, mask, *_ = pipe.encode_prompt([caption], do_classifier_free_guidance=False)
+    text, sound_text, mask = pipe.connectors(layers, mask, padding_side="left")
+    pipe.scheduler.set_timesteps(4, mu=1.0)
+    z = latents.flatten(2).transpose(1, 2)
+    for t in pipe.scheduler.timesteps:
+        answer = pipe.transformer(
+            z,
+            torch.zeros(1, 3, 4),
+            text,
+            sound_text,
+            t[None],
+            sigma=t[None],
+            encoder_attention_mask=mask,
+            audio_encoder_attention_mask=mask,
+            num_frames=frames,
+            height=height,
+            width=width,
+            fps=24,
+            audio_num_frames=3,
+            isolate_modalities=True,
+            return_dict=False,
+        )[0]
+        z = pipe.scheduler.step(answer, t, z, return_dict=False)[0]
+    made: torch.Tensor = z
+    return made

@@ -18,6 +18,7 @@ from training.families.family import Family
 from training.families.hunyuan_video import HunyuanVideo
 from training.families.hunyuan_video15 import HunyuanVideo15
 from training.families.ltx import Ltx
+from training.families.ltx2 import Ltx2
 from training.families.wan import Wan
 from training.families.wan22 import Wan22, WanWithFirstFrame
 
@@ -39,6 +40,10 @@ class Case:
     """Latents (B, C, T, h, w) as it has them."""
     load: Callable[[Any, Path], None] = lambda pipe, file: pipe.load_lora_weights(file)
     """Have it load a LoRA."""
+    sampled: Callable[..., torch.Tensor] | None = None
+    """What it makes of latents and a caption, where calling it would do something else."""
+    absent: tuple[str, ...] = ()
+    """Parts that the tiny pipeline has not."""
     pipeline: str = ""
     """Its class, where it is another one than the family's."""
     first_frame: bool = False
@@ -87,6 +92,15 @@ CASES: dict[str, Case] = {
         make=tiny_pipelines.ltx,
         loss=by_hand.ltx,
         sample={"guidance_scale": 1.0},
+        theirs=lambda latents: latents.flatten(2).transpose(1, 2),
+        side=64,
+    ),
+    "ltx_2": Case(
+        family=Ltx2(),
+        make=tiny_pipelines.ltx2,
+        loss=by_hand.ltx2,
+        sampled=by_hand.ltx2_latents,
+        absent=("audio_vae", "vocoder"),
         theirs=lambda latents: latents.flatten(2).transpose(1, 2),
         side=64,
     ),

@@ -62,6 +62,8 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     pipe.set_progress_bar_config(disable=True)
 
     def sampled() -> torch.Tensor:
+        if known.sampled is not None:
+            return known.sampled(pipe, noise, caption)
         made: torch.Tensor = pipe(prompt=caption, latents=known.theirs(started), **settings).frames
         return made
 
@@ -77,7 +79,7 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
 
 def pipeline(case: str, folder: Path) -> Any:
     kind = diffusers_class(CASES[case].pipeline or CASES[case].family.pipeline)
-    return kind.from_pretrained(folder, dtype=torch.float32)
+    return kind.from_pretrained(folder, dtype=torch.float32, **dict.fromkeys(CASES[case].absent))
 
 
 def latent_shape(module: PretrainedModule, frames: int, side: int) -> tuple[int, ...]:

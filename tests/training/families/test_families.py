@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,10 +15,13 @@ from tests.training.families.parity import lora_reload_error, loss_error
 from tests.training.families.tiny_pretrained_run import run_config
 from tests.training.tiny_run import losses
 from training.families.pretrained import NETWORK
+from training.models.grid import Shape
+from training.objectives.generate import GenerateConfig
 from training.run.launch import train
 from training.run.module import trained_weights
 from training.run.noise import SampleNoise
-from training.run.runs import trained_module
+from training.run.runs import trained_generator, trained_module
+from training.sample import videos
 
 torch.set_num_threads(1)
 
@@ -75,6 +79,24 @@ def test_a_stopped_run_goes_on_exactly(case: str, folder: Path, tmp_path: Path) 
     train(run_config(tmp_path / "halves", case, folder, "trainer.steps=2"))
     train(run_config(tmp_path / "halves", case, folder, "trainer.steps=4"))
     assert losses(tmp_path / "whole", NETWORK) == losses(tmp_path / "halves", NETWORK)
+
+
+def test_it_makes_videos_of_the_size_that_was_asked_for(case: str, run: Path) -> None:
+    known = CASES[case]
+    first = np.zeros((known.side, known.side, 3), np.uint8) if known.first_frame else None
+    shape = Shape(known.frames, known.side, known.side)
+    sampling = GenerateConfig(num_steps=2, guidance=3.0)
+    [film] = videos(trained_generator(str(run)), ["a red circle"], shape, sampling, seed=0, first=first)
+    assert film.shape == (known.frames, known.side, known.side, 3)
+
+
+def test_a_layout_whose_names_nobody_knows_is_refused(case: str, run: Path) -> None:
+    module = trained_module(str(run))
+    for layout in ("peft", "diffusers", "safetensors"):
+        assert module.exported(layout, merged=False).tensors
+    if CASES[case].family.comfyui_name is None:
+        with pytest.raises(ValueError, match="what ComfyUI calls the layers"):
+            module.exported("comfyui", merged=False)
 
 
 def held_out(module, config) -> float:

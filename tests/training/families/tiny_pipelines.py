@@ -129,6 +129,75 @@ def ltx(folder: Path) -> Path:
     return folder
 
 
+def ltx2(folder: Path) -> Path:
+    import transformers
+    from diffusers import (
+        AutoencoderKLLTX2Video,
+        FlowMatchEulerDiscreteScheduler,
+        LTX2Pipeline,
+        LTX2VideoTransformer3DModel,
+    )
+    from diffusers.pipelines.ltx2.connectors import LTX2TextConnectors
+
+    torch.manual_seed(0)
+    transformer = LTX2VideoTransformer3DModel(
+        in_channels=8,
+        out_channels=8,
+        num_attention_heads=2,
+        attention_head_dim=12,
+        cross_attention_dim=24,
+        audio_in_channels=4,
+        audio_out_channels=4,
+        audio_num_attention_heads=2,
+        audio_attention_head_dim=8,
+        audio_cross_attention_dim=16,
+        num_layers=2,
+        caption_channels=16,
+    )
+    vae = AutoencoderKLLTX2Video(
+        latent_channels=8,
+        block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1),
+    )
+    vae.latents_mean.normal_(std=0.1)
+    vae.latents_std.uniform_(0.5, 2)
+    connectors = LTX2TextConnectors(
+        caption_channels=16,
+        text_proj_in_factor=3,
+        video_connector_num_attention_heads=2,
+        video_connector_attention_head_dim=8,
+        video_connector_num_layers=1,
+        video_connector_num_learnable_registers=8,
+        audio_connector_num_attention_heads=2,
+        audio_connector_attention_head_dim=8,
+        audio_connector_num_layers=1,
+        audio_connector_num_learnable_registers=8,
+        connector_rope_base_seq_len=32,
+    )
+    text = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2}
+    text |= {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": 8, "patch_size": 4}
+    gemma = transformers.Gemma3ForConditionalGeneration(
+        transformers.Gemma3Config(
+            text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=2, boi_token_index=3
+        )
+    )
+    LTX2Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05),
+        vae=roused(vae),
+        audio_vae=None,
+        text_encoder=roused(gemma),
+        tokenizer=word_tokenizer(),
+        connectors=roused(connectors),
+        transformer=roused(transformer),
+        vocoder=None,
+    ).save_pretrained(folder)
+    return folder
+
+
 def wan(folder: Path, *, channels: int = 16, experts: int = 1, **settings: Any) -> Path:
     from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
 
@@ -270,7 +339,7 @@ def easyanimate(folder: Path) -> Path:
         out_channels=4,
         patch_size=2,
         num_layers=2,
-        mmdit_layers=1,
+        mmdit_layers=2,
         time_embed_dim=8,
         add_norm_text_encoder=True,
         text_embed_dim=16,
