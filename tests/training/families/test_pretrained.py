@@ -15,10 +15,12 @@ pytest.importorskip("diffusers")
 from captioners.sidecar import SidecarCaptioner
 from pipelines.curate import curate
 from pipelines.recipe import recipes as curation
+from preprocess.io.trees import kept, load
 from tests.training.families.cases import CASES
 from tests.training.families.parity import pipeline
 from tests.training.families.tiny_pretrained_run import run_config, shapes_batch
 from tests.training.tiny_run import losses, run_ranks
+from training import recipes
 from training.__main__ import main
 from training.export import export
 from training.families.folder import PipelineFolder
@@ -27,8 +29,9 @@ from training.families.skeleton import skeleton
 from training.families.texts import packed, to_length, unpacked
 from training.families.wan import Wan
 from training.film import read_picture
-from training.models.grid import Shape
+from training.models.grid import Shape, TokenGrid
 from training.objectives.generate import GenerateConfig
+from training.run.config import TrainConfig
 from training.run.launch import train
 from training.run.module import on_meta
 from training.run.noise import SampleNoise
@@ -255,3 +258,30 @@ def test_a_manifest_is_cached_and_trained_on_by_the_recipe(folder: Path, tmp_pat
     recipe += [part for each in more for part in ("--set", each)]
     assert main(["train", str(tmp_path / "manifest"), *recipe, "--out", str(out)]) == 0
     assert len(losses(out, NETWORK)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "shape"),
+    [
+        ("wan2_1_lora", (4, 8, 2), Shape(81, 480, 832)),
+        ("wan2_2_high_lora", (4, 8, 2), Shape(81, 480, 832)),
+        ("wan2_2_low_lora", (4, 8, 2), Shape(81, 480, 832)),
+        ("wan2_2_5b_lora", (4, 16, 2), Shape(121, 704, 1280)),
+        ("cogvideox_lora", (4, 8, 2), Shape(81, 480, 720)),
+        ("ltx_lora", (8, 32, 1), Shape(121, 512, 768)),
+        ("ltx2_lora", (8, 32, 1), Shape(121, 512, 768)),
+        ("hunyuan_video_lora", (4, 8, 2), Shape(61, 544, 960)),
+        ("hunyuan_video15_lora", (4, 16, 1), Shape(121, 480, 848)),
+        ("easyanimate_lora", (4, 8, 2), Shape(49, 512, 512)),
+    ],
+)
+def test_a_step_of_a_recipe_is_one_clip_of_the_size_that_it_names(
+    name: str, strides: tuple[int, int, int], shape: Shape
+) -> None:
+    config = getattr(recipes, name)("manifest", "out")
+    temporal, spatial, patch = strides
+    grid = TokenGrid(temporal_stride=temporal, spatial_stride=spatial, patch=patch)
+    sampler = config.data.sampler.on(grid)  # which refuses frames that are no multiple
+    assert (grid.tokens(shape), sampler.max_frames) == (sampler.budget_tokens, shape.frames)
+    assert sampler.max_side == pytest.approx((shape.height * shape.width) ** 0.5, abs=1)
+    assert load(kept(config), TrainConfig) == config
