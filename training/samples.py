@@ -42,14 +42,15 @@ class RunSamples:
 
     def __call__(self, step: int) -> Sequence[Sample]:
         """Those of this rank. The networks are in evaluation mode and averaged by then."""
-        size, rank, count = self._world.size, self._world.rank, len(self._firsts)
+        together, count = self._config.trainer.sequence_ranks, len(self._firsts)
+        size, rank = self._world.size // together, self._world.rank // together
         made = []
         with self._generator.borrowing():
             for start in range(0, count, size):
                 # Of weights in shards every rank must take part: one without a prompt of its own makes the last.
                 index = min(start + rank, count - 1)
                 film = self._film(index)
-                if start + rank < count:
+                if start + rank < count and self._world.rank % together == 0:
                     made.append(self._written(step, index, film))
         return made
 

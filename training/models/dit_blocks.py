@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -143,6 +144,8 @@ class DitBlock(nn.Module):
         self.feed_forward = FeedForward(dim)
         self.text_attention = None if shared else AttentionWeights(dim, head_dim)
         self.text_feed_forward = None if shared else FeedForward(dim)
+        self.mix: Callable[..., torch.Tensor] = functional.scaled_dot_product_attention
+        """What attends; `training.models.sequence` has one for tokens that are on several ranks."""
 
     def forward(
         self,
@@ -177,8 +180,7 @@ class DitBlock(nn.Module):
         k = torch.cat([text_k, rotate(k, rotation)], dim=2)
         v = torch.cat([text_v, v], dim=2)
         if windows is None:
-            mask = None if mask_BS is None else mask_BS[:, None, None]
-            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            mixed = self.mix(q, k, v, attn_mask=None if mask_BS is None else mask_BS[:, None, None])
         else:
             mixed = windows.attend(q, k, v, mask_BS)
         text, video = mixed.transpose(1, 2).flatten(2).split([text_BLD.shape[1], video_BND.shape[1]], dim=1)

@@ -21,6 +21,7 @@ from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import OnDemand, TextSource, VaeSource, not_trained_yet
 from training.models.released_vae import released_scale
 from training.models.safe_files import SafeFiles
+from training.models.sequence import spread
 from training.models.text import Text, TextConfig
 from training.models.text_bytes import ByteTextConfig
 from training.models.weights import initialise
@@ -247,6 +248,10 @@ class DitModule(TrainModule, LatentVideoGenerator):
     def calls(self, network: str) -> Sequence[str]:
         """Texts are encoded once for all steps of a sample."""
         return ("encode",)
+
+    def spread(self, group: Any) -> None:
+        """The transformer's tokens."""
+        spread(self.model.dit, group)
 
     def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
         """Squared error of the velocity, summed over latent values."""

@@ -190,6 +190,14 @@ class TrainerConfig:
     """Of computation; weights, gradients' sums, optimizer and average are float32 in either."""
     strategy: Literal["ddp", "fsdp2"] = field(default="ddp", metadata=OPERATIONAL)
     """Each rank has a copy of what is trained (ddp), or a shard of it (fsdp2)."""
+    shard_ranks: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
+    """With fsdp2, how many ranks next to one another share a copy of what is trained, such as the GPUs of a node. None:
+    all ranks share one."""
+    gradients_whole: bool = field(default=False, metadata=OPERATIONAL)
+    """With fsdp2 and accumulation, keep the micro-steps' gradients whole on each rank, 4 bytes a weight, and exchange
+    them once a step. Else ranks that share a copy do so in each micro-step, and the copies once a step."""
+    sequence_ranks: int = field(default=1, metadata=OPERATIONAL | at_least(1))
+    """How many ranks next to one another divide each sample's tokens; they have batches together, as one process."""
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
     threads: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))

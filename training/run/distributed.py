@@ -29,6 +29,17 @@ class World:
         """Whether this rank writes for all."""
         return self.rank == 0
 
+    def neighbours(self, count: int) -> Any:
+        """A process group of this rank and those next to it, `count` in all; every rank calls it.
+
+        Raises:
+            ValueError: the ranks cannot be divided so.
+        """
+        if self.size % count:
+            raise ValueError(f"{self.size} ranks cannot be divided into groups of trainer.sequence_ranks={count}")
+        groups = [dist.new_group([*range(first, first + count)]) for first in range(0, self.size, count)]
+        return groups[self.rank // count]
+
     def summed(self, values: Sequence[float]) -> list[float]:
         """Each value summed over the ranks, in float64, so that every rank gets the very same."""
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)

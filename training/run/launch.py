@@ -37,8 +37,11 @@ def _train(config: TrainConfig, here: World) -> None:
         torch.manual_seed(config.trainer.seed)  # first weights are the same on every rank
         module = config.objective.build(config)
         module.prepare(here.device)
-        batches = config.data.batches(config, rank=here.rank, world_size=here.size)
-        held_out = config.data.held_out(config, rank=here.rank, world_size=here.size)
+        together = config.trainer.sequence_ranks
+        if together > 1:
+            module.spread(here.neighbours(together))
+        batches = config.data.batches(config, rank=here.rank // together, world_size=here.size // together)
+        held_out = config.data.held_out(config, rank=here.rank // together, world_size=here.size // together)
         samples = run_samples(config, module, here)
         Trainer(config, module, batches, here, held_out=held_out, samples=samples).run()
 

@@ -126,6 +126,14 @@ class TrainModule(ABC):
         """Methods of a network, beside `forward`, that `loss` and `evaluate` call: shards are gathered around them."""
         return ()
 
+    def spread(self, group: Any) -> None:
+        """Divide what a sample's activations take among the ranks of a process group, which are given the same batches.
+
+        Raises:
+            ValueError: it cannot, by itself or among so many.
+        """
+        raise ValueError("trainer.sequence_ranks: what is trained here has no samples that ranks could divide")
+
     def averages(self) -> Sequence[str]:
         """The networks of which a moving average is kept; a discriminator needs none."""
         return tuple(self.networks)

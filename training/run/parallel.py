@@ -46,6 +46,7 @@ class ParallelTurn:
     """A turn whose gradients are those of all ranks: `gradient_scale` x their sum."""
 
     def __init__(self, module: TrainModule, name: str, config: TrainerConfig, world: World) -> None:
+        self._config = config
         self._plain = Turn(module, name, config.precision, world.device)
         self.turn: torch.nn.Module = self._plain
         self.gradient_scale = 1.0
@@ -69,9 +70,14 @@ class ParallelTurn:
         return self._plain.loss
 
     def _unsynchronised(self, last: bool) -> AbstractContextManager[None]:
-        # FSDP2 exchanges at every micro-step: unsharded gradients of a large network would not fit
         if isinstance(self.turn, DistributedDataParallel) and not last:
             return cast(AbstractContextManager[None], self.turn.no_sync())
+        if isinstance(self._plain.network, FSDPModule) and self._config.accumulation > 1:
+            # Whole gradients of a large network would not fit: ranks that share a copy exchange in each micro-step.
+            if self._config.gradients_whole:
+                self._plain.network.set_requires_gradient_sync(last)
+            else:
+                self._plain.network.set_requires_all_reduce(last)
         return nullcontext()
 
 
@@ -97,7 +103,7 @@ def _shard(module: TrainModule, name: str, config: TrainerConfig, world: World) 
         reduce_dtype=torch.float32,
         cast_forward_inputs=False,
     )
-    mesh = DeviceMesh(world.device.type, list(range(world.size)))
+    mesh = _mesh(config.shard_ranks or world.size, world)
     for block in (*module.wraps(name), network):
         sharded = fully_shard(block, mesh=mesh, mp_policy=policy)
         assert isinstance(sharded, FSDPModule)
@@ -108,6 +114,16 @@ def _shard(module: TrainModule, name: str, config: TrainerConfig, world: World) 
         sharded.set_reduce_scatter_unused_params(True)
     for method in module.calls(name):
         register_fsdp_forward_method(network, method)
+
+
+def _mesh(shard_ranks: int, world: World) -> DeviceMesh:
+    """The ranks that share a copy in a row, which are next to one another; and a row for each copy."""
+    if world.size % shard_ranks:
+        raise ValueError(f"{world.size} ranks cannot be divided into groups of trainer.shard_ranks={shard_ranks}")
+    ranks = torch.arange(world.size)
+    if shard_ranks == world.size:
+        return DeviceMesh(world.device.type, ranks)
+    return DeviceMesh(world.device.type, ranks.view(-1, shard_ranks), mesh_dim_names=("copies", "shards"))
 
 
 def _require_float32(name: str, network: torch.nn.Module) -> None:

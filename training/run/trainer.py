@@ -116,7 +116,7 @@ class Trainer:
                 losses, told = self._turns[name].take(micro_batches, self.step)
             figures |= {f"{what}/{name}": value for what, value in told.items()}
             self._guard(name, micro_batches, losses, told)
-        own_tokens = sum(batch.tokens * len(batch.clip_ids) for batch in micro_batches)
+        own_tokens = sum(batch.tokens * len(batch.clip_ids) for batch in micro_batches) / trainer.sequence_ranks
         tokens, signals, waits = self._world.numbers(own_tokens, wish.signal or 0, waited)
         self._tally.stepped(figures, tokens, waits)
         self.step += 1
@@ -129,7 +129,7 @@ class Trainer:
             self._skips_in_a_row[name] = 0
             for batch, loss in zip(batches, losses, strict=True):
                 flops = self._module.flops(name, batch) if loss.flops is None else loss.flops
-                self._tally.took(name, batch, loss, flops)
+                self._tally.took(name, batch, loss, flops / trainer.sequence_ranks)
             return
         broken = (b for b, loss in zip(batches, losses, strict=True) if not math.isfinite(loss.total.detach()))
         bad = [clip_id for batch in broken for clip_id in batch.clip_ids]

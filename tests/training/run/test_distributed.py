@@ -94,3 +94,37 @@ def weights(out: Path, averaged: bool) -> dict[str, torch.Tensor]:
     module = config.objective.build(config)
     assert read_networks(str(out), module, averaged=averaged) == 20
     return {f"{name}.{key}": t for name, net in module.networks.items() for key, t in net.state_dict().items()}
+
+
+COPIES = ("trainer.strategy=fsdp2", "trainer.shard_ranks=2")
+
+
+@pytest.mark.parametrize(
+    ("ranks", "settings"),
+    [
+        (4, (*COPIES, "trainer.accumulation=2")),
+        (2, ("trainer.strategy=fsdp2", "trainer.accumulation=2", "trainer.gradients_whole=true")),
+    ],
+)
+def test_copies_of_shards_train_as_one_rank(
+    one_rank: Path, tmp_path: Path, ranks: int, settings: tuple[str, ...]
+) -> None:
+    done = run_ranks(ranks, tmp_path, JUDGED, *settings)
+    assert "Warning" not in done.stderr
+    for network in ("main", "judge"):
+        assert losses(tmp_path, network) == pytest.approx(losses(one_rank, network), abs=1e-5)
+    assert seen(tmp_path) == seen(one_rank)
+    for averaged in (True, False):
+        torch.testing.assert_close(weights(tmp_path, averaged), weights(one_rank, averaged), rtol=0, atol=1e-5)
+
+
+def test_a_run_of_copies_goes_on_on_one_rank(one_rank: Path, tmp_path: Path) -> None:
+    stop = ("objective.dies_at_step=6", "objective.dies_of=15")
+    run_ranks(4, tmp_path, JUDGED, *COPIES, *stop, check=False)
+    run_ranks(1, tmp_path, JUDGED)
+    assert losses(tmp_path) == pytest.approx(losses(one_rank), abs=1e-5)
+
+
+def test_ranks_that_do_not_fill_copies_are_refused(tmp_path: Path) -> None:
+    done = run_ranks(2, tmp_path, "trainer.strategy=fsdp2", "trainer.shard_ranks=3", check=False)
+    assert "2 ranks cannot be divided into groups of trainer.shard_ranks=3" in done.stderr
