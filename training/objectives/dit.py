@@ -120,7 +120,7 @@ class DitObjective(Objective):
         width = None if self.text.learns else self.model.text_dim
         text = self.text if width is None else ByteTextConfig(dim=width)  # a large one's weights need not be there
         module = DitModule(replace(self, latent_scale=1.0, text=text), vae, seed=config.trainer.seed)
-        return from_caches(module, module, text_dim=width)
+        return from_caches(module, module, text_dim=width, heads=self.model.heads)
 
     def build(self, config: TrainConfig) -> DitModule:
         """The transformer, on the meta device, and the trained autoencoder.

@@ -19,6 +19,7 @@ from training.objectives.tuned import TunedModule, TunedObjective
 from training.run.config import TrainConfig
 from training.run.module import Batch, Loss
 from training.run.noise import SampleNoise
+from training.run.planned import Planned
 from training.shapes.rewards import reward
 
 
@@ -44,6 +45,16 @@ class RewardObjective(TunedObjective):
             raise ValueError(f"watched is {self.watched!r}, which is tuned for: name another")
         for name in (*self.rewards, self.watched):
             reward(name)
+
+    def planned(self, config: TrainConfig) -> Planned:
+        """None.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "a step of a reward is a whole sampling and the way back to pixels: plan does not go through it"
+        )
 
     def build(self, config: TrainConfig) -> RewardModule:
         """The transformer, on the meta device, with LoRA; `first_weights` has it as it was trained.

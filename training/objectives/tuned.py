@@ -19,6 +19,7 @@ from training.objectives.dit import DitModule
 from training.run.checkpoint import identity, latest, read_state, read_weights
 from training.run.config import LOCATION, Objective, Precision, TrainConfig
 from training.run.module import TrainModule
+from training.run.planned import Planned, from_caches
 from training.run.runs import config_of
 
 
@@ -48,6 +49,13 @@ class TunedObjective(Objective):
     def latents_of(self) -> LatentSource | None:
         """As the transformer."""
         return self.base_config().objective.latents_of()
+
+    def planned(self, config: TrainConfig) -> Planned:
+        """From caches, as the transformer, which must be there."""
+        module = self.build(config)
+        assert isinstance(module, TunedModule)
+        base = module.base.objective
+        return from_caches(module, module.base, text_dim=None if base.text.learns else base.model.text_dim, heads=1)
 
     def base_config(self) -> TrainConfig:
         """The recipe of the run that trained the transformer.

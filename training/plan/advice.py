@@ -24,15 +24,16 @@ class Tried:
 def tried(config: TrainConfig, *, gpus: int, memory: float) -> Iterator[Tried]:
     """The recipe as it is, then with one more change each, until it fits or nothing is left to change.
 
-    What costs least comes first: shards, then blocks that are computed again (a third more work), then the type of
-    numbers, no average, and more GPUs, among which weights, gradients and optimizer are divided.
+    What costs least comes first: shards, then blocks that are computed again (a third more work), the type of numbers,
+    samples that ranks divide, no average, and more GPUs, among which weights, gradients and optimizer are divided.
     """
     last = Tried(settings=(), gpus=gpus, estimate=estimate(config, gpus=gpus))
     yield last
-    for setting in _settings(config, gpus):
+    for setting in _settings(config, gpus, last.estimate.heads):
         if last.estimate.total <= memory:
             return
-        settings = (*last.settings, setting)
+        key = setting.partition("=")[0]
+        settings = (*(each for each in last.settings if each.partition("=")[0] != key), setting)
         last = Tried(settings=settings, gpus=gpus, estimate=estimate(override(config, settings), gpus=gpus))
         yield last
     more = _enough_gpus(override(config, last.settings), last.estimate, gpus, memory)
@@ -45,7 +46,7 @@ def tried(config: TrainConfig, *, gpus: int, memory: float) -> Iterator[Tried]:
         more *= 2
 
 
-def _settings(config: TrainConfig, gpus: int) -> Iterator[str]:
+def _settings(config: TrainConfig, gpus: int, heads: int) -> Iterator[str]:
     trainer = config.trainer
     if gpus > 1 and trainer.strategy != "fsdp2":
         yield "trainer.strategy=fsdp2"
@@ -53,12 +54,17 @@ def _settings(config: TrainConfig, gpus: int) -> Iterator[str]:
         yield "trainer.activation_checkpointing=true"
     if trainer.precision != "bf16":
         yield "trainer.precision=bf16"
+    for together in (2, 4, 8):
+        if together > trainer.sequence_ranks and gpus % together == 0 and heads % together == 0:
+            yield f"trainer.sequence_ranks={together}"
     if trainer.ema_decay is not None:
         yield "trainer.ema_decay=none"
 
 
 def _enough_gpus(config: TrainConfig, made: Estimate, gpus: int, memory: float) -> int | None:
     """Twice as many, or four times, ..., as will do; None where what no GPU shares is too much by itself."""
+    if config.trainer.shard_ranks is not None:
+        return None  # more GPUs have more copies
     shares = gpus if config.trainer.strategy == "fsdp2" else 1
     state = made.divided * shares
     alone = made.total - made.divided

@@ -37,7 +37,9 @@ class Estimate:
     divided: float
     """Of these, what more ranks would divide among them under fsdp2, and what is divided already."""
     flops: float
-    """Of a step, also those that recomputation does again."""
+    """Of a step and rank, also those that recomputation does again."""
+    heads: int
+    """See `Planned`."""
     assumed: str
     """See `Planned`."""
 
@@ -51,22 +53,30 @@ def estimate(config: TrainConfig, *, gpus: int) -> Estimate:
     """The memory and work of a step on one of `gpus` ranks.
 
     Raises:
-        ValueError: the objective builds on a run that does not exist, or the data names no shapes.
+        ValueError: the objective builds on a run that does not exist, the data names no shapes, or ranks or heads
+            cannot be divided as the recipe says.
     """
     planned = config.objective.planned(config)
     module, trainer = planned.module, config.trainer
     shape, samples = config.data.largest_batch(planned.grid)
-    shards = gpus if trainer.strategy == "fsdp2" else 1
+    together = trainer.sequence_ranks
+    if planned.heads % together or gpus % together:
+        raise ValueError(f"trainer.sequence_ranks={together} must divide {planned.heads} heads and {gpus} ranks")
+    if gpus % (trainer.shard_ranks or 1):
+        raise ValueError(f"trainer.shard_ranks={trainer.shard_ranks} must divide {gpus} ranks")
+    shards = (trainer.shard_ranks or gpus) if trainer.strategy == "fsdp2" else 1
     counts = {name: _numel(trained_weights(network)) for name, network in module.networks.items()}
     trained = sum(counts.values())
     averaged = sum(counts[name] for name in module.averages()) if trainer.ema_decay is not None else 0
-    held = sum(_bytes(network) for network in {*module.networks.values(), *module.frozen.values()})
+    held = sum(_bytes(network) for network in module.networks.values())  # also those that a LoRA changes
     rows = {
-        "weights": held - 4.0 * trained * (1 - 1 / shards),  # frozen ones are whole on each rank
+        "weights": held / shards,
         "optimizer": OPTIMIZER_BYTES * trained / shards,
         "average": 4.0 * averaged / shards,
     }
-    divided = ((4.0 + OPTIMIZER_BYTES) * trained + 4.0 * averaged) / shards
+    divided = sum(rows.values())
+    if frozen := sum(_bytes(network) for network in module.frozen.values()):
+        rows["networks that are only used, whole"] = frozen
     gathered = max(_gathered(config, module, name) for name in module.networks) if shards > 1 else 0.0
     turns = [_turn(config, planned, name, shape, samples, shards) for name in module.turns(trainer.steps - 1)]
     rows[_ROW] = max(peak for peak, _ in turns)
@@ -82,7 +92,8 @@ def estimate(config: TrainConfig, *, gpus: int) -> Estimate:
         trained=trained,
         rows=rows,
         divided=divided,
-        flops=sum(flops for _, flops in turns) * trainer.accumulation * again,
+        flops=sum(flops for _, flops in turns) * trainer.accumulation * again / together,
+        heads=planned.heads,
         assumed=planned.assumed,
     )
 
@@ -98,7 +109,8 @@ def _turn(
             _without_values(each, torch.bfloat16 if bf16 and shards > 1 else None)
         network = module.networks[name]
         weights = trained_weights(network)
-        kept = 4.0 * _numel(weights) / shards if trainer.accumulation > 1 else 0.0  # those of the micro-step before
+        share = 1 if trainer.gradients_whole and trainer.accumulation > 1 else shards
+        kept = 4.0 * _numel(weights) / share if trainer.accumulation > 1 else 0.0  # those of the micro-step before
         if trainer.activation_checkpointing:
             recompute(module.wraps(name))
         tracked = Tracked()
@@ -121,7 +133,10 @@ def _turn(
         for weight in others:
             weight.requires_grad_(True)
     flops = module.flops(name, batch) if loss.flops is None else loss.flops
-    return tracked.peak + kept, flops
+    gradients = 0.0 if kept else 4.0 * _numel(weights) / shards
+    together = trainer.sequence_ranks  # which divide all but the gradients; of those some are there at the peak
+    peak = tracked.peak if together == 1 else tracked.peak / together + gradients * (1 - 1 / together)
+    return peak + kept, flops
 
 
 def _without_values(network: nn.Module, gathered_as: torch.dtype | None) -> None:

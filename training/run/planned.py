@@ -24,6 +24,8 @@ class Planned:
     grid: TokenGrid
     batch: Callable[[Shape, int], Batch]
     """Of so many samples of a shape; its values are not looked at."""
+    heads: int = 1
+    """Among so many ranks, or a divisor of it, a sample can be divided; see `TrainerConfig.sequence_ranks`."""
     assumed: str
     """What is taken for granted of batches, in a few words."""
 
@@ -38,7 +40,7 @@ def of_pixels(module: TrainModule, grid: TokenGrid) -> Planned:
     return Planned(module=module, grid=grid, batch=batch, assumed="videos, on the device as float32")
 
 
-def from_caches(module: TrainModule, generator: VideoGenerator, *, text_dim: int | None) -> Planned:
+def from_caches(module: TrainModule, generator: VideoGenerator, *, text_dim: int | None, heads: int) -> Planned:
     """For what is trained on latents. `text_dim` is the width of texts' vectors; None: of captions, encoded along."""
     grid = generator.grid
 
@@ -47,7 +49,7 @@ def from_caches(module: TrainModule, generator: VideoGenerator, *, text_dim: int
         return _batch(latents, grid.tokens(shape), latent=True, text_dim=text_dim)
 
     what = "captions" if text_dim is None else f"texts of {TEXT_TOKENS} tokens"
-    return Planned(module=module, grid=grid, batch=batch, assumed=f"latents and {what}, both from caches")
+    return Planned(module=module, grid=grid, batch=batch, heads=heads, assumed=f"latents and {what}, both from caches")
 
 
 def _batch(video: torch.Tensor, tokens: int, *, latent: bool = False, text_dim: int | None = None) -> Batch:

@@ -74,6 +74,33 @@ def test_ranks_divide_what_is_trained_and_not_what_is_computed() -> None:
     assert copies.total == pytest.approx(whole.total + state)  # DDP packs gradients once more
 
 
+def test_copies_of_shards_are_as_large_as_their_group() -> None:
+    groups = estimate(planned_config(SHARDED, "trainer.shard_ranks=2"), gpus=8)
+    assert groups.rows == estimate(planned_config(SHARDED), gpus=2).rows
+    whole, shared = (
+        working(planned_config(SHARDED, "trainer.accumulation=2", f"trainer.gradients_whole={kept}"), gpus=8)
+        for kept in ("true", "false")
+    )
+    assert whole - shared == pytest.approx(4 * groups.trained * 7 / 8)
+
+
+def test_ranks_that_divide_samples_have_half_of_the_activations() -> None:
+    alone, halves = (working(planned_config(f"trainer.sequence_ranks={count}"), gpus=2) for count in (1, 2))
+    gradients = 4 * estimate(planned_config(), gpus=1).trained
+    assert alone / 2 <= halves <= alone / 2 + gradients
+    with pytest.raises(ValueError, match="sequence_ranks=4 must divide 6 heads and 4 ranks"):
+        estimate(planned_config("trainer.sequence_ranks=4"), gpus=4)
+    with pytest.raises(ValueError, match="shard_ranks=3 must divide 4 ranks"):
+        estimate(planned_config(SHARDED, "trainer.shard_ranks=3"), gpus=4)
+
+
+def test_samples_are_divided_where_no_other_setting_helps() -> None:
+    config = planned_config(SHARDED, RECOMPUTED, "trainer.precision=bf16")
+    whole = estimate(config, gpus=2)
+    *_, last = tried(config, gpus=2, memory=0.9 * whole.total)
+    assert last.settings == ("trainer.sequence_ranks=2",)
+
+
 def test_blocks_that_are_computed_again_keep_only_what_enters_them() -> None:
     kept, again = (estimate(planned_config(*LARGER, *more), gpus=1) for more in ((), (RECOMPUTED,)))
     assert working(planned_config(*LARGER, RECOMPUTED)) < working(planned_config(*LARGER)) / 3
@@ -187,7 +214,7 @@ def test_sizes() -> None:
     assert bytes_of("24 GiB") == 24 * 2**30
 
 
-def working(config: TrainConfig) -> float:
-    """What gradients and activations take together, less nothing."""
-    made: Estimate = estimate(config, gpus=1)
+def working(config: TrainConfig, *, gpus: int = 1) -> float:
+    """What gradients and activations take together."""
+    made: Estimate = estimate(config, gpus=gpus)
     return made.rows["gradients and activations"]

@@ -128,3 +128,22 @@ def test_a_run_of_copies_goes_on_on_one_rank(one_rank: Path, tmp_path: Path) -> 
 def test_ranks_that_do_not_fill_copies_are_refused(tmp_path: Path) -> None:
     done = run_ranks(2, tmp_path, "trainer.strategy=fsdp2", "trainer.shard_ranks=3", check=False)
     assert "2 ranks cannot be divided into groups of trainer.shard_ranks=3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ranks", "settings", "scattered", "copied"),
+    [
+        (2, (), 4, 0),
+        (2, ("trainer.gradients_whole=true",), 1, 0),
+        (4, ("trainer.shard_ranks=2",), 4, 1),
+    ],
+)
+def test_how_often_a_step_exchanges_gradients(
+    tmp_path: Path, ranks: int, settings: tuple[str, ...], scattered: int, copied: int
+) -> None:
+    """Of two blocks and the rest, for each of which gradients are exchanged by themselves."""
+    size = ("data.samples=16", "trainer.accumulation=4", "trainer.steps=2", "trainer.strategy=fsdp2")
+    run_ranks(ranks, tmp_path, *size, *settings, script="tests.training.counted_run")
+    for rank in range(ranks):
+        counts = json.loads((tmp_path / f"counts_{rank}.json").read_text())
+        assert counts == {"scattered": 2 * 3 * scattered, "copied": 2 * 3 * copied}
