@@ -72,8 +72,8 @@ def main(clips: int, drags: int, folder: str | None) -> None:
 
 ANSWERED = """
 const done = arguments[0], began = performance.now();
-const kinds = ["judge", "find", "sources", "one source"];
-const look = () => kinds.some((kind) => latest(kind).under)
+const ready = () => document.documentElement.dataset.ready === "";
+const look = () => !toldOf(state.bounds) || !toldOf(state.bounds).near.size || latest("find").under || !ready()
   ? setTimeout(look, 2) : requestAnimationFrame(() => setTimeout(() => done(performance.now() - began), 0));
 %s;
 look();
@@ -83,7 +83,7 @@ FILTERS = {
     "status": [f"change({{...fresh(), status: '{status}'}})" for status in ("kept", "rejected", "all")],
     "range": [f"change({{...fresh(), ranges: [['contrast', {low}, null]]}})" for low in (50, 90, 120)],
     "sort": [f"change({{...fresh(), sort: '{column}'}})" for column in ("motion", "contrast", "noise")],
-    "bound": [f"change({{...fresh(), rule: 'motion', bounds: withBounds('motion', [{low}, 60])}})" for low in LOWS],
+    "bound": [f"change({{...state, rule: 'motion', bounds: withBounds('motion', [{low}, 60])}})" for low in LOWS],
     "would_change": ["change({...state, status: 'changed'})"],
     "percentile": [f"ask('percentile', 'column=motion&share={share}')" for share in (10, 20)],
 }

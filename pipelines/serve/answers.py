@@ -64,8 +64,14 @@ class Answers:
         self._lock = threading.RLock()
         self._own_kept: list[float] | None = None
         self.uri_of = lru_cache(maxsize=50_000)(self._uri_of)
+
+    def warm(self) -> None:
+        """Do at once what would make the first answers slow."""
         for kind in (self._judge, self._finder):
             kind.warm()
+        for question, query in ((self.judge, f"column={self._scored[0] if self._scored else ''}"), (self.find, "")):
+            question(query)
+        self.sources("")
 
     def judged(self) -> dict[str, Any]:
         """What the recipe's own bounds make, for the page's first drawing."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -145,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
         if strip is None:
             self._begin(HTTPStatus.NO_CONTENT, "image/jpeg", 0, {})
         else:
-            self._send(strip, "image/jpeg")
+            self._send(strip, "image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def _send_film(self, uri: str) -> None:
         film = self.site.films.open(uri)
@@ -181,8 +182,10 @@ class Handler(BaseHTTPRequestHandler):
     def _send_json(self, said: Any) -> None:
         self._send(json.dumps(said, allow_nan=False, separators=(",", ":")).encode(), "application/json")
 
-    def _send(self, data: bytes, kind: str, policy: str = NOTHING) -> None:
-        self._begin(HTTPStatus.OK, kind, len(data), {"Content-Security-Policy": policy})
+    def _send(
+        self, data: bytes, kind: str, policy: str = NOTHING, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._begin(HTTPStatus.OK, kind, len(data), {"Content-Security-Policy": policy} | dict(headers))
         if self.command != "HEAD":
             self.wfile.write(data)
 

@@ -40,7 +40,9 @@ class Site:
         """Ids of clips of which something was said since the tables were read."""
         self._page: bytes | None = None
         self.answers = self._read()
-        threading.Thread(target=self.stills.warm, daemon=True).start()
+        self.stills.warm()
+        self.answers.warm()
+        self.page()
         self._landing = Landing(self.location, self._landed)
         if Waiting.at(self.location).places:
             self._landing.said()

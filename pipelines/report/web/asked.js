@@ -26,10 +26,11 @@ const latest = lazily(() => ({ under: false, next: null }));
 function asked(kind, query, use) {
   const line = latest(kind);
   if (line.under) {
-    line.next = [query, use];
+    if (line.query !== String(query)) line.next = [query, use];
     return;
   }
   line.under = true;
+  line.query = String(query);
   ask(PLACES[kind] || kind, query)
     .then((answer) => {
       trouble("");
@@ -49,7 +50,7 @@ function askJudge(bounds, column, end, whole, use) {
   const key = boundsKey(bounds),
     known = told.get(key),
     side = `${column}:${end}`;
-  if (known && known.near.has(side) && known.columns[column] && (known.whole || !whole)) return;
+  if (known && known.columns[column] && (whole ? known.whole : known.near.has(side))) return;
   const query = new URLSearchParams(key);
   query.set("column", column);
   query.set("end", end);
@@ -65,6 +66,7 @@ function askJudge(bounds, column, end, whole, use) {
       near: last.near.set(side, { kept: rows.slice(0, answer.near[0]), dropped: rows.slice(answer.near[0]) }),
     });
     use(live !== null);
+    drawSegments();
   });
 }
 /* What goes wrong between page and server is told at the foot of the window. */
