@@ -10,7 +10,8 @@ frame; a drag is a real pointer move of the bound, from the event to the end of 
 With `--serve`, `python -m pipelines serve` has so many clips, in a process of its own whose largest memory is told. The
 first page is there when its lists and counts of all clips have been answered and drawn. A filter and a moved bound are
 measured from the change to the frame that shows the answer of the server: each several times, with values that were not
-asked for before. A word by hand is measured until it is safe, and until the table has it.
+asked for before, and with the processor time that the server spent on each. A word by hand is measured until it is
+safe, and until the table has it.
 The last line is JSON.
 """
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import statistics
 import subprocess
 import sys
@@ -103,14 +105,14 @@ def serve(clips: int, folder: str | None) -> None:
             address = server.stdout.readline().strip()
             figures: dict[str, Any] = {"clips": clips, "start_seconds": round(time.monotonic() - began, 1)}
             figures["start_mb"] = _peak(server.pid)
-            figures |= _asked(address)
+            figures |= _asked(address, server.pid)
             figures["peak_mb"] = _peak(server.pid)
             figures["table_seconds"] = _until_landed(out)
             server.kill()
     print(json.dumps(figures))
 
 
-def _asked(address: str) -> dict[str, Any]:
+def _asked(address: str, server: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     with open_browser() as browser:
         browser.resize(1280)
@@ -123,8 +125,10 @@ def _asked(address: str) -> dict[str, Any]:
             first.append(browser.run("performance.now()"))
         figures["first_page_ms"], figures["first_page_worst_ms"] = round(statistics.median(first)), round(max(first))
         for name, changes in FILTERS.items():
+            before = _cpu_seconds(server)
             took = [browser.driver.execute_async_script(ANSWERED % change) for change in changes]
             figures[f"{name}_ms"] = [round(each) for each in took]
+            figures[f"{name}_cpu_ms"] = round(1000 * (_cpu_seconds(server) - before) / len(changes))
         word = "say(found[0], {verdict: 'drop'}).then(() => done(performance.now() - began))"
         took = browser.driver.execute_async_script(f"const done = arguments[0], began = performance.now(); {word}")
         figures["said_ms"] = round(took)
@@ -140,6 +144,12 @@ def _until_landed(out: str) -> float:
     while Waiting.at(out).places:
         time.sleep(0.2)
     return round(time.monotonic() - began, 1)
+
+
+def _cpu_seconds(process: int) -> float:
+    """That a process has spent so far, in hundredths."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak(process: int) -> int:

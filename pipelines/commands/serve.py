@@ -31,5 +31,6 @@ def run(options: argparse.Namespace) -> None:
         port=options.port,
         sources=options.sources,
         roots=options.roots,
+        plug_ins=options.plug_in,
         opened=options.open,
     )

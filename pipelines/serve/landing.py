@@ -7,12 +7,20 @@ takes some seconds, in which the page is to be answered.
 from __future__ import annotations
 
 import logging
-import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from pipelines.decide import take_in_verdicts
+from pipelines.log_lines import start_log
+from preprocess.io.names import imported
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where our packages are imported from."""
 
 QUIET_SECONDS = 1.5
 """Without a word; longer where the last time took long, so that a large table is not written again and again."""
@@ -23,10 +31,11 @@ _log = logging.getLogger("clipmill")
 
 
 class Landing:
-    """For one manifest. `landed` is called after each time."""
+    """For one manifest, whose recipe needs the modules `plug_ins`. `landed` is called after each time."""
 
-    def __init__(self, location: str, landed: Callable[[], None]) -> None:
-        self._location, self._landed = location, landed
+    def __init__(self, location: str, landed: Callable[[], None], plug_ins: Sequence[str] = ()) -> None:
+        self._command = [sys.executable, "-c", _CHILD, os.fspath(ROOT), location, *plug_ins]
+        self._landed = landed
         self._changed = threading.Condition()
         self._due: float | None = None
         self._took = 0.0
@@ -48,20 +57,29 @@ class Landing:
                     self._changed.wait(None if self._due is None else self._due - time.monotonic())
                 self._due = None
             began = time.monotonic()
-            process = multiprocessing.get_context("spawn").Process(target=_take_in, args=(self._location,), daemon=True)
-            process.start()
-            process.join()
+            # in a session of its own: Ctrl-C ends the server, and lets this come to its end
+            process = subprocess.run(self._command, check=False, start_new_session=True)  # noqa: S603 - our own code
             self._took = time.monotonic() - began
-            if process.exitcode == 0:
+            if process.returncode == 0:
                 self._landed()
             else:
                 self._wait(AGAIN_SECONDS)
 
 
-def _take_in(location: str) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+_CHILD = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from pipelines.serve.landing import take_in; sys.exit(take_in(*sys.argv[2:]))"
+)
+
+
+def take_in(location: str, *plug_ins: str) -> int:
+    """Once, in that process; its exit status."""
+    start_log(as_json=False)
     try:
+        for name in plug_ins:
+            imported(name)
         take_in_verdicts(location)
     except (ValueError, OSError) as error:
         _log.warning("what was said by hand is kept, and is not in the table yet: %s", error)
-        raise SystemExit(1) from None
+        return 1
+    return 0

@@ -29,6 +29,7 @@ def serve(
     port: int = 0,
     sources: Sequence[str] = (),
     roots: Sequence[str] = (),
+    plug_ins: Sequence[str] = (),
     opened: bool = False,
 ) -> None:
     """Serve the manifest at `out` until somebody interrupts it.
@@ -36,7 +37,7 @@ def serve(
     Raises:
         ValueError: there is no manifest, or the address cannot be had.
     """
-    with serving(out, host=host, port=port, sources=sources, roots=roots) as (server, address):
+    with serving(out, host=host, port=port, sources=sources, roots=roots, plug_ins=plug_ins) as (server, address):
         print(f"{address}\nWho has this address sees the films and may keep and drop clips. Ctrl-C ends it", flush=True)
         if opened:
             webbrowser.open(address)
@@ -49,7 +50,13 @@ def serve(
 
 @contextlib.contextmanager
 def serving(
-    out: str, *, host: str = LOOPBACK, port: int = 0, sources: Sequence[str] = (), roots: Sequence[str] = ()
+    out: str,
+    *,
+    host: str = LOOPBACK,
+    port: int = 0,
+    sources: Sequence[str] = (),
+    roots: Sequence[str] = (),
+    plug_ins: Sequence[str] = (),
 ) -> Iterator[tuple[ThreadingHTTPServer, str]]:
     """A server that is bound and has read the tables, and its address with the token.
 
@@ -59,7 +66,7 @@ def serving(
     names = _names(host)
     if not 0 <= port < 1 << 16:
         raise ValueError(f"--port {port}: expected 0, for any that is free, to 65535")
-    site, token = Site(out, sources=sources, roots=roots), secrets.token_urlsafe(32)
+    site, token = Site(out, sources=sources, roots=roots, plug_ins=plug_ins), secrets.token_urlsafe(32)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -25,7 +25,9 @@ _log = logging.getLogger("clipmill")
 class Site:
     """Serves one manifest."""
 
-    def __init__(self, out: str, *, sources: Sequence[str] = (), roots: Sequence[str] = ()) -> None:
+    def __init__(
+        self, out: str, *, sources: Sequence[str] = (), roots: Sequence[str] = (), plug_ins: Sequence[str] = ()
+    ) -> None:
         """Reads the tables.
 
         Raises:
@@ -43,7 +45,7 @@ class Site:
         self.stills.warm()
         self.answers.warm()
         self.page()
-        self._landing = Landing(self.location, self._landed)
+        self._landing = Landing(self.location, self._landed, plug_ins)
         if Waiting.at(self.location).places:
             self._landing.said()
 

@@ -17,11 +17,12 @@ from selenium.webdriver import ActionChains, Keys
 
 from pipelines.decide import decide
 from pipelines.dry_run import dry_run
+from pipelines.verdicts import Word, store
 from preprocess.io.tables import write_table
 from tests import videos
 from tests.browser import Browser, open_browser
 from tests.pipelines.serve.test_server import served
-from tests.pipelines.test_page import choose, manifest, run_command, waited
+from tests.pipelines.test_page import choose, manifest, page_kept, run_command, waited
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
@@ -267,3 +268,25 @@ def test_all_that_takes_the_focus_says_what_it_is(browser: Browser, tmp_path: Pa
     assert [node["role"]["value"] for node in focusable if not node.get("name", {}).get("value")] == []
     ids = browser.run("[...document.querySelectorAll('[id]')].map(one => one.id)")
     assert len(set(ids)) == len(ids)
+
+
+def test_the_page_in_one_file_counts_and_shows_what_was_said_and_asks_nobody(browser: Browser, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = manifest(out, 200)
+    ids = table(out).index.tolist()
+    store(made.location, Word(clip_ids=ids[:20], values={"verdict": "keep", "tags": ["sea"], "note": "<b>fine</b>"}))
+    store(made.location, Word(clip_ids=ids[20:30], values={"verdict": "drop"}))
+    decide(made.location, recipe=None, assignments=[])
+    browser.open(out / "report.html")
+    kept = set(table(out).query("status == 'kept'").index)
+    assert page_kept(browser) == kept
+    browser.run("change({bounds: withBounds('visual_quality', [0.9, null])})")
+    told = dry_run(made.location, recipe=None, assignments=["rules.visual_quality.min=0.9"])
+    assert len(page_kept(browser)) == told.kept.after.clips < len(kept)
+    browser.run("change({...fresh(), status: 'keep'})")
+    assert set(browser.run("found.map(row => clips.id[row])")) == set(ids[:20])
+    assert browser.one(".card .by-hand").text.split("\n") == ["kept by hand", "sea", "<b>fine</b>"]
+    browser.run("openClip(found[0], found)")
+    assert browser.all("[data-say]") == []
+    assert browser.driver.get_log("browser") == []
+    assert [url for url in browser.requests() if url.startswith("http")] == []
