@@ -39,11 +39,18 @@ class Landing:
         self._changed = threading.Condition()
         self._due: float | None = None
         self._took = 0.0
+        self._stopped = False
         threading.Thread(target=self._run, daemon=True, name="landing").start()
 
     def said(self) -> None:
         """Something was said just now."""
         self._wait(max(QUIET_SECONDS, 3 * self._took))
+
+    def stop(self) -> None:
+        """Begin nothing more. What is under way comes to its end by itself, and what is not waits in its files."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
 
     def _wait(self, seconds: float) -> None:
         with self._changed:
@@ -51,10 +58,12 @@ class Landing:
             self._changed.notify()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped:
             with self._changed:
-                while self._due is None or self._due > time.monotonic():
+                while not self._stopped and (self._due is None or self._due > time.monotonic()):
                     self._changed.wait(None if self._due is None else self._due - time.monotonic())
+                if self._stopped:
+                    return
                 self._due = None
             began = time.monotonic()
             # in a session of its own: Ctrl-C ends the server, and lets this come to its end

@@ -84,7 +84,10 @@ def serving(
         raise ValueError(f"{host}:{port} cannot be listened at: {error.strerror}") from error
     with server:
         shown = f"[{host.strip('[]')}]" if ":" in host else host
-        yield server, f"http://{shown}:{server.server_address[1]}/{token}/"
+        try:
+            yield server, f"http://{shown}:{server.server_address[1]}/{token}/"
+        finally:
+            site.close()
 
 
 def _names(host: str) -> frozenset[str]:

@@ -49,6 +49,10 @@ class Site:
         if Waiting.at(self.location).places:
             self._landing.said()
 
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._landing.stop()
+
     def page(self) -> bytes:
         """The page, of the tables as they are now: where somebody else has changed them, they are read again."""
         with self._lock:

@@ -16,6 +16,7 @@ from pipelines.validation.clips import NEEDED, ClipChecks, columns_read
 from pipelines.validation.findings import Findings
 from pipelines.validation.schema import check_schemas
 from pipelines.validation.sources import check_counts, check_files, check_sources, with_clips
+from pipelines.verdicts import Waiting
 from preprocess.clip import Row
 from preprocess.forgotten import Forgotten
 from preprocess.io import storage
@@ -89,6 +90,8 @@ def _left_over(manifest: Manifest) -> Iterator[str]:
         yield f"{parts:,} finished units are not in the tables yet: a `curate` goes on, or was stopped"
     if manifest.run_to_be() is not None:
         yield "a change was killed before run.json followed it: the next command brings it to its end"
+    if words := len(Waiting.at(manifest.location).places):
+        yield f"{words:,} words by hand are not in the table yet: the next `decide` or `serve` puts them into it"
 
 
 def _source_rows(manifest: Manifest, found: Findings) -> list[Row]:

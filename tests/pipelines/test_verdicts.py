@@ -173,6 +173,9 @@ def test_a_takedown_takes_what_was_said_too(out: Path) -> None:
 
 def test_show_diff_validate_and_conditions_know_of_it(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = out.parent / "before"
+    say(out, 0, verdict="keep")
+    main(["validate", os.fspath(out)])
+    assert "1 words by hand are not in the table yet" in capsys.readouterr().out
     shutil.copytree(out, before)
     say(out, 0, verdict="keep", tags=["sea"], note="look\x1b[2J")
     take_in_verdicts(os.fspath(out))

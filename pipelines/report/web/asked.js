@@ -10,7 +10,7 @@ async function ask(place, query, options) {
   try {
     answer = await fetch(query === undefined ? place : `${place}?${query}`, { cache: "no-store", ...options });
   } catch {
-    throw new Error("The server does not answer any more; start `python -m pipelines serve` again, and open what it prints.");
+    throw new Error("The server does not answer any more: start `serve OUT` again, and open the address that it prints.");
   }
   if (!answer.ok) throw new Error((await answer.text()).slice(0, 500));
   return answer.json();

@@ -52,25 +52,23 @@ function card(row) {
   const open = button(box, { class: "bare", "aria-label": `Details of ${name} ${span(row)}` }, () =>
     openClip(row, found),
   );
-  return playsWhenPointed(
-    onKeys(row, el(
-      "article",
-      { class: "card", "data-status-of": status.of(row), "data-id": clips.id[row] },
-      open,
-      el("div", { class: "top" }, named("span", name, uri.of(row)), el("span", { class: "span" }, play(seconds[row]))),
-      el("div", { class: "span" }, span(row)),
-      status.of(row) === "kept" ? null : tags(row),
-      byHandOn(row),
-      repeatLine(row),
-      caption.of(row) ? el("p", { class: "caption", dir: "auto" }, visibleLines(caption.of(row))) : null,
-      el(
-        "dl",
-        { class: "scores" },
-        leading(row).map((column) => scoreItem(column, row)),
-      ),
-    )),
-    box,
+  const made = el(
+    "article",
+    { class: "card", "data-status-of": status.of(row), "data-id": clips.id[row] },
+    open,
+    el("div", { class: "top" }, named("span", name, uri.of(row)), el("span", { class: "span" }, play(seconds[row]))),
+    el("div", { class: "span" }, span(row)),
+    status.of(row) === "kept" ? null : tags(row),
+    byHandOn(row),
+    repeatLine(row),
+    caption.of(row) ? el("p", { class: "caption", dir: "auto" }, visibleLines(caption.of(row))) : null,
+    el(
+      "dl",
+      { class: "scores" },
+      leading(row).map((column) => scoreItem(column, row)),
+    ),
   );
+  return playsWhenPointed(onKeys(row, made), box);
 }
 
 let opened = [];

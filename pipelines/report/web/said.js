@@ -32,17 +32,33 @@ function sayByKey(event, row) {
 function sayBox(row) {
   const verdict = verdictOf.of(row);
   const choices = SAYINGS.map(([kind, label, key]) =>
-    button([label, el("kbd", {}, key.toUpperCase())], { class: `plain ${kind}`, "data-say": kind, "aria-pressed": verdict === kind }, () =>
-      say(row, { verdict: verdict === kind ? null : kind }),
+    button(
+      [label, el("kbd", {}, key.toUpperCase())],
+      { class: `plain ${kind}`, "data-say": kind, "aria-pressed": verdict === kind },
+      () => say(row, { verdict: verdict === kind ? null : kind }),
     ),
   );
-  const tags = el("input", { type: "text", id: "tags", autocomplete: "off", placeholder: "sea, night", "aria-label": "Tags, by commas" }),
+  const tags = el("input", {
+      type: "text",
+      id: "tags",
+      autocomplete: "off",
+      placeholder: "sea, night",
+      "aria-label": "Tags, by commas",
+    }),
     note = el("textarea", { id: "note", rows: 1, placeholder: "a note", "aria-label": "Note", maxlength: 2000 });
   tags.value = tagsOf.of(row) || "";
   note.value = noteOf.of(row) || "";
-  on(tags, "change", () => say(row, { tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }));
+  const listed = () =>
+    tags.value
+      .split(",")
+      .map((tag) => tag.trim())
+      .filter(Boolean);
+  on(tags, "change", () => say(row, { tags: listed() }));
   on(note, "change", () => say(row, { note: note.value }));
-  for (const [input, leaves] of [[tags, ["Enter", "Escape"]], [note, ["Escape"]]])
+  for (const [input, leaves] of [
+    [tags, ["Enter", "Escape"]],
+    [note, ["Escape"]],
+  ])
     on(input, "keydown", (event) => {
       if (!leaves.includes(event.key)) return;
       event.preventDefault();

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from pipelines.decide import decide
 from pipelines.serve.films import asked_span, media_type
 from pipelines.serve.run import serving
 from preprocess.io import storage
+from preprocess.io.hold import exclusive
 from preprocess.io.tables import write_table
 from tests import videos
 from tests.buckets import make_bucket, moto_server, use_server
@@ -314,6 +316,29 @@ def waited_for(holds, seconds: float = 60) -> None:
             return
         event.wait(0.1)
     assert holds()
+
+
+def test_where_another_run_has_the_manifest_what_is_said_waits_for_it(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.serve.landing.AGAIN_SECONDS", 0.5)
+    landed: list[subprocess.CompletedProcess[bytes]] = []
+    run = subprocess.run
+
+    def noted(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        done = run(command, **options)
+        landed.extend([done] if os.fspath(out) in command else [])
+        return done
+
+    monkeypatch.setattr("pipelines.serve.landing.subprocess.run", noted)
+    with served(out) as address:
+        with exclusive(os.fspath(out)):
+            assert Client(address).say(clips=ids(out)[:1], verdict="drop").status == 200
+            waited_for(lambda: landed)
+            assert landed[0].returncode == 1
+            assert "verdict" not in pd.read_parquet(out / "clips")
+        waited_for(lambda: landed[-1].returncode == 0)
+    assert pd.read_parquet(out / "clips")["verdict"][0] == "drop"
 
 
 def test_what_cannot_be_said_is_refused_and_not_kept(client: Client, out: Path) -> None:
