@@ -27,14 +27,14 @@ def spread(dit: VideoDit, group: Any) -> None:
     Raises:
         ValueError: the heads cannot be divided so, or see through windows, which hang on all heads and tokens.
     """
+    if dit.config.windows.kind != "none":
+        raise ValueError(
+            f"trainer.sequence_ranks divides heads, and model.windows.kind={dit.config.windows.kind} groups them: "
+            "one of the two has to go"
+        )
     size = dist.get_world_size(group)
     if dit.config.heads % size:
         raise ValueError(f"{dit.config.heads} heads cannot be divided among trainer.sequence_ranks={size}")
-    if dit.config.windows.kind != "none":
-        raise ValueError(
-            f"trainer.sequence_ranks={size} divides heads, model.windows.kind={dit.config.windows.kind} groups them: "
-            "one of the two has to go"
-        )
     through, latents = dit._through_blocks, dit._latents
     for block in dit.blocks:
         block.mix = partial(_attention, group)  # type: ignore[assignment]

@@ -16,6 +16,7 @@ from tests.training.sequence_run import LAYOUT, sequence_config
 from tests.training.tiny_run import losses, run_ranks, tiny_config
 from training.models.dit import VideoDit
 from training.models.sequence import spread
+from training.models.windows import WindowConfig
 from training.run.launch import train
 from training.run.metrics import read_rows
 from training.run.samples import read_samples
@@ -89,6 +90,13 @@ def test_what_cannot_be_divided_is_refused(tmp_path: Path) -> None:
     done = run_ranks(2, tmp_path / "dit", "trainer.sequence_ranks=2", script="tests.training.tiny_dit_run", check=False)
     assert "3 heads cannot be divided among trainer.sequence_ranks=2" in done.stderr
     assert tiny_config(tmp_path).trainer.sequence_ranks == 1
+
+
+def test_heads_that_see_through_windows_are_not_divided() -> None:
+    """Which part of a video a head sees hangs on its number among all."""
+    dit = VideoDit(replace(LAYOUT, windows=WindowConfig(kind="slabs")), seed=5)
+    with pytest.raises(ValueError, match=r"model\.windows\.kind=slabs groups them"):
+        spread(dit, None)
 
 
 def _network() -> VideoDit:
