@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.curate import cheap, cpu_seconds, stages, whole_unit
 from examples.demo_films.encode import write_video
 from examples.demo_films.landscapes import Image
+from pipelines.recipe import recipes
 from preprocess.sources import list_sources
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
@@ -49,7 +50,7 @@ def main(film: str, seconds: float) -> None:
     """Measure and print."""
     cv2.setNumThreads(1)
     frames, fps = _first_frames(film, seconds)
-    chain = stages(cheap())
+    chain = stages(cheap(recipes.default()))
     points: list[tuple[str, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film"

@@ -1,10 +1,12 @@
 """What the whole CPU pass costs, as a ratio to decoding the same files once with one thread.
 
-    python -m benchmarks.curate SOURCE [--rounds 3]
+    python -m benchmarks.curate SOURCE [--rounds 3] [--codec ROW] [--decode auto|all]
 
 Both are measured in turn in one process, in CPU seconds of all its threads, so a noisy machine disturbs both alike.
 `cpu_ratio_to_decode` is everything but OCR: content id, probe, shots, all other default scorers, rules, captions and
-previews. `ocr_cpu_ratio` is what OCR adds on the clips that reach it. The last line is JSON.
+previews. `ocr_cpu_ratio` is what OCR adds on the clips that reach it. `stages` breaks the whole down by part, in the
+same unit (`breakdown.py`); what is in none is `rest`. `--codec` encodes the videos anew first, by a row of `rows.py`.
+The last line is JSON.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ import dataclasses
 import json
 import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import av
 import cv2
 
+from benchmarks.breakdown import Breakdown
+from benchmarks.rows import ROWS, encode
 from cluster.stage import Chain
 from pipelines.clips.attempts import Attempts
 from pipelines.clips.decisions import rules_of
@@ -32,35 +38,44 @@ from pipelines.recipe.config import CurateConfig
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.measurement import Step
+from preprocess.packets import DECODE
 from preprocess.sources import list_sources
 from preprocess.units import SourceSpan, WorkUnit
 
 
-def main(source: str, rounds: int) -> None:
+def main(source: str, rounds: int, decode: str = "all") -> None:
     """Measure and print.
 
     Raises:
         ValueError: there is no readable video.
     """
     cv2.setNumThreads(1)
-    without_ocr, everything = stages(cheap()), stages(recipes.default())
+    recipe = dataclasses.replace(recipes.default(), decode=decode)
+    without_ocr, everything = stages(cheap(recipe)), stages(recipe)
     units = [whole_unit(one) for one in list_sources(source).sources if _is_video(one)]
     if not units:
         raise ValueError(f"{source!r}: no readable video")
     ratios, ocr_ratios, speeds = [], [], []
+    parts: dict[str, list[float]] = {}
     for number in range(rounds):
-        decode = cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
+        bare = cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
         without = cpu_seconds(lambda: [without_ocr.process([unit]) for unit in units])
         began = time.monotonic()
-        whole = cpu_seconds(lambda: [everything.process([unit]) for unit in units])
+        breakdown = Breakdown()
+        with breakdown.watching(recipe.scorers):
+            whole = cpu_seconds(lambda: [everything.process([unit]) for unit in units])
         wall = time.monotonic() - began
-        ratios.append(without / decode)
-        ocr_ratios.append((whole - without) / decode)
+        ratios.append(without / bare)
+        ocr_ratios.append((whole - without) / bare)
+        breakdown.seconds["rest"] = whole - sum(breakdown.seconds.values())
+        for part, seconds in breakdown.seconds.items():
+            parts.setdefault(part, []).append(seconds / bare)
         speeds.append(_video_seconds(units) / wall)
-        print(f"round {number + 1}: decode {decode:.2f} s CPU, pass {without:.2f} s, with OCR {whole:.2f} s")
+        print(f"round {number + 1}: decode {bare:.2f} s CPU, pass {without:.2f} s, with OCR {whole:.2f} s")
     figures = {
         "cpu_ratio_to_decode": round(statistics.median(ratios), 3),
         "ocr_cpu_ratio": round(statistics.median(ocr_ratios), 3),
+        "stages": {part: round(statistics.median(ratios), 3) for part, ratios in sorted(parts.items())},
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "x_realtime": round(statistics.median(speeds), 2),
         "videos": len(units),
@@ -69,9 +84,8 @@ def main(source: str, rounds: int) -> None:
     print(json.dumps(figures))
 
 
-def cheap() -> CurateConfig:
-    """The default recipe without OCR."""
-    full = recipes.default()
+def cheap(full: CurateConfig) -> CurateConfig:
+    """A recipe without OCR."""
     scorers = tuple(scorer for scorer in full.scorers if scorer.step == Step.FRAMES)
     return dataclasses.replace(full, scorers=scorers, rules=rules_of(full, Step.KNOWN) + rules_of(full, Step.FRAMES))
 
@@ -131,5 +145,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.curate")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--codec", choices=ROWS)
+    parser.add_argument("--decode", choices=DECODE, default=recipes.default().decode)
     options = parser.parse_args()
-    main(options.source, options.rounds)
+    if options.codec is None:
+        main(options.source, options.rounds, options.decode)
+    else:
+        with tempfile.TemporaryDirectory() as encoded:
+            encode(options.source, options.codec, Path(encoded))
+            main(encoded, options.rounds, options.decode)

@@ -31,6 +31,7 @@ import numpy as np
 from benchmarks.curate import cheap, cpu_seconds
 from pipelines.curate import curate
 from pipelines.cut import Work, run_cut
+from pipelines.recipe import recipes
 from preprocess.clip import Clip
 from preprocess.cutting.format import CutFormat
 from preprocess.decode import Video
@@ -47,7 +48,7 @@ def main(source: str, rounds: int, assignments: Sequence[str], *, workers: bool)
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         out = os.fspath(Path(folder) / "out")
-        config = override(dataclasses.replace(cheap(), rules=()), list(assignments))
+        config = override(dataclasses.replace(cheap(recipes.default()), rules=()), list(assignments))
         curate(source, out, config, engine="in-process")
         print(json.dumps(_speedup(out, folder, rounds) if workers else _costs(out, folder, rounds)))
 
