@@ -104,7 +104,7 @@ def test_what_was_left_out_can_be_had_after_all(tmp_path: Path, name: str) -> No
     assert found >= 8
 
 
-def film(path: Path, openings: tuple[videos.Opening, ...] = ("cut", "cut", "black", "dissolve")) -> Path:
+def film(path: Path, openings: tuple[videos.Opening, ...] = ("cut", "cut", "black", "cut")) -> Path:
     def write(*args: object, **named: object) -> None:
         write_video(*args, **named, options=NO_CUTS)  # type: ignore[arg-type]
 
@@ -135,6 +135,15 @@ def test_clips_are_those_of_a_whole_decode_wherever_cuts_fall(tmp_path: Path) ->
             assert one.pair_luma is None or np.array_equal(one.pair_luma, other.pair_luma)
         assert np.array_equal(mine.view.signals.seconds, whole.view.signals.seconds)
         assert np.abs(mine.view.signals.luma_mean - whole.view.signals.luma_mean).max() < 2
+
+
+def test_a_dissolve_is_found_within_two_frames(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", ("cut", "dissolve", "cut", "dissolve"))
+    every, some = ([each.clip for each in observed(path, decode)] for decode in ("all", "auto"))
+    assert len(some) == len(every) == 4
+    for mine, whole in zip(some, every, strict=True):
+        assert abs(mine.start_seconds - whole.start_seconds) < 2.5 / 24
+        assert abs(mine.end_seconds - whole.end_seconds) < 2.5 / 24
 
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(1, 2), slice(3, None)])
@@ -175,7 +184,15 @@ def test_from_the_first_damage_on_all_is_decoded(tmp_path: Path) -> None:
 
 
 def test_a_mix_stands_for_what_is_between_two_frames_that_differ_little() -> None:
-    dark = np.full((9, 16, 3), 100, np.uint8)
+    dark = np.full((9, 16, 3), 100, np.uint8) + np.arange(16, dtype=np.uint8)[:, None] * 4
     assert [int(each[0, 0, 0]) for each in between(dark, dark + 4, [0.25, 0.5]) or []] == [101, 102]
     assert between(dark, dark + int(QUIET_LEVELS) + 1, [0.5]) is None
     assert between(dark, dark[:8], [0.5]) is None
+
+
+def test_faint_pictures_that_have_nothing_in_common_are_no_mix() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(18, 26, (9, 16, 1), np.uint8).repeat(3, axis=2) for _ in range(2))
+    assert np.abs(one.astype(int) - other).mean() < QUIET_LEVELS / 2
+    assert between(one, other, [0.5]) is None
+    assert between(one, one, [0.5]) is not None
