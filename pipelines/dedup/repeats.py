@@ -19,7 +19,7 @@ from pipelines.dedup.spool import Spool
 from pipelines.progress import LINE_SECONDS
 
 PAIRS_AT_A_TIME = 1 << 14
-IN_VAIN = 64
+IN_VAIN = 16
 """Look-alikes that a row is compared with, and is not the same as, before it and another such row are compared no more:
 a street that a camera looks at for years would take years."""
 

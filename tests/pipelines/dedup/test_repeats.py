@@ -62,6 +62,7 @@ def test_groups_are_about_as_if_all_were_compared(monkeypatch: pytest.MonkeyPatc
         known |= set(pairs)
     order = draw.permutation(30)
     monkeypatch.setattr("pipelines.dedup.repeats.PAIRS_AT_A_TIME", 4)
+    monkeypatch.setattr("pipelines.dedup.repeats.IN_VAIN", 1000)
     found = leaders(monkeypatch, Told(repeats), order.tolist(), hashes)
     low, high = (np.array(each) for each in zip(*sorted(repeats), strict=True))
     truth = groups_of(low, high, order)
