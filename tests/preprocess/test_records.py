@@ -22,8 +22,8 @@ def test_a_view_prints_the_shapes_of_its_frames() -> None:
 
 
 def test_a_clip_to_describe_prints_how_large_its_frames_are() -> None:
-    clip = ClipToDescribe(row={"clip_id": "a"}, frames=(b"12345", b"123"))
-    assert repr(clip) == "ClipToDescribe(row={'clip_id': 'a'}, frames=[5 bytes, 3 bytes])"
+    clip = ClipToDescribe(row={"clip_id": "a"}, frames=(b"12345", b"123"), sound=b"1234567")
+    assert repr(clip) == "ClipToDescribe(row={'clip_id': 'a'}, frames=[5 bytes, 3 bytes], sound=7 bytes)"
 
 
 def test_a_batch_prints_the_shape_of_its_video() -> None:
