@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
-from training.families.family import Family
+from training.families.family import Asked, Family
 from training.families.folder import PipelineFolder
 from training.families.library import diffusers_class
 from training.families.paths import DiffusionPath
+from training.families.texts import all_read
 from training.models.grid import Shape, TokenGrid
 from training.models.text import Text
 
@@ -51,10 +51,6 @@ class CogVideoX(Family):
             joined=folder.setting("transformer", "patch_size_t") or 1,
         )
 
-    def latent_channels(self, folder: PipelineFolder) -> int:
-        """16."""
-        return int(folder.setting("vae", "latent_channels"))
-
     def path(self, folder: PipelineFolder) -> DiffusionPath:
         """The scheduler's, with a last step of pure noise and its signal to noise shifted."""
         scheduler = diffusers_class("CogVideoXDDIMScheduler").from_pretrained(folder.path, subfolder="scheduler")
@@ -62,17 +58,6 @@ class CogVideoX(Family):
         if kind != "v_prediction":
             raise ValueError(f"objective.model={folder.model}: its scheduler is for {kind}, not for v_prediction")
         return DiffusionPath(alphas_cumprod=scheduler.alphas_cumprod.float())
-
-    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
-        """One scale for all channels."""
-        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
-        scale: float = vae.config.scaling_factor
-        return mean * scale
-
-    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
-        """The way back."""
-        video: torch.Tensor = vae.decode(latents / vae.config.scaling_factor).sample
-        return video
 
     def fitted(self, clean: torch.Tensor, transformer: Any) -> torch.Tensor:
         """With the first latent again in front, as often as it takes."""
@@ -82,30 +67,18 @@ class CogVideoX(Family):
     def read(self, pipeline: Any, captions: list[str]) -> Text:
         """Padding is read as text is."""
         vectors, _ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
-        return vectors, torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+        return all_read(vectors)
 
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """v."""
         answer: torch.Tensor = transformer(
-            hidden_states=latents.transpose(1, 2),
-            encoder_hidden_states=text[0],
-            timestep=told_B,
-            image_rotary_emb=positions(transformer.config, latents),
+            hidden_states=asked.latents.transpose(1, 2),
+            encoder_hidden_states=asked.text[0],
+            timestep=asked.told,
+            image_rotary_emb=positions(transformer.config, asked.latents),
             return_dict=False,
         )[0]
         return answer.transpose(1, 2)
-
-    def blocks(self, transformer: Any) -> list[nn.Module]:
-        """42 of 5 B."""
-        return list(transformer.transformer_blocks)
 
 
 def positions(config: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
-from training.families.family import Family
+from training.families.family import Asked, Family
 from training.families.folder import PipelineFolder
+from training.families.texts import all_read
 from training.models.grid import TokenGrid
 from training.models.text import Text
 
@@ -35,41 +35,19 @@ class EasyAnimate(Family):
             patch=folder.setting("transformer", "patch_size"),
         )
 
-    def latent_channels(self, folder: PipelineFolder) -> int:
-        """16."""
-        return int(folder.setting("vae", "latent_channels"))
-
-    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
-        """One scale for all channels."""
-        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
-        scale: float = vae.config.scaling_factor
-        return mean * scale
-
-    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
-        """The way back."""
-        video: torch.Tensor = vae.decode(latents / vae.config.scaling_factor).sample
-        return video
-
     def read(self, pipeline: Any, captions: list[str]) -> Text:
         """Padding is read as text is."""
         vectors, *_ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
-        return vectors, torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+        return all_read(vectors)
 
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity; a model that paints in is told of nothing that is there."""
+        latents = asked.latents
         more = transformer.config.in_channels - latents.shape[1]
         answer: torch.Tensor = transformer(
             hidden_states=latents,
-            timestep=told_B,
-            encoder_hidden_states=text[0],
+            timestep=asked.told,
+            encoder_hidden_states=asked.text[0],
             inpaint_latents=latents.new_zeros(len(latents), more, *latents.shape[2:]) if more else None,
             return_dict=False,
         )[0]
@@ -81,7 +59,3 @@ class EasyAnimate(Family):
             return []
         last = f"transformer_blocks.{len(transformer.transformer_blocks) - 1}"
         return [f"{last}.attn1.to_add_out", f"{last}.txt_ff"]
-
-    def blocks(self, transformer: Any) -> list[nn.Module]:
-        """36 of 7 B, 48 of 12 B."""
-        return list(transformer.transformer_blocks)

@@ -24,6 +24,20 @@ from training.objectives.flow import shifted
 from training.run.noise import SampleNoise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asked:
+    """What a transformer is asked about."""
+
+    latents: torch.Tensor
+    """(B, C, T, h, w), noised."""
+    told: torch.Tensor
+    """(B,), how much noise there is, as `Path.told` says it."""
+    text: Text
+    condition: torch.Tensor | None
+    """As `training.objectives.text_to_video.first_frame_condition` gives it: (B, 1 + C, T, h, w)."""
+    grid: TokenGrid
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family(ABC):
     """Pipelines that are trained alike. Latents are (B, C, T, h, w), normed as the transformer wants them."""
@@ -36,6 +50,8 @@ class Family(ABC):
     """Sub-folders that decide a caption's vectors."""
     lora_targets: ClassVar[str]
     """The layers that a LoRA changes where nothing else is said; see `training.models.lora.add_lora`."""
+    tells_first_frames: ClassVar[bool] = False
+    """Whether the transformer can be told how a video begins."""
 
     shift: float = 1.0
     """Of the noise levels, in training and sampling; see `training.objectives.flow.shifted`."""
@@ -44,40 +60,32 @@ class Family(ABC):
     def grid(self, folder: PipelineFolder) -> TokenGrid:
         """How samples become tokens."""
 
-    @abstractmethod
     def latent_channels(self, folder: PipelineFolder) -> int:
         """C."""
+        return int(folder.setting("vae", "latent_channels"))
 
-    @abstractmethod
     def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
-        """Latents of videos (B, 3, F, H, W) in [-1, 1]: the posterior's mean, normed."""
+        """Latents of videos (B, 3, F, H, W) in [-1, 1]: the posterior's mean, normed; by one scale for all channels."""
+        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
+        scale: float = vae.config.scaling_factor
+        return mean * scale
 
-    @abstractmethod
     def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of normed latents."""
+        video: torch.Tensor = vae.decode(latents / vae.config.scaling_factor).sample
+        return video
 
     @abstractmethod
     def read(self, pipeline: Any, captions: list[str]) -> Text:
         """Vectors (B, L, D) and their mask (B, L), by a pipeline that has its text encoders alone."""
 
     @abstractmethod
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
-        """What the transformer makes of noised latents; of their shape.
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
+        """What the transformer makes of noised latents; of their shape."""
 
-        `condition` is as `training.objectives.text_to_video.first_frame_condition` gives it: (B, 1 + C, T, h, w).
-        """
-
-    @abstractmethod
     def blocks(self, transformer: Any) -> list[nn.Module]:
         """What is sharded, and computed again, one by one."""
+        return list(transformer.transformer_blocks)
 
     @property
     def part(self) -> str:
@@ -113,17 +121,13 @@ class Family(ABC):
         return shifted(first + (last - first) * drawn, self.shift)
 
     def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-        """1 at the latents that the loss counts, 0 elsewhere; of a shape that expands to theirs."""
-        return torch.ones_like(clean[:, :1])
+        """1 at the latents that the loss counts, 0 at those that are told; of a shape that expands to theirs."""
+        return torch.ones_like(clean[:, :1]) if condition is None else 1 - condition[:, :1]
 
     @property
     def comfyui_name(self) -> Callable[[str], str] | None:
         """From a layer's name to that in ComfyUI, whose names are those of the model's first release; None: unknown."""
         return None
-
-    def takes_first_frames(self, folder: PipelineFolder) -> bool:
-        """Whether the transformer can be told how a video begins."""
-        return False
 
     def check(self, folder: PipelineFolder) -> None:
         """See that a folder holds such a pipeline.

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from training.families.family import Family
+from training.families.family import Asked, Family
 from training.families.folder import PipelineFolder
 from training.families.texts import packed, unpacked
 from training.models.grid import TokenGrid
@@ -43,46 +43,23 @@ class HunyuanVideo(Family):
             patch=folder.setting("transformer", "patch_size"),
         )
 
-    def latent_channels(self, folder: PipelineFolder) -> int:
-        """16; 32 of 1.5."""
-        return int(folder.setting("vae", "latent_channels"))
-
-    def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
-        """One scale for all channels."""
-        mean: torch.Tensor = vae.encode(video).latent_dist.mode()
-        scale: float = vae.config.scaling_factor
-        return mean * scale
-
-    def decode(self, vae: Any, latents: torch.Tensor) -> torch.Tensor:
-        """The way back."""
-        video: torch.Tensor = vae.decode(latents / vae.config.scaling_factor).sample
-        return video
-
     def read(self, pipeline: Any, captions: list[str]) -> Text:
         """Both encoders, packed."""
         words, whole, mask = pipeline.encode_prompt(captions)
         return packed([(words, mask.bool()), (whole[:, None], mask.new_ones(len(mask), 1).bool())])
 
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
         config = transformer.config
-        words, mask = unpacked(text, WORDS, width=config.text_embed_dim, length=text[0].shape[1])
-        whole, _ = unpacked(text, WHOLE, width=config.pooled_projection_dim, length=1)
+        words, mask = unpacked(asked.text, WORDS, width=config.text_embed_dim, length=asked.text[0].shape[1])
+        whole, _ = unpacked(asked.text, WHOLE, width=config.pooled_projection_dim, length=1)
         answer: torch.Tensor = transformer(
-            hidden_states=latents,
-            timestep=told_B,
+            hidden_states=asked.latents,
+            timestep=asked.told,
             encoder_hidden_states=words,
             encoder_attention_mask=mask,
             pooled_projections=whole[:, 0],
-            guidance=1000 * torch.full_like(told_B, self.guidance) if config.guidance_embeds else None,
+            guidance=1000 * torch.full_like(asked.told, self.guidance) if config.guidance_embeds else None,
             return_dict=False,
         )[0]
         return answer

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
+from training.families.family import Asked
 from training.families.folder import PipelineFolder
 from training.families.hunyuan_video import HunyuanVideo
 from training.families.skeleton import skeleton
 from training.families.texts import packed, unpacked
-from training.models.grid import TokenGrid
 from training.models.text import Text
 
 CAPTION, QUOTED = 1, 2
@@ -44,23 +43,15 @@ class HunyuanVideo15(HunyuanVideo):
         caption, mask, quoted, quoted_mask = pipeline.encode_prompt(captions, batch_size=len(captions))
         return packed([(caption, mask.bool()), (quoted, quoted_mask.bool())])
 
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
-        config, length = transformer.config, text[0].shape[1]
-        caption, mask = unpacked(text, CAPTION, width=config.text_embed_dim, length=length)
-        quoted, quoted_mask = unpacked(text, QUOTED, width=config.text_embed_2_dim, length=length)
+        config, latents, length = transformer.config, asked.latents, asked.text[0].shape[1]
+        caption, mask = unpacked(asked.text, CAPTION, width=config.text_embed_dim, length=length)
+        quoted, quoted_mask = unpacked(asked.text, QUOTED, width=config.text_embed_2_dim, length=length)
         empty = latents.new_zeros(len(latents), config.in_channels - latents.shape[1], *latents.shape[2:])
         answer: torch.Tensor = transformer(
             hidden_states=torch.cat([latents, empty], dim=1),
-            timestep=told_B,
+            timestep=asked.told,
             encoder_hidden_states=caption,
             encoder_attention_mask=mask,
             encoder_hidden_states_2=quoted,
@@ -74,7 +65,3 @@ class HunyuanVideo15(HunyuanVideo):
         """The last block's text goes nowhere."""
         last = f"transformer_blocks.{len(transformer.transformer_blocks) - 1}"
         return [f"{last}.attn.to_add_out", f"{last}.ff_context"]
-
-    def blocks(self, transformer: Any) -> list[nn.Module]:
-        """54."""
-        return list(transformer.transformer_blocks)

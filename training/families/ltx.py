@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
-from training.families.family import Family, channels_first
+from training.families.family import Asked, Family, channels_first
 from training.families.folder import PipelineFolder
 from training.models.grid import TokenGrid
 from training.models.text import Text
@@ -29,6 +28,7 @@ class Ltx(Family):
     transformer: ClassVar[str] = "LTXVideoTransformer3DModel"
     vae: ClassVar[str] = "AutoencoderKLLTXVideo"
     lora_targets: ClassVar[str] = "attn1,attn2,ff"
+    tells_first_frames: ClassVar[bool] = True
 
     shift: float = 7.77
     """In sampling: e^2.05, the pipeline's for 4,096 tokens. In training it follows the tokens."""
@@ -44,10 +44,6 @@ class Ltx(Family):
             spatial_stride=spatial or halvings * folder.setting("vae", "patch_size"),
             patch=folder.setting("transformer", "patch_size"),
         )
-
-    def latent_channels(self, folder: PipelineFolder) -> int:
-        """128."""
-        return int(folder.setting("vae", "latent_channels"))
 
     def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
         """Each channel has its mean and deviation among the autoencoder's weights."""
@@ -74,35 +70,20 @@ class Ltx(Family):
         vectors, mask, *_ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
         return vectors, mask.bool()
 
-    def takes_first_frames(self, folder: PipelineFolder) -> bool:
-        """Always."""
-        return True
-
-    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-        """What is told need not be learnt."""
-        return torch.ones_like(clean[:, :1]) if condition is None else 1 - condition[:, :1]
-
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity; of what is told, that which keeps it where it is."""
+        latents, times, grid = asked.latents, asked.told, asked.grid
         frames, height, width = latents.shape[2:]
-        times, seconds = told_B, grid.temporal_stride / self.frames_per_second
-        if condition is not None:
-            known, first = condition[:, :1], condition[:, 1:]
-            latents = latents * (1 - known) + first
-            times = told_B[:, None] * (1 - tokens_of(known)[..., 0])
+        seconds = grid.temporal_stride / self.frames_per_second
+        if asked.condition is not None:
+            free = self.learnt(latents, asked.condition)
+            latents = latents * free + asked.condition[:, 1:]
+            times = times[:, None] * tokens_of(free)[..., 0]
         answer: torch.Tensor = transformer(
             hidden_states=tokens_of(latents),
-            encoder_hidden_states=text[0],
+            encoder_hidden_states=asked.text[0],
             timestep=times,
-            encoder_attention_mask=text[1],
+            encoder_attention_mask=asked.text[1],
             num_frames=frames,
             height=height,
             width=width,
@@ -110,10 +91,6 @@ class Ltx(Family):
             return_dict=False,
         )[0]
         return answer.transpose(1, 2).reshape(latents.shape)
-
-    def blocks(self, transformer: Any) -> list[nn.Module]:
-        """28 of 2 B, 48 of 13 B."""
-        return list(transformer.transformer_blocks)
 
 
 def tokens_of(latents: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from training.families.family import Asked
 from training.families.folder import PipelineFolder
 from training.families.ltx import Ltx, tokens_of
 from training.models.grid import TokenGrid
@@ -49,34 +50,27 @@ class Ltx2(Ltx):
             raise ValueError("these connectors of LTX-2 have no registers, and leave gaps in front of a text")
         return vectors, mask.bool()
 
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity; of what is told, that which keeps it where it is. There is one token of sound, unheard."""
-        config, (frames, height, width) = transformer.config, latents.shape[2:]
+        config, latents, told_B = transformer.config, asked.latents, asked.told
+        frames, height, width = latents.shape[2:]
         times = told_B[:, None].expand(-1, frames * height * width)
-        if condition is not None:
-            known = condition[:, :1]
-            latents = latents * (1 - known) + condition[:, 1:]
-            times = times * (1 - tokens_of(known)[..., 0])
+        if asked.condition is not None:
+            free = self.learnt(latents, asked.condition)
+            latents = latents * free + asked.condition[:, 1:]
+            times = times * tokens_of(free)[..., 0]
         width_of_sound = config.audio_num_attention_heads * config.audio_attention_head_dim
         answer: torch.Tensor = transformer(
             hidden_states=tokens_of(latents),
             audio_hidden_states=latents.new_zeros(len(latents), 1, config.audio_in_channels),
-            encoder_hidden_states=text[0],
+            encoder_hidden_states=asked.text[0],
             audio_encoder_hidden_states=latents.new_zeros(
                 len(latents), 1, config.caption_channels if config.use_prompt_embeddings else width_of_sound
             ),
             timestep=times,
             audio_timestep=told_B,
             sigma=told_B,
-            encoder_attention_mask=text[1].to(latents.dtype),
+            encoder_attention_mask=asked.text[1].to(latents.dtype),
             num_frames=frames,
             height=height,
             width=width,

@@ -108,7 +108,7 @@ class PretrainedModule(TrainModule):
     def __init__(self, objective: PretrainedObjective, *, seed: int = 0) -> None:
         self.objective, self.seed = objective, seed
         family, folder = objective.family, objective.folder
-        if objective.first_frame_share and not family.takes_first_frames(folder):
+        if objective.first_frame_share and not family.tells_first_frames:
             raise ValueError(
                 f"objective.first_frame_share is {objective.first_frame_share}: {objective.model} takes no first frame"
             )
@@ -276,7 +276,7 @@ class PretrainedModule(TrainModule):
         return blanked(batch.text, batch.no_text or self.video.encoded([""]), dropped_B)
 
     def _condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
-        if not self.objective.family.takes_first_frames(self.video.folder):
+        if not self.objective.family.tells_first_frames:
             return None
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)

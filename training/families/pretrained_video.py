@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from training.families.family import Family
+from training.families.family import Asked, Family
 from training.families.folder import PipelineFolder
 from training.families.texts import PipelineTexts
 from training.models.generator import VideoGenerator
@@ -90,7 +90,7 @@ class PretrainedVideo(VideoGenerator):
         Raises:
             ValueError: it takes none.
         """
-        if not self.family.takes_first_frames(self.folder):
+        if not self.family.tells_first_frames:
             raise ValueError(f"{self.folder.model} makes videos of texts alone: it takes no first frame")
         return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
 
@@ -112,7 +112,8 @@ class PretrainedVideo(VideoGenerator):
     ) -> torch.Tensor:
         text = text[0].to(latents.dtype), text[1]
         with self._rounded():
-            return self.family.answer(transformer, latents, told_B, text, condition, self.grid)
+            asked = Asked(latents=latents, told=told_B, text=text, condition=condition, grid=self.grid)
+            return self.family.answer(transformer, asked)
 
     def _load_other(self) -> nn.Module:
         dtype = torch.bfloat16 if self._is_rounded else torch.float32

@@ -36,6 +36,11 @@ class PipelineTexts(TextEncoder):
         return vectors_BLD[:, :longest], mask_BL[:, :longest]
 
 
+def all_read(vectors_BLD: torch.Tensor) -> Text:
+    """Vectors of which the padding is read as text is."""
+    return vectors_BLD, torch.ones(vectors_BLD.shape[:2], dtype=torch.bool, device=vectors_BLD.device)
+
+
 def to_length(text: Text, length: int) -> Text:
     """Zero vectors behind each text, up to `length`; what stood in the padding before is zero as well."""
     vectors_BLD, mask_BL = text

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from training.families.family import Family, channels_first
+from training.families.family import Asked, Family, channels_first
 from training.families.folder import PipelineFolder
 from training.families.texts import to_length
 from training.models.grid import TokenGrid
@@ -67,20 +67,12 @@ class Wan(Family):
         )
         return vectors, vectors.abs().sum(-1) > 0
 
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
         answer: torch.Tensor = transformer(
-            hidden_states=latents,
-            timestep=told_B,
-            encoder_hidden_states=to_length(text, self.text_tokens)[0],
+            hidden_states=asked.latents,
+            timestep=asked.told,
+            encoder_hidden_states=to_length(asked.text, self.text_tokens)[0],
             return_dict=False,
         )[0]
         return answer

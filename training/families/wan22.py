@@ -6,16 +6,14 @@ Sources: diffusers 0.42.1, `pipelines/wan/pipeline_wan.py` and `pipeline_wan_i2v
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import torch
 
+from training.families.family import Asked
 from training.families.folder import PipelineFolder
-from training.families.texts import to_length
 from training.families.wan import Wan
-from training.models.grid import TokenGrid
-from training.models.text import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,34 +53,15 @@ class Wan22(Wan):
 class WanWithFirstFrame(Wan):
     """Each token has a timestep; a first frame is told by its clean latents at timestep 0, and is not in the loss."""
 
+    tells_first_frames: ClassVar[bool] = True
+
     shift: float = 5.0
 
-    def takes_first_frames(self, folder: PipelineFolder) -> bool:
-        """Always."""
-        return True
-
-    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-        """What is told need not be learnt."""
-        return torch.ones_like(clean[:, :1]) if condition is None else 1 - condition[:, :1]
-
-    def answer(
-        self,
-        transformer: Any,
-        latents: torch.Tensor,
-        told_B: torch.Tensor,
-        text: Text,
-        condition: torch.Tensor | None,
-        grid: TokenGrid,
-    ) -> torch.Tensor:
+    def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
-        free = self.learnt(latents, condition)
-        if condition is not None:
-            latents = latents * free + condition[:, 1:]
-        times = told_B[:, None] * free[:, 0, :, :: grid.patch, :: grid.patch].flatten(1)
-        answer: torch.Tensor = transformer(
-            hidden_states=latents,
-            timestep=times,
-            encoder_hidden_states=to_length(text, self.text_tokens)[0],
-            return_dict=False,
-        )[0]
-        return answer
+        latents, free = asked.latents, self.learnt(asked.latents, asked.condition)
+        if asked.condition is not None:
+            latents = latents * free + asked.condition[:, 1:]
+        of_tokens = free[:, 0, :, :: asked.grid.patch, :: asked.grid.patch].flatten(1)
+        told = replace(asked, latents=latents, told=asked.told[:, None] * of_tokens)
+        return Wan.answer(self, transformer, told)  # slots make a new class, which super() does not know
