@@ -21,8 +21,7 @@ from captioners.chat.conversation import (
     detailed,
     messages,
     sound_question,
-    with_short,
-    with_sound,
+    with_more,
 )
 from captioners.chat.keys import check_url, read_key
 from captioners.chat.loop_thread import LoopThread
@@ -192,15 +191,15 @@ class OpenAIChatCaptioner(Captioner):
 
     async def _described(self, clip: ClipToDescribe) -> Caption:
         question = self._prompts["prompt"].text
-        caption = detailed(await self._answer(clip, [question]))
+        caption = detailed(await self._answer(messages(clip.frames, [question])))
         if self.short_prompt is None or caption.outcome not in DESCRIBED:
             return caption
         turns = [question, caption.text or "", self._prompts["short_prompt"].text]
-        return with_short(caption, await self._answer(clip, turns))
+        return with_more(caption, await self._answer(messages(clip.frames, turns)), "short")
 
-    async def _answer(self, clip: ClipToDescribe, turns: Sequence[str]) -> Answer | NoAnswer:
+    async def _answer(self, conversation: list[Message], **extra: object) -> Answer | NoAnswer:
         try:
-            return await self._ask(messages(clip.frames, turns))
+            return await self._ask(conversation, **extra)
         except RequestFailedError as error:
             return NoAnswer(detail=str(error))
 
@@ -209,10 +208,7 @@ class OpenAIChatCaptioner(Captioner):
         if self.sound_model is None or sound is None or caption.text is None:
             return caption
         question = sound_question(sound, self._prompts["sound_prompt"].text)
-        try:
-            return with_sound(caption, await self._ask(question, model=self.sound_model))
-        except RequestFailedError as error:
-            return with_sound(caption, NoAnswer(detail=str(error)))
+        return with_more(caption, await self._answer(question, model=self.sound_model), "sound")
 
     async def _rewritten(self, caption: Caption) -> Caption:
         """The rewriting model's caption, or else this one."""

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from captioners.base import NO_TEXT, Caption, ClipToDescribe
 from captioners.chat.answer import DETAIL_LIMIT, Answer
@@ -53,7 +53,7 @@ def described(ask: Ask, clips: Sequence[ClipToDescribe], prompt: str, short_prom
         Conversation(clip=clips[index], turns=(prompt, captions[index].text or "", short_prompt)) for index in useful
     ]
     for index, answer in zip(useful, ask(talks), strict=True):
-        captions[index] = with_short(captions[index], answer)
+        captions[index] = with_more(captions[index], answer, "short")
     return captions
 
 
@@ -68,22 +68,15 @@ def detailed(answer: Answer | NoAnswer) -> Caption:
     return Caption(text=text, outcome=judgement)
 
 
-def with_short(caption: Caption, answer: Answer | NoAnswer) -> Caption:
-    """The caption with the answer to the second question, where that is one."""
+def with_more(caption: Caption, answer: Answer | NoAnswer, what: Literal["short", "sound"]) -> Caption:
+    """The caption with the answer to another question, where that is one."""
     if isinstance(answer, NoAnswer):
-        return replace(caption, detail=f"no short caption: {answer.detail}")
-    short = clean(answer.text)
-    judgement = outcome(short, answer.finish_reason)
-    return replace(caption, short=short) if judgement == "ok" else replace(caption, detail=f"short is {judgement}")
-
-
-def with_sound(caption: Caption, answer: Answer | NoAnswer) -> Caption:
-    """The caption with the answer to the question about the sound, where that is one."""
-    if isinstance(answer, NoAnswer):
-        return replace(caption, detail=f"no caption of the sound: {answer.detail}")
+        return replace(caption, detail=f"no {what} caption: {answer.detail}")
     text = clean(answer.text)
     judgement = outcome(text, answer.finish_reason)
-    return replace(caption, sound=text) if judgement == "ok" else replace(caption, detail=f"of the sound: {judgement}")
+    if judgement != "ok":
+        return replace(caption, detail=f"{what} is {judgement}")
+    return replace(caption, short=text) if what == "short" else replace(caption, sound=text)
 
 
 def messages(frames: Sequence[bytes], turns: Sequence[str]) -> list[Message]:

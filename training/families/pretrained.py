@@ -24,7 +24,7 @@ from training.models.on_demand import LatentSource, TextSource
 from training.models.safe_files import SafeFiles
 from training.models.text import Text
 from training.models.weights import halve
-from training.objectives.dit import LEVEL_BINS
+from training.objectives.flow import loss_by_level
 from training.objectives.text_to_video import blanked, first_frame_condition, without
 from training.run.config import WEIGHTS, Objective, Precision, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
@@ -238,12 +238,7 @@ class PretrainedModule(TrainModule):
             seed_dropout(self.transformer, seeds)
         squares_B, weights_B, levels_B = self._squares(batch, noise, dropout=self.objective.text_dropout)
         means = squares_B.detach() / weights_B
-        bins = ((levels_B * LEVEL_BINS).ceil().long() - 1).clamp(0, LEVEL_BINS - 1)
-        scalars = {
-            f"loss/t_{number}": (float(means[bins == number].sum()), float((bins == number).sum()))
-            for number in bins.unique().tolist()
-        }
-        return Loss(total=squares_B.sum(), weight=float(weights_B.sum()), scalars=scalars)
+        return Loss(total=squares_B.sum(), weight=float(weights_B.sum()), scalars=loss_by_level(means, levels_B))
 
     @torch.no_grad()
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:

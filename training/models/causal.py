@@ -37,8 +37,8 @@ def is_start(memory: Memory | None) -> bool:
     return memory is None or not memory.started
 
 
-class CausalConv3d(nn.Conv3d):
-    """Frame t is made from frames t - kernel + 1 to t; before the first frame stand copies of it."""
+class VideoConv3d(nn.Conv3d):
+    """What is beside a picture is zero; what is before and after a video, subclasses say."""
 
     def __init__(
         self,
@@ -52,6 +52,10 @@ class CausalConv3d(nn.Conv3d):
         self.pads_after = stride[1] > 1
         padding = (0, 0, 0) if self.pads_after else (0, kernel[1] // 2, kernel[2] // 2)
         super().__init__(inputs, outputs, kernel, stride=stride, padding=padding)
+
+
+class CausalConv3d(VideoConv3d):
+    """Frame t is made from frames t - kernel + 1 to t; before the first frame stand copies of it."""
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
         """(B, inputs, T, H, W) to (B, outputs, T', H', W').

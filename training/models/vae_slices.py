@@ -13,31 +13,18 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import torch
-from torch import nn
 from torch.nn import functional
 
-from training.models.causal import Memory
+from training.models.causal import Memory, VideoConv3d
 
 FIRST, LATER = Memory(), Memory(started=True)
 
 
-class SliceConv3d(nn.Conv3d):
+class SliceConv3d(VideoConv3d):
     """Frame t is made of the frames on both sides; before the first and after the last stand copies of these.
 
     It is called, and its weights are shaped, as those of `CausalConv3d`, which may be loaded.
     """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: tuple[int, int, int] = (3, 3, 3),
-        *,
-        stride: tuple[int, int, int] = (1, 1, 1),
-    ) -> None:
-        self.pads_after = stride[1] > 1
-        padding = (0, 0, 0) if self.pads_after else (0, kernel[1] // 2, kernel[2] // 2)
-        super().__init__(inputs, outputs, kernel, stride=stride, padding=padding)
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
         """(B, inputs, T, H, W) to (B, outputs, T', H', W'), where T' is T / stride, upwards."""

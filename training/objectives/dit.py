@@ -25,7 +25,16 @@ from training.models.sequence import spread
 from training.models.text import Text, TextConfig
 from training.models.text_bytes import ByteTextConfig
 from training.models.weights import initialise
-from training.objectives.flow import Levels, check_shift, draw_levels, noised, shift_for, target, timesteps
+from training.objectives.flow import (
+    Levels,
+    check_shift,
+    draw_levels,
+    loss_by_level,
+    noised,
+    shift_for,
+    target,
+    timesteps,
+)
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
 from training.objectives.masks import MaskConfig, drawn_masks, mask_condition, noise_on_known
 from training.objectives.text_to_video import blanked, first_frame_condition, without
@@ -35,9 +44,6 @@ from training.run.config import LOCATION, WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise
 from training.run.planned import Planned, from_caches
-
-LEVEL_BINS = 10
-"""Ranges of noise levels for which the loss is told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,13 +263,10 @@ class DitModule(TrainModule, LatentVideoGenerator):
         """Squared error of the velocity, summed over latent values."""
         squares_B, levels_B, clean = self._squares(batch, noise, dropout=self.objective.text_dropout)
         means = squares_B.detach() / clean[0].numel()
-        bins = ((levels_B * LEVEL_BINS).ceil().long() - 1).clamp(0, LEVEL_BINS - 1)
-        scalars = {
-            f"loss/t_{number}": (float(means[bins == number].sum()), float((bins == number).sum()))
-            for number in bins.unique().tolist()
-        }
         flops = 3 * self.model.flops  # the way back costs twice that forward
-        return Loss(total=squares_B.sum(), weight=float(clean.numel()), scalars=scalars, flops=flops)
+        return Loss(
+            total=squares_B.sum(), weight=float(clean.numel()), scalars=loss_by_level(means, levels_B), flops=flops
+        )
 
     @torch.no_grad()
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:

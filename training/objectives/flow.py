@@ -17,6 +17,8 @@ from preprocess.io.bounds import above, at_least, check
 from training.run.noise import SampleNoise
 
 TIMESTEPS = 1000
+LEVEL_BINS = 10
+"""Ranges of noise levels for which the loss is told apart."""
 
 Velocity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From latents (B, C, T, H, W) and timesteps (B,) to the velocity at them, of the latents' shape."""
@@ -140,3 +142,12 @@ def euler(velocity: Velocity, noise: torch.Tensor, levels: torch.Tensor, *, grap
             told = timesteps(torch.full((len(latents),), level, device=latents.device))
             latents = latents + (following - level) * velocity(latents, told)
     return latents
+
+
+def loss_by_level(means_B: torch.Tensor, levels_B: torch.Tensor) -> dict[str, tuple[float, float]]:
+    """Sums and counts of samples' losses, by ranges of their noise levels: `loss/t_0` to `loss/t_9`."""
+    bins = ((levels_B * LEVEL_BINS).ceil().long() - 1).clamp(0, LEVEL_BINS - 1)
+    return {
+        f"loss/t_{number}": (float(means_B[bins == number].sum()), float((bins == number).sum()))
+        for number in bins.unique().tolist()
+    }

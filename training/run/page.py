@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -15,6 +13,7 @@ import numpy as np
 from preprocess.io.config_files import as_toml
 from training.run.config import TrainConfig
 from training.run.curves import curve, points
+from training.run.html_page import figure, page
 from training.run.metrics import read_rows
 from training.run.samples import Sample, read_samples
 
@@ -22,26 +21,6 @@ PAGE = "page.html"
 MOST_STEPS = 12
 """Of which samples are shown, evenly spaced, the first and the last among them: each is a few 10 kB in the page."""
 _SPEED = ("learning_rate/", "gradient_norm/", "tokens_per_second", "mfu")
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fcfbf8; --raised: #fff; --ink: #1c1b19; --soft: #68645c; --line: #e3dfd6;
-  --kept: #0e766d; }
-@media (prefers-color-scheme: dark) { :root { --paper: #151412; --raised: #1d1c19; --ink: #ebe8e1; --soft: #a19b90;
-  --line: #33302b; --kept: #43b5a6; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 76rem; padding: 0 clamp(1rem, 4vw, 3rem) 4rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums lining-nums; }
-h1 { font-size: clamp(2rem, 5vw, 3.2rem); line-height: 1.1; letter-spacing: -.03em; overflow-wrap: anywhere; }
-h2 { font-size: 1.3rem; margin: 3rem 0 .8rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; overflow-wrap: anywhere; }
-.lede, figcaption, .note { color: var(--soft); } figcaption, .note { font-size: .85rem; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 100%; }
-svg { background: var(--raised); border: 1px solid var(--line); max-width: 100%; }
-svg text { font-size: 11px; fill: var(--soft); }
-polyline { fill: none; stroke: var(--kept); stroke-width: 1.5; }
-.strip { display: flex; gap: .6rem; overflow-x: auto; padding-bottom: .5rem; } .strip figure { flex: none; margin: 0; }
-.strip img { display: block; width: 8rem; image-rendering: pixelated; border: 1px solid var(--line); }
-pre { overflow-x: auto; background: var(--raised); border: 1px solid var(--line); padding: 1rem; font-size: .8rem; }
-"""
 
 
 def write_run_page(config: TrainConfig) -> Path:
@@ -58,20 +37,9 @@ def write_run_page(config: TrainConfig) -> Path:
     ]
     path = Path(config.out) / PAGE
     beside = path.with_suffix(".unfinished")
-    beside.write_text(_page(title, "".join(parts)), encoding="utf-8", errors="replace")
+    beside.write_text(page(title, "".join(parts)), encoding="utf-8", errors="replace")
     beside.replace(path)
     return path
-
-
-def _page(title: str, body: str) -> str:
-    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
-    )
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{body}</main></body></html>\n'
 
 
 def _curves(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -105,7 +73,4 @@ def _samples(samples: Sequence[Sample]) -> str:
 
 
 def _film(sample: Sample) -> str:
-    data = base64.b64encode(sample.preview.read_bytes()).decode()
-    what = html.escape(f"{sample.prompt}, step {sample.step}")
-    picture = f'<img src="data:image/webp;base64,{data}" alt="{what}">'
-    return f"<figure>{picture}<figcaption>step {sample.step:,}</figcaption></figure>"
+    return figure(sample.preview, f"{sample.prompt}, step {sample.step}", f"step {sample.step:,}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -10,15 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.run.curves import curve, points
+from training.run.html_page import figure, page
 from training.run.metrics import read_rows
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h1, h2 { font-weight: 600; } figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; }
-figcaption, td { font-size: 13px; } img { image-rendering: pixelated; max-width: 100%; }
-svg { background: #f7f7f5; } polyline { fill: none; stroke: #2563a8; stroke-width: 1.5; } text { font-size: 11px; }
-td { padding: 0 1.5rem 0 0; } td + td { text-align: right; font-variant-numeric: tabular-nums; }
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +30,8 @@ class Section:
 def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
     """Write the page; a run's evaluation.json is shown where there is one."""
     body = "".join(_section(section) for section in sections)
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
-    page = f"<!doctype html><html><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
-    path.write_text(page, encoding="utf-8")
+    heading = f"<h1>{html.escape(title)}</h1>"
+    path.write_text(page(title, heading + body), encoding="utf-8")
 
 
 def _section(section: Section) -> str:
@@ -50,9 +41,7 @@ def _section(section: Section) -> str:
         parts += [curve(points(rows, name), name) for name in section.curves]
         parts.append(_figures(section.run / "evaluation.json"))
     for what, sheet in (section.sheets or {}).items():
-        data = base64.b64encode(sheet.read_bytes()).decode()
-        picture = f'<img src="data:image/png;base64,{data}" alt="{html.escape(what)}">'
-        parts.append(f"<figure>{picture}<figcaption>{html.escape(what)}</figcaption></figure>")
+        parts.append(figure(sheet, what, what))
     return "".join(parts)
 
 
