@@ -163,12 +163,7 @@ class Answers:
             recorded_config(self._run)
 
     def say(self, word: Word) -> dict[str, Any]:
-        """Take over in memory what was said by hand, and what it makes of the clips.
-
-        Raises:
-            ValueError: as `check`.
-        """
-        self.check(word)
+        """Take over in memory what was said by hand and has been through `check`, and what it makes of the clips."""
         with self._lock:
             rows = self._rows_of(word.clip_ids)
             clips = self.held.table(rows)

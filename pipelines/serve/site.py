@@ -96,8 +96,10 @@ class Site:
         run = {name: said for name, said in run.items() if name not in (FORGOTTEN, "history")}
         answers = Answers(self._manifest, clips, run, self.films)
         for clip_id, values in Waiting.at(self.location).values.items():
+            word = Word(clip_ids=[clip_id], values=values)
             try:
-                answers.say(Word(clip_ids=[clip_id], values=values))
+                answers.check(word)
+                answers.say(word)
             except ValueError as error:
                 _log.warning("what was said of %s by hand waits: %s", clip_id, error)
             else:

@@ -195,6 +195,19 @@ def test_clips_are_found_by_words_status_reason_source_and_score(out: Path) -> N
     assert found("q=nothing-has-this") == set()
 
 
+def test_clips_are_found_by_their_group(out: Path) -> None:
+    assert answers_of(out).find("group=any")["total"] == 0
+    repeating(out)
+    answers, table = answers_of(out), pd.read_parquet(out / "clips")
+    alike, stood_for = table.duplicate_group.notna(), table.duplicate_of.notna() | table.duplicate_in.notna()
+    assert 0 < stood_for.sum() < (alike | stood_for).sum() < len(table)
+    assert answers.find("group=any")["total"] == (alike | stood_for).sum()
+    assert answers.find("group=repeats")["total"] == stood_for.sum()
+    one = answers.find("group=g7&count=200")["clips"]["id"]
+    assert set(one) == set(table.clip_id[table.duplicate_group == "g7"])
+    assert answers.find("group=nobody")["total"] == 0
+
+
 def test_they_come_in_the_order_that_was_asked_for(out: Path) -> None:
     answers = answers_of(out)
     table = pd.read_parquet(out / "clips").set_index("clip_id")
@@ -223,7 +236,8 @@ def test_what_would_change_is_what_a_dry_run_says(out: Path) -> None:
     )
 
 
-def test_clips_that_repeat_others_are_counted_as_decide_counts_them(out: Path) -> None:
+def repeating(out: Path) -> Manifest:
+    """With groups of clips that repeat one another, and clips that another manifest has."""
     made = Manifest(os.fspath(out))
     clips, draw = with_columns(made.clips()), np.random.default_rng(1)
     groups = pa.array([f"g{draw.integers(30)}" if draw.random() < 0.5 else None for _ in range(clips.num_rows)])
@@ -233,6 +247,11 @@ def test_clips_that_repeat_others_are_counted_as_decide_counts_them(out: Path) -
         clips = clips.set_column(place, clips.schema.field(place), values)
     made.replace_clips(clips, {})
     decide(made.location, recipe=None, assignments=[])
+    return made
+
+
+def test_clips_that_repeat_others_are_counted_as_decide_counts_them(out: Path) -> None:
+    made = repeating(out)
     answers = answers_of(out)
     assert answers.judged()["differs"][0] == 0
     assert any("duplicate_of" in step["reason"] for step in answers.data["reasons"])
@@ -295,7 +314,7 @@ def test_a_word_changes_at_once_what_is_found_and_counted(out: Path) -> None:
     assert answers.judged()["kept"][0] >= before - 1
     assert answers.find("q=zebra")["total"] == 0
     with pytest.raises(ValueError, match="no such clip"):
-        answers.say(Word(clip_ids=["nobody"], values={"verdict": "drop"}))
+        answers.check(Word(clip_ids=["nobody"], values={"verdict": "drop"}))
 
 
 def test_words_are_found_whatever_texts_stand_beside() -> None:
