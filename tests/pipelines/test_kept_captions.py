@@ -89,7 +89,7 @@ def test_a_server_that_describes_nothing_takes_no_caption_away(
         assert issues.str.contains(f": {outcome}", regex=False).all()
         asked = len(server.requests)
         server.answer = describe
-        caption(manifest, server)
+        caption(manifest, server, "timeout_seconds=120")  # the recipe still has the impatience of before
         # what could not be asked is asked again, and what was refused is an answer
         assert len(server.requests) - asked == (NUM_CLIPS if outcome == "error" else 0)
         assert set(table(manifest)["captioner"]) == {"openai_chat" if outcome == "error" else "attributes"}
