@@ -68,6 +68,10 @@ def _batch(schema: pa.Schema, start: int, rows: int, spread: np.ndarray, changes
         "damaged": np.zeros(rows, bool),
         "status": ["kept"] * rows,
         "reasons": [[]] * rows,
+        "caption": [f"A clip of {uri[1:]}." for uri in uris],  # as `curate` has made them: nobody describes them again
+        "captioner": ["attributes"] * rows,
+        "caption_outcome": ["ok"] * rows,
+        "caption_issues": [[]] * rows,
         "phash": hashes,
     }
     columns = [
