@@ -180,7 +180,7 @@ def test_ray_matches_local(bucket: Path, undisturbed: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.cluster)])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=[pytest.mark.cluster, pytest.mark.attack])])
 def test_killed_and_resumed_equals_undisturbed(bucket: Path, undisturbed: Path, tmp_path: Path, engine: str) -> None:
     victim = subprocess.Popen(command(bucket, tmp_path, engine), cwd=ROOT, start_new_session=True)
     while not list(tmp_path.glob("parts/*.parquet")):

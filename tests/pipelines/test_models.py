@@ -177,7 +177,7 @@ def test_filters_alone_give_the_columns_of_a_whole_run(bucket: Path, models: Pat
     assert new["aesthetic"].notna().all()
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 @pytest.mark.cluster
 def test_ray_matches_local(bucket: Path, models: Path, whole: Path, tmp_path: Path) -> None:
     curate(os.fspath(bucket), os.fspath(tmp_path), with_models(models), engine="ray", workers=1)

@@ -69,7 +69,7 @@ def test_clip_that_kills_its_scorer_is_left_out_and_all_others_are_scored(
     assert not list((manifest / "columns").iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 @pytest.mark.cluster
 def test_clip_that_kills_a_batch_is_left_out_of_it(manifest: Path) -> None:
     victim = str(table(manifest)["duration_seconds"].idxmax())

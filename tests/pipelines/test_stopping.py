@@ -69,7 +69,7 @@ def has(process: subprocess.Popen[str], name: str) -> bool:
 @pytest.mark.cluster
 @pytest.mark.parametrize(
     ("number", "state"),
-    [(signal.SIGINT, "raylet"), (signal.SIGTERM, "ray::MapWorker")],
+    [(signal.SIGINT, "raylet"), pytest.param(signal.SIGTERM, "ray::MapWorker", marks=pytest.mark.attack)],
 )
 def test_while_a_cluster_starts_and_while_it_works(bucket: Path, tmp_path: Path, number: int, state: str) -> None:
     process = run("curate", bucket, tmp_path / "out", "--engine", "ray", *SMALL, TMPDIR=str(tmp_path))

@@ -49,7 +49,7 @@ def test_two_curates_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ki
             pd.testing.assert_frame_equal(table, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 @pytest.mark.cluster
 def test_two_curates_with_a_cluster_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("RAY_")]:
