@@ -32,14 +32,12 @@ class Breakdown:
         with ExitStack() as stack:
             for owner, name, part in (
                 (Remembered, "push", "shrink"),
-                (Remembered, "settle", "shrink"),
                 (ShotDetector, "push", "shots"),
                 (ShotDetector, "finish", "shots"),
                 (spans, "_preview", "preview"),
             ):
                 stack.enter_context(patch.object(owner, name, self._timed(getattr(owner, name), part)))
-            stack.enter_context(patch.object(Video, "shown", self._each_timed(Video.shown, "decode")))
-            stack.enter_context(patch.object(Video, "again", self._timed(Video.again, "decode")))
+            stack.enter_context(patch.object(Video, "frames", self._each_timed(Video.frames, "decode")))
             for scorer in scorers:
                 part = scorer.name if scorer.step <= Step.FRAMES else "text"
                 for name in ("look", "scores"):

@@ -1,6 +1,6 @@
 """What the whole CPU pass costs, as a ratio to decoding the same files once with one thread.
 
-    python -m benchmarks.curate SOURCE [--rounds 3] [--codec ROW] [--decode auto|all]
+    python -m benchmarks.curate SOURCE [--rounds 3] [--codec ROW]
 
 Both are measured in turn in one process, in CPU seconds of all its threads, so a noisy machine disturbs both alike.
 `cpu_ratio_to_decode` is everything but OCR: content id, probe, shots, all other default scorers, rules, captions and
@@ -38,19 +38,18 @@ from pipelines.recipe.config import CurateConfig
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.measurement import Step
-from preprocess.packets import DECODE
 from preprocess.sources import list_sources
 from preprocess.units import SourceSpan, WorkUnit
 
 
-def main(source: str, rounds: int, decode: str = "all") -> None:
+def main(source: str, rounds: int) -> None:
     """Measure and print.
 
     Raises:
         ValueError: there is no readable video.
     """
     cv2.setNumThreads(1)
-    recipe = dataclasses.replace(recipes.default(), decode=decode)
+    recipe = recipes.default()
     without_ocr, everything = stages(cheap(recipe)), stages(recipe)
     units = [whole_unit(one) for one in list_sources(source).sources if _is_video(one)]
     if not units:
@@ -146,11 +145,10 @@ if __name__ == "__main__":
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--codec", choices=ROWS)
-    parser.add_argument("--decode", choices=DECODE, default=recipes.default().decode)
     options = parser.parse_args()
     if options.codec is None:
-        main(options.source, options.rounds, options.decode)
+        main(options.source, options.rounds)
     else:
         with tempfile.TemporaryDirectory() as encoded:
             encode(options.source, options.codec, Path(encoded))
-            main(encoded, options.rounds, options.decode)
+            main(encoded, options.rounds)

@@ -1,6 +1,6 @@
 """How well joins of shots are found, and how clean the clips are, on any folder of reels with truth files.
 
-    python -m benchmarks.shots FOLDER [--detector-only] [--frames-cache DIR] [--decode auto|all]
+    python -m benchmarks.shots FOLDER [--detector-only] [--frames-cache DIR]
 
 Beside each video lies a JSON file of the same stem, which counts frames at its `fps`: `cuts` (first frame of each later
 shot, hard cuts only) and `fades` ([start, end)); or `joins` and `distractors` too, each with `kind`, `start`, `end`, a
@@ -18,7 +18,6 @@ import os
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,27 +28,23 @@ from benchmarks.joins.tally import Tally, count_clips, count_transitions
 from benchmarks.joins.truth import read_truth
 from pipelines.curate import curate
 from pipelines.recipe import recipes
-from pipelines.recipe.config import CurateConfig
-from preprocess.packets import DECODE
 
 
-def main(folder: Path, *, detector_only: bool = False, cache: Path | None = None, decode: str = "all") -> Tally:
+def main(folder: Path, *, detector_only: bool = False, cache: Path | None = None) -> Tally:
     """Evaluate every reel of a folder and print the figures.
 
     Raises:
         ValueError: there is no video with a truth file.
     """
     tally = Tally()
-    for truth_file, reel in tallies(folder, detector_only=detector_only, cache=cache, decode=decode):
+    for truth_file, reel in tallies(folder, detector_only=detector_only, cache=cache):
         tally.include(reel)
         print(truth_file.stem, json.dumps(tally.figures()), flush=True)
     print(json.dumps(tally.figures()))
     return tally
 
 
-def tallies(
-    folder: Path, *, detector_only: bool = False, cache: Path | None = None, decode: str = "all"
-) -> Iterator[tuple[Path, Tally]]:
+def tallies(folder: Path, *, detector_only: bool = False, cache: Path | None = None) -> Iterator[tuple[Path, Tally]]:
     """The truth file and the counts of each reel, whose misses are printed.
 
     Raises:
@@ -58,11 +53,11 @@ def tallies(
     reels = [path for path in sorted(folder.glob("*.json")) if path.with_suffix(".mp4").exists()]
     if not reels:
         raise ValueError(f"{os.fspath(folder)!r}: no video.mp4 with a video.json beside it")
-    recipe = replace(recipes.default(), decode=decode)
-    kept = None if detector_only else _kept_clips(folder, recipe)
+    recipe = recipes.default()
+    kept = None if detector_only else _kept_clips(folder)
     for truth_file in reels:
         tally, video = Tally(), truth_file.with_suffix(".mp4")
-        frames, times = small_frames(video, cache, decode)
+        frames, times = small_frames(video, cache)
         truth = read_truth(truth_file, times)
         transitions, shots = detect(frames, times, recipe.shots)
         clips = clips_of(shots, times, recipe.clips) if kept is None else _clips_in(kept, video, times)
@@ -71,9 +66,9 @@ def tallies(
         yield truth_file, tally
 
 
-def _kept_clips(folder: Path, recipe: CurateConfig) -> pa.Table:
+def _kept_clips(folder: Path) -> pa.Table:
     with tempfile.TemporaryDirectory() as out:
-        clips = curate(os.fspath(folder), out, recipe, engine="local").clips()
+        clips = curate(os.fspath(folder), out, recipes.default(), engine="local").clips()
     assert clips is not None
     return clips.filter(pc.equal(clips["status"], "kept"))
 
@@ -90,11 +85,5 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--detector-only", action="store_true")
     parser.add_argument("--frames-cache", type=Path)
-    parser.add_argument("--decode", choices=DECODE, default="all")
     arguments = parser.parse_args()
-    main(
-        arguments.folder,
-        detector_only=arguments.detector_only,
-        cache=arguments.frames_cache,
-        decode=arguments.decode,
-    )
+    main(arguments.folder, detector_only=arguments.detector_only, cache=arguments.frames_cache)

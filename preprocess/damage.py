@@ -97,10 +97,6 @@ class GopDamage:
             return number == key or number > key + _LEADING
         return stamp.pts >= key_pts
 
-    def passed_over(self, number: int) -> None:
-        """No frame is awaited of a packet: it is not decoded."""
-        self._expected.pop(number, None)
-
     def end(self, broken_off: int | None) -> None:
         """No more frames come. `broken_off`: the number of the packet in which the file ends, where it does so."""
         if self._expected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
@@ -19,7 +19,6 @@ from preprocess.damage import Damage
 from preprocess.errors import MediaError
 from preprocess.file_bounds import ORDINARY, FileBounds, WorkClock
 from preprocess.frames import MAX_FRAME_SECONDS
-from preprocess.kept_packets import Passed
 from preprocess.opened import Opened
 from preprocess.probe import displayed_size, has_sound_at, quarter_turns, video_info
 from preprocess.reading import Decoded, Progress
@@ -29,8 +28,6 @@ from preprocess.sound.heard import ClipSound
 
 logging.getLogger("libav").setLevel(logging.CRITICAL)  # damage is counted and reported by us, not printed by ffmpeg
 
-_EARLY_SECONDS = 15.0
-"""Of longer groups of pictures x264 makes none for 30 frames a second; what is decoded hangs on all of a group."""
 _Look = tuple[int, int, int, Fraction | None]
 """Of a frame: coded width and height, rotation in degrees, and the decoder's pixel aspect."""
 
@@ -50,12 +47,10 @@ class Video:
         clock: str = FILE,
         bounds: FileBounds = ORDINARY,
         listens: bool = False,
-        decode: str = "all",
     ) -> None:
         """`source_id`: the file's content id where it is known; finding it out reads up to 32 MiB. `clock`: as the
         clips that are looked for have it; only a reading from the begin finds out that a clock starts again.
-        `listens`: somebody will ask for the `sound` of clips. `decode`: one of `preprocess.packets.DECODE`; with
-        `auto`, `shown` gives some frames without pixels."""
+        `listens`: somebody will ask for the `sound` of clips."""
         self.source = source
         self.num_frames = 0
         """Frames given out so far."""
@@ -65,7 +60,7 @@ class Video:
         self._progress = Progress(WorkClock(bounds))
         self._first_pts = 0
         self._shown_before = 0
-        self._opened = Opened(source, source_id=source_id, bounds=bounds, listens=listens, decode=decode)
+        self._opened = Opened(source, source_id=source_id, bounds=bounds, listens=listens)
         try:
             self._seeker = Seeker(self._opened, self._progress, is_counted=clock == COUNTED)
             self._first_aspect = self._seeker.reading.aspects[0][1]
@@ -133,25 +128,13 @@ class Video:
         return float((self._progress.shown_ticks - self._shown_before) * self.info.time_base)
 
     def frames(self, start_seconds: float | None = None) -> Iterator[Frame]:
-        """Every frame that is decoded, as `shown` gives them."""
-        return (frame for frame in self.shown(start_seconds) if isinstance(frame, Frame))
-
-    def again(self, passed: Sequence[Passed]) -> dict[int, av.VideoFrame]:
-        """The pixels of frames that were given without lately, by their numbers, as far as they can be decoded."""
-        return self._seeker.reading.again(passed)
-
-    def shown(self, start_seconds: float | None = None) -> Iterator[Frame | Passed]:
-        """Every frame from `start_seconds` (the file's clock; None is the first frame) to the end, in display order;
-        where some are not decoded, from the key frame before it on, if that is near.
+        """Every frame from `start_seconds` (the file's clock; None is the first frame) to the end, in display order.
 
         Each frame's pixels are valid only until the next one is asked for. Where the file is over its bounds frames end
         early, and `stopped` says why.
         """
         longest = int(Fraction(MAX_FRAME_SECONDS) / self.info.time_base)
-        early = 0 if self._opened.is_disposable is None else _EARLY_SECONDS
-        start_pts = None
-        if start_seconds is not None:
-            start_pts = math.ceil(Fraction(start_seconds - early) / self.info.time_base)
+        start_pts = None if start_seconds is None else math.ceil(Fraction(start_seconds) / self.info.time_base)
         last: int | None = None
         look, info = self._look(self._seeker.first), self.info
         for each in self._seeker.after(start_seconds):
@@ -164,14 +147,11 @@ class Video:
             self._progress.shown_ticks += min(longest, end_pts - pts if last is None else pts - last)
             self.num_gaps += last is not None and pts - last > longest
             last = pts
-            if isinstance(each, Decoded) and (now := self._look(each)) != look:
+            if (now := self._look(each)) != look:
                 look, info = now, self._info_of(now)
             if given:
                 self.num_frames += 1
                 self._progress.end_pts = end_pts
-                if isinstance(each, Passed):
-                    yield each
-                    continue
                 yield Frame(raw=each.raw, pts=pts, end_pts=end_pts, info=info, is_damaged=each.is_damaged)
 
     @property

@@ -17,7 +17,6 @@ from math import inf
 from preprocess.clip import Clip, Window
 from preprocess.decode import Frame, Video
 from preprocess.frames import MAX_FRAME_SECONDS, Plane
-from preprocess.kept_packets import Passed
 from preprocess.probe import MAX_FPS as CLOCK_FPS
 from preprocess.remembered import Observed, Remembered
 from preprocess.shots.detector import ShotConfig, ShotDetector
@@ -67,7 +66,7 @@ def observe(video: Video, shots: ShotConfig, lengths: ClipLengths, window: Windo
     stop = end + CONTEXT_SECONDS / video.info.time_base
     context_start = None if window.start_seconds is None else window.start_seconds - CONTEXT_SECONDS
     stretch = _Stretch(memory, shots, lengths, video.info.fps)
-    for frame in video.shown(context_start):
+    for frame in video.frames(context_start):
         if frame.pts >= stop:
             break
         if not memory.follows(frame) or memory.full:
@@ -99,9 +98,9 @@ class _Stretch:
         self._waiting: list[Plane] = []
         self._taken = self._begin  # frames before this index are in clips already
 
-    def push(self, frame: Frame | Passed, *, inside: bool) -> Iterator[Observed]:
+    def push(self, frame: Frame, *, inside: bool) -> Iterator[Observed]:
         """Take the next frame; the clips that are complete now."""
-        self._waiting.extend(self._memory.push(frame, inside=inside))
+        self._waiting.append(self._memory.push(frame, inside=inside))
         if len(self._waiting) < BATCH_FRAMES:
             return
         detector = self._detect()
@@ -116,7 +115,6 @@ class _Stretch:
 
     def finish(self) -> Iterator[Observed]:
         """After the last frame: the remaining clips."""
-        self._waiting.extend(self._memory.settle())
         end = self._memory.end
         if end - self._begin > 1:
             detector = self._detect()
@@ -175,30 +173,20 @@ def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
     begin: int | None = None
     # a second earlier, so that the grid of samples is met in the same phase
     start_seconds = waiting[0].start_seconds - 1 if waiting else None
-    closed: list[tuple[int, int, Clip]] = []  # their last frames are known with a later one
-    for frame in video.shown(start_seconds):
+    for frame in video.frames(start_seconds):
         while waiting and frame.pts >= waiting[0].end_pts:
             clip = waiting.popleft()
             if begin is not None:
-                closed.append((begin, memory.end, clip))
+                yield memory.observed(begin, memory.end, clip)
                 begin = None
-        if not memory.follows(frame):
-            memory.settle()
-        if memory.known_end == memory.end:
-            yield from (memory.observed(*each) for each in closed)
-            closed.clear()
-        if not waiting and not closed:
+        if not waiting:
             return
-        inside = bool(waiting) and frame.pts >= waiting[0].start_pts
-        memory.push(frame, inside=inside)
-        if begin is None and inside:
+        memory.push(frame, inside=frame.pts >= waiting[0].start_pts)
+        if begin is None and frame.pts >= waiting[0].start_pts:
             begin = memory.end - 1
-        first = memory.end - 1 if begin is None else begin
-        memory.forget(min([first, *(start for start, _, _ in closed)]))
-    memory.settle()
+        memory.forget(memory.end - 1 if begin is None else begin)
     if waiting and begin is not None:
-        closed.append((begin, memory.end, waiting[0]))
-    yield from (memory.observed(*each) for each in closed)
+        yield memory.observed(begin, memory.end, waiting[0])
 
 
 def _pts(video: Video, seconds: float | None, default: float) -> float:

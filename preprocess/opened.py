@@ -5,13 +5,11 @@ from __future__ import annotations
 import av
 import av.container
 import av.video
-from av.video.codeccontext import VideoCodecContext
 
 from preprocess.clip import Source
 from preprocess.errors import MediaError
 from preprocess.file_bounds import FileBounds
 from preprocess.kinds import PICTURE_SUFFIXES, suffix_of
-from preprocess.packets import IsDisposable, disposables_of
 from preprocess.probe import content_id, decoder_options, is_picture, open_container, open_source, video_stream
 from preprocess.pulse import PULSE
 from preprocess.sound.beside import Beside
@@ -30,17 +28,12 @@ class Opened:
     beside: Beside
     """Gives out the packets of the pictures."""
     is_picture: bool
-    is_disposable: IsDisposable | None
-    """Of a packet: whether it may be left undecoded. None where each is decoded."""
 
-    def __init__(
-        self, source: Source, *, source_id: str | None, bounds: FileBounds, listens: bool, decode: str
-    ) -> None:
+    def __init__(self, source: Source, *, source_id: str | None, bounds: FileBounds, listens: bool) -> None:
         """`source_id`: the file's content id where it is known; finding it out reads up to 32 MiB."""
         self.source = source
         self._bounds = bounds
         self._listens = listens
-        self._decode = decode
         self._file = open_source(source)
         try:
             self.source_id = source_id or content_id(self._file)
@@ -89,20 +82,6 @@ class Opened:
             raise MediaError("not_a_video", "a picture in tiles")
         # half a JPEG is made a whole picture by a decoder that is not told to stop; that of TIFF would stop at odd tags
         strict = {"err_detect": "crccheck+explode"} if context.name in ("mjpeg", "png") and self.is_picture else {}
-        self.is_disposable = disposables_of(context) if self._decode == "auto" else None
-        self._options = decoder_options(self._bounds.max_pixels) | strict
-        self._set_up(context)
-
-    def another_decoder(self) -> VideoCodecContext:
-        """A second one for packets of the stream."""
-        known = self.stream.codec_context
-        context = av.CodecContext.create(known.codec.name, "r")
-        assert isinstance(context, VideoCodecContext)
-        context.extradata = known.extradata
-        self._set_up(context)
-        return context
-
-    def _set_up(self, context: VideoCodecContext) -> None:
-        context.options = self._options
+        context.options = decoder_options(self._bounds.max_pixels) | strict
         # One worker process runs on each core already; decoder threads would only fight over them.
         context.thread_count = 1

@@ -232,7 +232,7 @@ def video_info(
         coded_width=coded[0],
         coded_height=coded[1],
         rotation=rotation,
-        fps=frame_rate(container_name(container), stream, first),
+        fps=_frame_rate(container_name(container), stream, first),
         time_base=stream.time_base,
         start_pts=stream.start_time or 0,
         duration_seconds=None if still else _duration_seconds(container, stream),
@@ -265,7 +265,7 @@ def container_name(container: av.container.InputContainer) -> str:
     return container.format.name.split(",")[0]
 
 
-def frame_rate(container: str, stream: av.video.VideoStream, first: av.VideoFrame | None = None) -> Fraction:
+def _frame_rate(container: str, stream: av.video.VideoStream, first: av.VideoFrame | None) -> Fraction:
     """The average rate where it is sane; containers also say 0, 1000 (a time base) or 90000. Of a raw stream what it
     says itself; FFmpeg's 25 where it says nothing. AVI may count fields, and ASF rounds to milliseconds: there the
     rate that FFmpeg finds in the decoding times is nearer."""

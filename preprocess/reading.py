@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import av.video
 
-from preprocess.ahead import Coming, looked_at
 from preprocess.clocks import FILE, PacketClock, holds_picture
 from preprocess.damage import Damage, GopDamage
-from preprocess.decode_plan import DecodePlan
 from preprocess.errors import MediaError
 from preprocess.file_bounds import WorkClock
-from preprocess.grid import Grid
-from preprocess.kept_packets import Passed
 from preprocess.opened import Opened
-from preprocess.probe import container_name, frame_rate, quarter_turns
+from preprocess.probe import container_name, quarter_turns
 from preprocess.pulse import BEYOND_SECONDS, PULSE
 from preprocess.stills import as_shown
 
@@ -82,24 +77,8 @@ class Reading:
         """The decoder's pixel aspects, each with the number of the packet from which on it is so."""
         self._gop = GopDamage(self.damage, self._stream.codec_context.name)
         self._broken_off = False
-        self._sent = 0  # number of the newest packet that the decoder was given
-        self._last_pts: int | None = None
-        self._passed: list[tuple[int, Passed]] = []
-        self._plan: DecodePlan | None = None
-        if kind == FILE and first_number == 0 and opened.is_disposable is not None:
-            fps = frame_rate(container_name(opened.container), self._stream)
-            self._plan = DecodePlan(opened.is_disposable, Grid(self._time_base, fps), opened.another_decoder)
 
-    def again(self, passed: Sequence[Passed]) -> dict[int, av.VideoFrame]:
-        """Frames that were not decoded, by their numbers, as far as they can be; those to come are, for a while."""
-        assert self._plan is not None
-        found = self._plan.frames(passed)
-        for lost in (each for each in passed if each.number not in found):
-            self.damage.decode_errors += 1
-            self.damage.mark(lost.pts, lost.end_pts)
-        return found
-
-    def decoded(self) -> Iterator[Decoded | Passed]:
+    def decoded(self) -> Iterator[Decoded]:
         """The frames, as far as the bounds allow; what cannot be decoded is counted and skipped.
 
         Whatever FFmpeg raises is about the file, "cannot allocate memory" (a length field of 4 GB) and "operation not
@@ -109,22 +88,16 @@ class Reading:
             MediaError: the file is over its bounds, or its clock starts again where a place was sought.
         """
         times, gop = self.times, self._gop
-        for coming in self._coming():
-            packet, number, stamp = coming.packet, coming.number, coming.stamp
-            if stamp is not None:
-                if self._sought and coming.restarts:
+        for packet in self.packets():
+            number = times.next_number
+            if packet.size and holds_picture(packet, self._stream):
+                stamp = times.take(packet)
+                if self._sought and times.restarts:
                     behind = float(self._progress.end_pts * self._time_base)
                     raise MediaError("clock_restarts", f"behind {behind:.1f} s")
                 if number < self._first_number:
                     continue
                 gop.packet(packet, number, stamp, begins=number == self._first_number)
-                if self._plan is not None and self._plan.passes_over(coming, self.damage, self._last_pts):
-                    gop.passed_over(number)
-                    assert stamp.pts is not None
-                    length = packet.duration if packet.duration and packet.duration > 0 else times.step
-                    heapq.heappush(self._passed, (stamp.pts, Passed(number, stamp.pts, stamp.pts + length)))
-                    continue
-                self._sent = number
             elif packet.size == 0 and packet.dts is not None:
                 continue  # an empty one in mid-stream says that nothing has changed; to a decoder, that all is over
             try:
@@ -133,17 +106,12 @@ class Reading:
                 break
             except av.error.FFmpegError:
                 frames = []
-                if stamp is not None:
+                if times.next_number > number:
                     gop.strike(number)
                     gop.lacks(stamp.pts)
             self._opened.see_pixels()
             for raw in frames:
-                each = self._of(raw)
-                while self._passed and each.pts is not None and self._passed[0][0] < each.pts:
-                    yield heapq.heappop(self._passed)[1]
-                self._last_pts = each.pts
-                yield each
-        yield from (passed for _, passed in sorted(self._passed))
+                yield self._of(raw)
         gop.end(times.next_number if self._broken_off else None)
 
     def packets(self) -> Iterator[av.Packet[av.video.VideoStream]]:
@@ -167,21 +135,12 @@ class Reading:
                 self._broken_off = True  # the file ends in the middle of something
                 return
 
-    def _numbered(self) -> Iterator[Coming]:
-        times = self.times
-        for packet in self.packets():
-            number, has_picture = times.next_number, packet.size and holds_picture(packet, self._stream)
-            yield Coming(packet, number, times.take(packet) if has_picture else None, times.restarts)
-
-    def _coming(self) -> Iterator[Coming]:
-        return self._numbered() if self._plan is None else looked_at(self._numbered(), self._plan.is_needed)
-
     def _of(self, raw: av.VideoFrame) -> Decoded:
-        number = self._sent if raw.pts is None else raw.pts
+        number = self.times.next_number - 1 if raw.pts is None else raw.pts
         pts = self.times.pts_of(raw)
         aspect = self._stream.codec_context.sample_aspect_ratio
         if aspect != self.aspects[-1][1]:
-            self.aspects.append((self._sent, aspect))
+            self.aspects.append((self.times.next_number - 1, aspect))
         length = raw.duration if self.times.kind == FILE and raw.duration and raw.duration > 0 else self.times.step
         start, end = (0, 0) if pts is None else (pts, pts + length)
         damaged = self._gop.shown(raw, number, start, end)

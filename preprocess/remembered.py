@@ -15,15 +15,13 @@ from preprocess.clip import Clip, VideoInfo
 from preprocess.decode import Frame, Video
 from preprocess.frames import (
     MAX_FRAME_SECONDS,
+    PAIR_SECONDS,
     SAMPLES_PER_SECOND,
     FrameSignals,
     FrameView,
     Plane,
     Sample,
 )
-from preprocess.gaps import between
-from preprocess.grid import Grid
-from preprocess.kept_packets import Passed
 from preprocess.shrink import Shrunk
 
 OWN_RATE = Fraction(1, 10)
@@ -53,7 +51,8 @@ class Remembered:
         self._video = video
         self._info: VideoInfo = video.info
         self._longest_ticks = int(Fraction(max_frame_seconds) / self._info.time_base)
-        self._grid = Grid(self._info.time_base, self._info.fps)
+        self._samples_per_tick = self._info.time_base * SAMPLES_PER_SECOND
+        self._half_frame = Fraction(1) / self._info.fps / 2
         self._base = 0  # index of the first remembered frame
         self._pts: list[int] = []
         self._end_pts: list[int] = []
@@ -62,7 +61,6 @@ class Remembered:
         self._samples: deque[Sample] = deque()
         self._previous: Plane | None = None
         self._last_tick: int | None = None
-        self._passed: list[Passed] = []  # the newest frames, which were not decoded
 
     @property
     def end(self) -> int:
@@ -70,92 +68,45 @@ class Remembered:
         return self._base + len(self._pts)
 
     @property
-    def known_end(self) -> int:
-        """Index of the first frame of which nothing is known yet: it was not decoded, and none after it has come."""
-        return self.end - len(self._passed)
-
-    @property
     def full(self) -> bool:
         """Whether no more samples should be remembered."""
         return len(self._samples) >= MAX_SAMPLES
 
-    def follows(self, frame: Frame | Passed) -> bool:
+    def follows(self, frame: Frame) -> bool:
         """Whether a frame is shown right after the newest one, in the same size."""
         if not self._pts:
             return True
-        near = frame.pts - self._pts[-1] <= self._longest_ticks
-        if isinstance(frame, Passed) or frame.info is self._info:
-            return near
-        return near and _displayed_as(frame.info) == _displayed_as(self._info)
+        alike = frame.info is self._info or _displayed_as(frame.info) == _displayed_as(self._info)
+        return alike and frame.pts - self._pts[-1] <= self._longest_ticks
 
     def end_at(self, pts: int) -> None:
         """The newest frame is shown no longer than this."""
         if self._pts:
             self._end_pts[-1] = min(self._end_pts[-1], pts)
 
-    def push(self, frame: Frame | Passed, *, inside: bool) -> list[Plane]:
-        """Remember a frame; returns it in the shot detector's size, full-range YCbCr (h, w, 3), behind those that were
-        not decoded and are known by it. A frame that was not decoded is known with a later one."""
-        smalls = [] if self.follows(frame) else self.settle()
+    def push(self, frame: Frame, *, inside: bool) -> Plane:
+        """Remember a frame; returns it in the shot detector's size, full-range YCbCr (h, w, 3)."""
         step = self._longest_ticks
         if self._pts and self.follows(frame):
             self._end_pts[-1] = frame.pts
             step = frame.pts - self._pts[-1]
-        length = frame.end_pts - frame.pts
-        self._pts.append(frame.pts)
-        self._end_pts.append(frame.pts + (length if length <= self._longest_ticks else step))
-        self._inside.append(inside)
-        tick, on_grid = self._grid.point(frame.pts), False
-        self._last_tick, on_grid = tick, tick != self._last_tick
-        if isinstance(frame, Passed):
-            self._passed.append(frame)
-            return smalls
         self._info = frame.info
         shrunk = frame.shrink()
         small = shrunk.shot_frame()
-        smalls += self._told_by(small, frame.pts)
-        smalls.append(self._noted(small))
-        if inside:
-            self._sample(frame, shrunk, on_grid=on_grid)
-        return smalls
-
-    def settle(self) -> list[Plane]:
-        """The newest frames that were not decoded, which are now."""
-        if not self._passed:
-            return []
-        found, smalls = self._video.again(self._passed), []
-        for passed in self._passed:
-            raw = found.get(passed.number)
-            small = self._previous if raw is None else Shrunk(raw, self._info).shot_frame()
-            assert small is not None
-            smalls.append(self._noted(small))
-        self._passed.clear()
-        return smalls
-
-    def _told_by(self, small: Plane, pts: int) -> list[Plane]:
-        """The newest frames that were not decoded, by the one before them and the one at `pts` after them."""
-        if not self._passed:
-            return []
-        if self._previous is None or len(self._pts) < len(self._passed) + 2:
-            return self.settle()
-        begin = self._pts[-2 - len(self._passed)]
-        if self._passed[0].pts - begin > self._longest_ticks:
-            return self.settle()
-        shares = [(passed.pts - begin) / (pts - begin) for passed in self._passed]
-        smalls = between(self._previous, small, shares)
-        if smalls is None:
-            return self.settle()
-        self._passed.clear()
-        return [self._noted(each) for each in smalls]
-
-    def _noted(self, small: Plane) -> Plane:
-        """The next frame in the shot detector's size, once its signals are remembered."""
         change = math.nan
         if self._previous is not None and self._previous.shape == small.shape:
             change = cv2.norm(small, self._previous, cv2.NORM_L1) / small.size
         mean, deviation = cv2.meanStdDev(cv2.extractChannel(small, 0))  # of all three it takes twice as long
         self._previous = small
+        self._pts.append(frame.pts)
+        length = frame.end_pts - frame.pts
+        self._end_pts.append(frame.pts + (length if length <= self._longest_ticks else step))
         self._signals.append((float(mean[0, 0]), float(deviation[0, 0]), change))
+        self._inside.append(inside)
+        tick = frame.pts * self._samples_per_tick.numerator // self._samples_per_tick.denominator
+        if inside:
+            self._sample(frame, shrunk, on_grid=tick != self._last_tick)
+        self._last_tick = tick
         return small
 
     def _sample(self, frame: Frame, shrunk: Shrunk, *, on_grid: bool) -> None:
@@ -164,11 +115,12 @@ class Remembered:
         seconds = frame.pts * self._info.time_base
         woven = (on_grid or self._samples[-1].interlaced) and shrunk.unweave()
         luma = None
-        alone = bool(self._samples) and self._samples[-1].pair_luma is None
-        if alone and seconds >= self._grid.due(self._samples[-1].seconds):
-            luma = shrunk.analysis_luma()
-            step = float(seconds) - self._samples[-1].seconds
-            self._samples[-1] = replace(self._samples[-1], pair_luma=luma, pair_seconds=step)
+        if self._samples and self._samples[-1].pair_luma is None:
+            due = Fraction(self._samples[-1].seconds) + Fraction(PAIR_SECONDS) - self._half_frame
+            if seconds >= due:
+                luma = shrunk.analysis_luma()
+                step = float(seconds) - self._samples[-1].seconds
+                self._samples[-1] = replace(self._samples[-1], pair_luma=luma, pair_seconds=step)
         if not on_grid:
             return
         luma = shrunk.analysis_luma() if luma is None else luma
@@ -238,7 +190,7 @@ class Remembered:
 
     def forget(self, before: int) -> None:
         """Frames before this index will not be asked for again."""
-        count = min(before, self.known_end - 1) - self._base
+        count = min(before, self.end - 1) - self._base
         if count <= 0:
             return
         horizon = float(self._pts[count] * self._info.time_base)

@@ -11,7 +11,6 @@ import av
 
 from preprocess.clocks import COUNTED, DECODING, FILE, MAX_PTS, clock_of_packets, kind_of_clock
 from preprocess.errors import MediaError
-from preprocess.kept_packets import Passed
 from preprocess.opened import Opened
 from preprocess.probe import container_name
 from preprocess.reading import Decoded, Progress, Reading
@@ -49,7 +48,7 @@ class Seeker:
         """How long a frame is shown, where nothing says."""
         self._step = self.reading.times.step = ticks
 
-    def after(self, start_seconds: float | None) -> Iterator[Decoded | Passed]:
+    def after(self, start_seconds: float | None) -> Iterator[Decoded]:
         """The frames from a time on, or from a key frame before it; None is the first frame."""
         begin = self.first.pts or 0  # below zero where a broadcast's clock went round
         if start_seconds is None or start_seconds <= begin * self._time_base or self.kind == COUNTED:
@@ -67,8 +66,7 @@ class Seeker:
             if not self._seek(max(min(0, begin), target - int(back_seconds / self._time_base))):
                 break
             decoded = self._frames_of(self._from_here(sought=True))
-            whole = (each for each in decoded if isinstance(each, Decoded) and not each.is_damaged)
-            landed = next((each for each in whole if each.pts is not None), None)
+            landed = next((each for each in decoded if each.pts is not None and not each.is_damaged), None)
             if landed is not None and landed.pts is not None and landed.pts <= target:
                 yield landed
                 yield from decoded
@@ -101,7 +99,7 @@ class Seeker:
             return False
         return True
 
-    def _first_frame(self) -> tuple[Decoded, Iterator[Decoded | Passed]]:
+    def _first_frame(self) -> tuple[Decoded, Iterator[Decoded]]:
         """The first frame that has a time, and those behind it."""
         opened = self._opened
         decoded = self._frames_of(self.reading)
@@ -114,7 +112,6 @@ class Seeker:
             first = next(decoded, None)
         timed = (each for each in itertools.chain(() if first is None else (first,), decoded) if each.pts is not None)
         first = next(timed, None)
-        assert not isinstance(first, Passed)
         if first is None:
             animated = ", as those of an animated WebP" if opened.stream.codec_context.name == "webp" else ""
             detail = f"{self.reading.damage.decode_errors} packets could not be decoded{animated}"
@@ -136,7 +133,7 @@ class Seeker:
         )
         return self.reading
 
-    def _frames_of(self, reading: Reading) -> Iterator[Decoded | Passed]:
+    def _frames_of(self, reading: Reading) -> Iterator[Decoded]:
         """All of a reading, as far as the bounds allow."""
         try:
             yield from reading.decoded()

@@ -13,14 +13,13 @@ import numpy.typing as npt
 from preprocess.clip import Source
 from preprocess.decode import Video
 from preprocess.observe import MAX_FPS, ClipLengths, split
-from preprocess.remembered import Remembered
 from preprocess.shots.detector import ShotConfig, ShotDetector
 from preprocess.shots.shot import Shot, Transition
 
 Frames = npt.NDArray[np.uint8]
 
 
-def small_frames(video: Path, cache: Path | None = None, decode: str = "all") -> tuple[Frames, list[float]]:
+def small_frames(video: Path, cache: Path | None = None) -> tuple[Frames, list[float]]:
     """What the detector sees of one video, uint8 (n, h, w, 3), and when each frame begins, in seconds.
 
     With a `cache` folder both are kept there and read again; a changed video needs another folder. The video may have
@@ -30,13 +29,10 @@ def small_frames(video: Path, cache: Path | None = None, decode: str = "all") ->
     if stored is not None and stored[1].exists():
         return np.load(stored[0], mmap_mode="r"), np.load(stored[1]).tolist()
     frames, times = [], []
-    with Video(Source(uri=os.fspath(video.resolve()), size_bytes=0, modified_ns=0), decode=decode) as opened:
-        memory = Remembered(opened)
-        for frame in opened.shown():
-            frames += memory.push(frame, inside=False)
-            memory.forget(memory.end)
+    with Video(Source(uri=os.fspath(video.resolve()), size_bytes=0, modified_ns=0)) as opened:
+        for frame in opened.frames():
+            frames.append(frame.shrink().shot_frame())
             times.append(float(frame.pts * opened.info.time_base))
-        frames += memory.settle()
     stacked = np.stack(frames)
     if stored is not None:
         stored[0].parent.mkdir(parents=True, exist_ok=True)

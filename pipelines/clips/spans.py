@@ -52,10 +52,7 @@ def measure_span(task: Task, span: SourceSpan) -> MeasuredSpan:
         MediaError: the source is no usable video, or not the one that known clips are of.
         OSError, MemoryError: the machine failed.
     """
-    config = task.config
-    with Video(
-        span.source, clock=clock_of(span), bounds=config.bounds, listens=task.listens, decode=config.decode
-    ) as video:
+    with Video(span.source, clock=clock_of(span), bounds=task.config.bounds, listens=task.listens) as video:
         if span.clips:
             clips = _agreed(task, list(_known_clips(task, span, video)))
             return known_span(span, clips)

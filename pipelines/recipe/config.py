@@ -11,11 +11,10 @@ from filters.rules import Range
 from filters.towers.tower import Tower
 from preprocess.clip import CLIP_COLUMNS, TIMED_COLUMNS, Column
 from preprocess.file_bounds import FileBounds
-from preprocess.io.bounds import at_least, check, one_of
+from preprocess.io.bounds import at_least, check
 from preprocess.io.names import recipe_named
 from preprocess.io.settings import OPERATIONAL, keyed_by
 from preprocess.observe import ClipLengths
-from preprocess.packets import DECODE
 from preprocess.schema import described
 from preprocess.shots.detector import ShotConfig
 
@@ -36,9 +35,6 @@ class CurateConfig:
     """Take pictures, too, each as a clip of one frame. Like SOURCE, it says what is taken and not what comes of it."""
     span_seconds: float = field(default=300.0, metadata=at_least(60))
     """A longer video is divided into spans of about this length, which workers take one by one. Its clips end there."""
-    decode: str = field(default="all", metadata=one_of(*DECODE))
-    """`all`: every frame. `auto`: those that are measured or that others are made from, and those between two of them
-    that differ; in between, the shot detector is given mixes. Of H.264 and H.265 alone."""
     failures_in_a_row: int = field(default=50, metadata=OPERATIONAL | at_least(1))
     """So many files, one after the other, that machine or storage failed to read stop the run."""
     internal_errors_in_a_row: int = field(default=20, metadata=OPERATIONAL | at_least(1))
