@@ -121,9 +121,9 @@ def videos(
             known = None
             if first is not None:
                 frames = torch.from_numpy(first)[None, None].to(generator.device)
-                known = generator.latents_of(as_model_input(frames)).expand(len(texts), -1, -1, -1, -1)
+                known = generator.first_frame(as_model_input(frames), latent[1]).expand(len(texts), -1, -1, -1, -1)
             with computing(precision, generator.device):
-                latents = generate(generator, texts, noise, config, first_frames=known)
+                latents = generate(generator, texts, noise, config, condition=known)
             latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling
             pixels = generator.decoded(latents.float()).clamp_(-1, 1)
             levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)

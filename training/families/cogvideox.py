@@ -1,8 +1,10 @@
-"""CogVideoX 1.5 and 1.0 (arXiv 2408.06072): text to video. A diffusion in 1000 steps, v is answered; T5-xxl reads.
+"""CogVideoX 1.5 and 1.0 (arXiv 2408.06072): text to video, and from a first frame. A diffusion in 1000 steps, v is
+answered; T5-xxl reads. A first frame is told by its latent, in channels beside the first of the noised ones.
 
-Sources: diffusers 0.42.1, `pipelines/cogvideo/pipeline_cogvideox.py`, `examples/cogvideo/train_cogvideox_lora.py`; and
-THUDM's `finetune/models/cogvideox_t2v/lora_trainer.py`, whose clips of an odd number of latents begin with the first
-one twice, since 1.5 joins two latents to a token.
+Sources: diffusers 0.42.1, `pipelines/cogvideo/pipeline_cogvideox.py` and `pipeline_cogvideox_image2video.py`,
+`examples/cogvideo/train_cogvideox_lora.py` and `train_cogvideox_image_to_video_lora.py`; and THUDM's
+`finetune/models/cogvideox_t2v/lora_trainer.py`, whose clips of an odd number of latents begin with the first one twice,
+since 1.5 joins two latents to a token.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 
 from training.families.family import Asked, Family
+from training.families.first_frames import Encoders, taken_from
 from training.families.folder import PipelineFolder
 from training.families.library import diffusers_class
 from training.families.paths import DiffusionPath
@@ -51,6 +54,25 @@ class CogVideoX(Family):
             joined=folder.setting("transformer", "patch_size_t") or 1,
         )
 
+    def sees_first_frames(self, folder: PipelineFolder) -> bool:
+        """Where there are channels for its latent."""
+        return bool(folder.setting("transformer", "in_channels") > self.latent_channels(folder))
+
+    def seen(self, encoders: Encoders, first_B31HW: torch.Tensor, num_latents: int) -> list[torch.Tensor]:
+        """The frame's own latent: this autoencoder's first one knows of frames behind it. Some weights were made with
+        latents that had been scaled the wrong way, and say so."""
+        latent, config = self.encode(encoders.vae, first_B31HW), encoders.vae.config
+        return [latent / config.scaling_factor**2 if config.invert_scale_latents else latent]
+
+    def condition(
+        self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
+    ) -> torch.Tensor:
+        """The latent, and zeros."""
+        [latent] = taken_from(seen, first_BC1HW.shape[1:])
+        condition = latent.new_zeros(*latent.shape[:2], num_latents, *latent.shape[3:])
+        condition[:, :, :1] = latent
+        return condition * known_B.view(-1, 1, 1, 1, 1)
+
     def path(self, folder: PipelineFolder) -> DiffusionPath:
         """The scheduler's, with a last step of pure noise and its signal to noise shifted."""
         scheduler = diffusers_class("CogVideoXDDIMScheduler").from_pretrained(folder.path, subfolder="scheduler")
@@ -71,10 +93,16 @@ class CogVideoX(Family):
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """v."""
+        latents, condition = asked.latents, asked.condition
+        if more := transformer.config.in_channels - latents.shape[1]:
+            nothing = latents.new_zeros(len(latents), more, *latents.shape[2:])
+            latents = torch.cat([latents, nothing if condition is None else condition], dim=1)
+        has_offset = transformer.config.ofs_embed_dim is not None
         answer: torch.Tensor = transformer(
-            hidden_states=asked.latents.transpose(1, 2),
+            hidden_states=latents.transpose(1, 2),
             encoder_hidden_states=asked.text[0],
             timestep=asked.told,
+            ofs=latents.new_full((1,), 2.0) if has_offset else None,  # what weights from a first frame know of it
             image_rotary_emb=positions(transformer.config, asked.latents),
             return_dict=False,
         )[0]

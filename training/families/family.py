@@ -6,6 +6,7 @@ is called. Everything else - data, noise, LoRA, caches, shards, checkpoints - is
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from training.families.first_frames import Encoders, load_eyes
 from training.families.folder import PipelineFolder
 from training.families.library import diffusers_class
 from training.families.paths import Path, StraightPath
@@ -21,6 +23,7 @@ from training.families.texts import PipelineTexts
 from training.models.grid import TokenGrid
 from training.models.text import Text
 from training.objectives.flow import shifted
+from training.objectives.text_to_video import first_frame_condition
 from training.run.noise import SampleNoise
 
 
@@ -34,8 +37,10 @@ class Asked:
     """(B,), how much noise there is, as `Path.told` says it."""
     text: Text
     condition: torch.Tensor | None
-    """As `training.objectives.text_to_video.first_frame_condition` gives it: (B, 1 + C, T, h, w)."""
+    """As `Family.condition` gives it; 0 where nothing is told."""
     grid: TokenGrid
+    image_tokens: int = 0
+    """How many vectors a vision tower has made of a first frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +55,10 @@ class Family(ABC):
     """Sub-folders that decide a caption's vectors."""
     lora_targets: ClassVar[str]
     """The layers that a LoRA changes where nothing else is said; see `training.models.lora.add_lora`."""
-    tells_first_frames: ClassVar[bool] = False
-    """Whether the transformer can be told how a video begins."""
+    image_parts: ClassVar[tuple[str, str]] = ("image_encoder", "image_processor")
+    """Sub-folders of what looks at a first frame, where there is such a tower, and of what prepares pictures for it."""
+    image_layer: ClassVar[int] = 0
+    """Of the vision tower, counted from the last, whose vectors are taken."""
 
     shift: float = 1.0
     """Of the noise levels, in training and sampling; see `training.objectives.flow.shifted`."""
@@ -109,6 +116,35 @@ class Family(ABC):
         """From data to noise."""
         return StraightPath()
 
+    def tells_first_frames(self, folder: PipelineFolder) -> bool:
+        """Whether the transformer can be told how a video begins."""
+        return self.sees_first_frames(folder)
+
+    def sees_first_frames(self, folder: PipelineFolder) -> bool:
+        """Whether it is told so beside the latents, by what `seen` makes of pixels; else by the first latent alone."""
+        return False
+
+    def image_tokens(self, folder: PipelineFolder) -> int:
+        """How many vectors the vision tower makes of a picture; 0 where there is none."""
+        return 0
+
+    def seen(self, encoders: Encoders, first_B31HW: torch.Tensor, num_latents: int) -> list[torch.Tensor]:
+        """What must be encoded of a first frame (1, 3, 1, H, W), in [-1, 1], beside the latents of its video."""
+        return []
+
+    def condition(
+        self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
+    ) -> torch.Tensor:
+        """What tells the transformer first frames (B, ..., T, h, w), 0 where they are not known.
+
+        Args:
+            first_BC1HW: the first latent of each video.
+            seen: channels (B, E, T, h, w) in which lies what `seen` gave.
+            known_B: whether it is told.
+            num_latents: T, as `fitted` has it.
+        """
+        return first_frame_condition(first_BC1HW, num_latents, known_B)
+
     def fitted(self, clean: torch.Tensor, transformer: Any) -> torch.Tensor:
         """Latents as many as the transformer takes."""
         return clean
@@ -121,8 +157,8 @@ class Family(ABC):
         return shifted(first + (last - first) * drawn, self.shift)
 
     def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-        """1 at the latents that the loss counts, 0 at those that are told; of a shape that expands to theirs."""
-        return torch.ones_like(clean[:, :1]) if condition is None else 1 - condition[:, :1]
+        """1 at the latents that the loss counts, 0 at others; of a shape that expands to theirs."""
+        return torch.ones_like(clean[:, :1])
 
     @property
     def comfyui_name(self) -> Callable[[str], str] | None:
@@ -146,10 +182,17 @@ class Family(ABC):
         """The autoencoder, in float32."""
         return folder.loaded("vae", self.vae, torch.float32)
 
+    def load_encoders(self, folder: PipelineFolder) -> Encoders:
+        """The autoencoder and the vision tower, if there is one."""
+        eyes = load_eyes(folder, *self.image_parts, self.image_layer) if self.image_tokens(folder) else None
+        return Encoders(self.load_vae(folder), eyes, see_first_frames=self.sees_first_frames(folder))
+
     def load_texts(self, folder: PipelineFolder) -> PipelineTexts:
         """The text encoders, in bfloat16 where there is a GPU."""
-        others = [name for name, kind in folder.index().items() if isinstance(kind, list)]
-        pipeline = diffusers_class(self.pipeline).from_pretrained(
+        kind = diffusers_class(self.pipeline)
+        takes = inspect.signature(kind.__init__).parameters  # one for first frames has parts that this one has not
+        others = [name for name, part in folder.index().items() if isinstance(part, list) and name in takes]
+        pipeline = kind.from_pretrained(
             folder.path,
             **{name: None for name in others if name not in self.text_parts} | self.stand_ins(folder),
             dtype=torch.bfloat16 if torch.cuda.is_available() else torch.float32,
@@ -157,6 +200,11 @@ class Family(ABC):
             local_files_only=True,
         )
         return PipelineTexts(pipeline, self.text_parts, self.read)
+
+
+def not_told(clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
+    """`Family.learnt` where what is told stands in place of noised latents: 0 there."""
+    return torch.ones_like(clean[:, :1]) if condition is None else 1 - condition[:, :1]
 
 
 def unshifted(level: float, shift: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from training.families.family import Asked, Family, channels_first
+from training.families.family import Asked, Family, channels_first, not_told
 from training.families.folder import PipelineFolder
 from training.models.grid import TokenGrid
 from training.models.text import Text
@@ -28,7 +28,6 @@ class Ltx(Family):
     transformer: ClassVar[str] = "LTXVideoTransformer3DModel"
     vae: ClassVar[str] = "AutoencoderKLLTXVideo"
     lora_targets: ClassVar[str] = "attn1,attn2,ff"
-    tells_first_frames: ClassVar[bool] = True
 
     shift: float = 7.77
     """In sampling: e^2.05, the pipeline's for 4,096 tokens. In training it follows the tokens."""
@@ -44,6 +43,10 @@ class Ltx(Family):
             spatial_stride=spatial or halvings * folder.setting("vae", "patch_size"),
             patch=folder.setting("transformer", "patch_size"),
         )
+
+    def tells_first_frames(self, folder: PipelineFolder) -> bool:
+        """Any of them, by its latents."""
+        return True
 
     def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
         """Each channel has its mean and deviation among the autoencoder's weights."""
@@ -69,6 +72,10 @@ class Ltx(Family):
         """T5 reads the padding along with the text; the transformer does not."""
         vectors, mask, *_ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
         return vectors, mask.bool()
+
+    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
+        """All that is not told."""
+        return not_told(clean, condition)
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity; of what is told, that which keeps it where it is."""

@@ -25,7 +25,7 @@ from training.models.safe_files import SafeFiles
 from training.models.text import Text
 from training.models.weights import halve
 from training.objectives.flow import loss_by_level
-from training.objectives.text_to_video import blanked, first_frame_condition, without
+from training.objectives.text_to_video import blanked, without
 from training.run.config import WEIGHTS, Objective, Precision, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise, derived_seed
@@ -108,9 +108,15 @@ class PretrainedModule(TrainModule):
     def __init__(self, objective: PretrainedObjective, *, seed: int = 0) -> None:
         self.objective, self.seed = objective, seed
         family, folder = objective.family, objective.folder
-        if objective.first_frame_share and not family.tells_first_frames:
+        self.tells_first_frames = family.tells_first_frames(folder)
+        if objective.first_frame_share and not self.tells_first_frames:
             raise ValueError(
                 f"objective.first_frame_share is {objective.first_frame_share}: {objective.model} takes no first frame"
+            )
+        if not objective.first_frame_share and family.sees_first_frames(folder):
+            raise ValueError(
+                f"objective.first_frame_share is 0, and {objective.model} is for videos that go on from a first frame: "
+                "--set objective.first_frame_share=1, or less for some without"
             )
         self.transformer = skeleton(family.transformer, folder.config(family.part))
         self.lora = objective.method == "lora"
@@ -251,14 +257,14 @@ class PretrainedModule(TrainModule):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Each sample's summed squared error (B,), of how many values (B,), and its noise level (B,)."""
         family, path = self.objective.family, self.video.path
-        clean = batch.video.float() if batch.latent else self.video.latents_of(batch.video)
+        clean, seen = self.video.shown(batch.video, latent=batch.latent)
         clean = family.fitted(clean, self.transformer)
         eps = noise.normal(*clean.shape[1:])
         lowest, highest = self.video.range
         levels = family.levels(noise, batch.tokens, lowest=lowest, highest=highest)
         known_B = noise.uniform() < self.objective.first_frame_share
         text = self._texts(batch, noise.uniform() < dropout)
-        condition = self._condition(clean, known_B)
+        condition = self._condition(clean, seen, known_B)
         answer = self.video.answer(path.noised(clean, eps, levels), path.told(levels), text, condition)
         squares = (answer.float() - path.target(clean, eps, levels)).square()
         learnt = family.learnt(clean, condition)
@@ -270,12 +276,12 @@ class PretrainedModule(TrainModule):
             return self.video.encoded(without(batch.captions, dropped_B))
         return blanked(batch.text, batch.no_text or self.video.encoded([""]), dropped_B)
 
-    def _condition(self, clean: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
-        if not self.objective.family.tells_first_frames:
+    def _condition(self, clean: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
+        if not self.tells_first_frames:
             return None
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
             known_B = torch.zeros_like(known_B)
-        return first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+        return self.objective.family.condition(clean[:, :, :1], seen, known_B, clean.shape[2])
 
     def _fill(self, file: SafeFiles, weights: Mapping[str, torch.Tensor]) -> None:
         """Whole weights by diffusers' names, of which some are in old files and no longer used."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from training.families.family import Asked, Family
+from training.families.first_frames import Encoders, channels_of
 from training.families.folder import PipelineFolder
 from training.families.texts import PipelineTexts
 from training.models.generator import VideoGenerator
@@ -17,7 +18,6 @@ from training.models.on_demand import LatentSource, OnDemand, TextSource
 from training.models.pixels import as_model_input
 from training.models.text import Text
 from training.models.weights import settings_id
-from training.objectives.text_to_video import first_frame_condition
 
 Frozen = TypeVar("Frozen", bound=nn.Module)
 
@@ -34,13 +34,15 @@ class PretrainedVideo(VideoGenerator):
         """The levels that the transformer is for."""
         self._other: OnDemand[nn.Module] = OnDemand(self._load_other)
         self._channels = family.latent_channels(folder)
-        self._vae: OnDemand[nn.Module] = OnDemand(lambda: self._used(family.load_vae(folder)))
+        self._encoders: OnDemand[Encoders] = OnDemand(lambda: self._used(family.load_encoders(folder)))
+        self._sees = family.sees_first_frames(folder)
+        self._image_tokens = family.image_tokens(folder)
         self._text: OnDemand[PipelineTexts] = OnDemand(lambda: self._used(family.load_texts(folder)))
 
     @property
     def used(self) -> dict[str, nn.Module]:
-        """The autoencoder and the text encoders, as far as they were needed."""
-        each = {"vae": self._vae.loaded, "text": self._text.loaded}
+        """The autoencoder, with what looks at first frames, and the text encoders, as far as they were needed."""
+        each = {"vae": self._encoders.loaded, "text": self._text.loaded}
         return {name: network for name, network in each.items() if network is not None}
 
     @property
@@ -74,7 +76,7 @@ class PretrainedVideo(VideoGenerator):
             transformer = self._other()
         levels_B = timesteps_B / 1000
         velocity = self.path.velocity(answer, latents, levels_B)
-        if condition is None:
+        if condition is None or self._sees:
             return velocity
         to_first = (latents - condition[:, 1:]) / levels_B.view(-1, 1, 1, 1, 1)
         return torch.where(self.family.learnt(latents, condition) > 0, velocity, to_first.to(velocity.dtype))
@@ -85,22 +87,42 @@ class PretrainedVideo(VideoGenerator):
             return self._text().encode(captions)
 
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
+        """What tells the transformer the first frame of each video, by its latent.
+
+        Raises:
+            ValueError: it takes none, or sees it in pixels: `first_frame` tells it those.
+        """
+        self._require_first_frames()
+        if self._sees:
+            raise ValueError(f"{self.folder.model} sees a first frame in pixels, and was given latents")
+        known_B = first_BC1HW.new_ones(len(first_BC1HW))
+        return self.family.condition(first_BC1HW, first_BC1HW[:, :0], known_B, num_latents)
+
+    @torch.no_grad()
+    def first_frame(self, first_B31HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """What tells the transformer the first frame of each video.
 
         Raises:
             ValueError: it takes none.
         """
-        if not self.family.tells_first_frames:
-            raise ValueError(f"{self.folder.model} makes videos of texts alone: it takes no first frame")
-        return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
+        self._require_first_frames()
+        latents = self.latents_of(first_B31HW)
+        size = (num_latents, *latents.shape[3:])
+        seen = [_seen(self.family, self._encoders(), first, size) for first in first_B31HW.float().split(1)]
+        return self.family.condition(latents, torch.cat(seen), latents.new_ones(len(latents)), num_latents)
 
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """Normed, without noise."""
-        return encoded(self.family, self._vae(), video)
+        return self.shown(video)[0]
+
+    def shown(self, samples: torch.Tensor, *, latent: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of pixels, or of what a cache holds of them: latents, and channels with what was `seen` of first frames."""
+        both = samples.float() if latent else encoded(self.family, self._encoders(), samples)
+        return both[:, : self._channels], both[:, self._channels :]
 
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos of normed latents, one at a time; gradients pass."""
-        return torch.cat([self.family.decode(self._vae(), each[None]) for each in latents])
+        return torch.cat([self.family.decode(self._encoders().vae, each[None]) for each in latents])
 
     def _answer(
         self,
@@ -112,8 +134,19 @@ class PretrainedVideo(VideoGenerator):
     ) -> torch.Tensor:
         text = text[0].to(latents.dtype), text[1]
         with self._rounded():
-            asked = Asked(latents=latents, told=told_B, text=text, condition=condition, grid=self.grid)
+            asked = Asked(
+                latents=latents,
+                told=told_B,
+                text=text,
+                condition=condition,
+                grid=self.grid,
+                image_tokens=self._image_tokens,
+            )
             return self.family.answer(transformer, asked)
+
+    def _require_first_frames(self) -> None:
+        if not self.family.tells_first_frames(self.folder):
+            raise ValueError(f"{self.folder.model} makes videos of texts alone: it takes no first frame")
 
     def _load_other(self) -> nn.Module:
         dtype = torch.bfloat16 if self._is_rounded else torch.float32
@@ -132,27 +165,39 @@ class PretrainedVideo(VideoGenerator):
 
 
 @torch.no_grad()
-def encoded(family: Family, vae: nn.Module, video: torch.Tensor) -> torch.Tensor:
-    """Normed latents (B, C, T, h, w), float32, of videos as batches have them, one at a time."""
-    device = next(vae.parameters()).device
+def encoded(family: Family, encoders: Encoders, video: torch.Tensor) -> torch.Tensor:
+    """Normed latents (B, C, T, h, w), float32, of videos as batches have them, one at a time; with further channels
+    where the family sees first frames."""
+    device = next(encoders.parameters()).device
     made = []
     for sample in video.split(1):
         pixels = sample.to(device)
         pixels = as_model_input(pixels) if pixels.dtype == torch.uint8 else pixels
         with torch.autocast(device.type, enabled=False):
-            made.append(family.encode(vae, pixels.float()).float())
+            latents = family.encode(encoders.vae, pixels.float()).float()
+        made.append(torch.cat([latents, _seen(family, encoders, pixels[:, :, :1], latents.shape[2:])], dim=1))
     return torch.cat(made)
 
 
+def _seen(family: Family, encoders: Encoders, first_131HW: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Channels (1, E, T, h, w) with what is seen of a first frame, if anything is."""
+    if not encoders.see_first_frames:
+        return first_131HW.new_zeros(1, 0, *size, dtype=torch.float32)
+    with torch.autocast(first_131HW.device.type, enabled=False):
+        return channels_of(family.seen(encoders, first_131HW.float(), size[0]), size)
+
+
 def latent_source(family: Family, folder: PipelineFolder) -> LatentSource:
-    """The pipeline's autoencoder, whose latents can be cached."""
+    """The pipeline's autoencoder, whose latents can be cached, with what is seen of first frames."""
 
-    def encode(vae: Any, video: torch.Tensor) -> torch.Tensor:
-        return encoded(family, vae, video)
+    def encode(encoders: Any, video: torch.Tensor) -> torch.Tensor:
+        return encoded(family, encoders, video)
 
-    load: Callable[[], nn.Module] = lambda: family.load_vae(folder)  # noqa: E731 - with its type
-    kind = type(family).__name__
-    return LatentSource(identity=settings_id(kind, folder.identity(["vae"])), load=load, encoded=encode)
+    load: Callable[[], nn.Module] = lambda: family.load_encoders(folder)  # noqa: E731 - with its type
+    kind, parts = type(family).__name__, ["vae"]
+    if family.sees_first_frames(folder):
+        kind, parts = f"{kind} with first frames", ["vae", *family.image_parts]
+    return LatentSource(identity=settings_id(kind, folder.identity(parts)), load=load, encoded=encode)
 
 
 def text_source(family: Family, folder: PipelineFolder) -> TextSource:

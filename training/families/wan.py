@@ -1,6 +1,11 @@
-"""Wan 2.1 (arXiv 2503.20314): text to video, 1.3 B and 14 B. Rectified flow; captions by umT5-xxl, 512 tokens.
+"""Wan 2.1 (arXiv 2503.20314): text to video, 1.3 B and 14 B, and from a first frame, 14 B. Rectified flow; captions by
+umT5-xxl, 512 tokens.
 
-Sources: diffusers 0.42.1, `pipelines/wan/pipeline_wan.py` and `models/transformers/transformer_wan.py`.
+What tells a first frame are channels beside the latents: a mask, and latents of the frame with grey behind it; and of
+2.1 what CLIP sees in it. All latents are learnt.
+
+Sources: diffusers 0.42.1, `pipelines/wan/pipeline_wan.py`, `pipeline_wan_i2v.py` and
+`models/transformers/transformer_wan.py`.
 """
 
 from __future__ import annotations
@@ -11,13 +16,17 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from training.families.family import Asked, Family, channels_first
+from training.families.first_frames import Encoders, taken_from
 from training.families.folder import PipelineFolder
 from training.families.texts import to_length
 from training.models.grid import TokenGrid
 from training.models.text import Text
 
+_MASK_CHANNELS = 4
+"""Frames of a latent."""
 _ATTENTIONS = (("attn1", "self_attn"), ("attn2", "cross_attn"))
 
 
@@ -28,6 +37,7 @@ class Wan(Family):
     pipeline: ClassVar[str] = "WanPipeline"
     transformer: ClassVar[str] = "WanTransformer3DModel"
     vae: ClassVar[str] = "AutoencoderKLWan"
+    image_layer: ClassVar[int] = -1
     lora_targets: ClassVar[str] = "attn1,attn2,ffn"
 
     shift: float = 3.0
@@ -46,6 +56,31 @@ class Wan(Family):
     def latent_channels(self, folder: PipelineFolder) -> int:
         """16; 48 of Wan 2.2's 5 B."""
         return int(folder.setting("vae", "z_dim"))
+
+    def sees_first_frames(self, folder: PipelineFolder) -> bool:
+        """Where there are channels for it: 36 of 14 B."""
+        return bool(folder.setting(self.part, "in_channels") > self.latent_channels(folder))
+
+    def image_tokens(self, folder: PipelineFolder) -> int:
+        """CLIP's 256 patches and one of all, of 2.1; of 2.2 none."""
+        if folder.setting(self.part, "image_dim") is None:
+            return 0
+        config = folder.config(self.image_parts[0])
+        return int((config["image_size"] // config["patch_size"]) ** 2 + 1)
+
+    def seen(self, encoders: Encoders, first_B31HW: torch.Tensor, num_latents: int) -> list[torch.Tensor]:
+        """Latents of the frame with grey behind it, and CLIP's vectors."""
+        frames = (num_latents - 1) * encoders.vae.config.scale_factor_temporal
+        latents = self.encode(encoders.vae, functional.pad(first_B31HW, (0, 0, 0, 0, 0, frames)))
+        return [latents] if encoders.eyes is None else [latents, encoders.eyes(first_B31HW)]
+
+    def condition(
+        self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
+    ) -> torch.Tensor:
+        """A mask of a channel for each frame of a latent, and what was seen."""
+        mask = seen.new_zeros(len(seen), _MASK_CHANNELS, *seen.shape[2:])
+        mask[:, :, 0] = 1
+        return torch.cat([mask, seen], dim=1) * known_B.view(-1, 1, 1, 1, 1)
 
     def encode(self, vae: Any, video: torch.Tensor) -> torch.Tensor:
         """Each channel has its mean and deviation in the autoencoder's settings."""
@@ -69,10 +104,20 @@ class Wan(Family):
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
+        latents, condition, config = asked.latents, asked.condition, transformer.config
+        image = latents.new_zeros(len(latents), asked.image_tokens, config.image_dim) if config.image_dim else None
+        if more := config.in_channels - latents.shape[1]:
+            beside = latents.new_zeros(len(latents), more, *latents.shape[2:])
+            if condition is not None:
+                beside = condition[:, :more]
+                if image is not None:
+                    [image] = taken_from(condition[:, more:], image.shape[1:])
+            latents = torch.cat([latents, beside], dim=1)
         answer: torch.Tensor = transformer(
-            hidden_states=asked.latents,
+            hidden_states=latents,
             timestep=asked.told,
             encoder_hidden_states=to_length(asked.text, self.text_tokens)[0],
+            encoder_hidden_states_image=image,
             return_dict=False,
         )[0]
         return answer

@@ -7,13 +7,14 @@ Sources: diffusers 0.42.1, `pipelines/wan/pipeline_wan.py` and `pipeline_wan_i2v
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 
-from training.families.family import Asked
+from training.families.family import Asked, not_told
 from training.families.folder import PipelineFolder
 from training.families.wan import Wan
+from training.objectives.text_to_video import first_frame_condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,25 @@ class Wan22(Wan):
 class WanWithFirstFrame(Wan):
     """Each token has a timestep; a first frame is told by its clean latents at timestep 0, and is not in the loss."""
 
-    tells_first_frames: ClassVar[bool] = True
-
     shift: float = 5.0
+
+    def tells_first_frames(self, folder: PipelineFolder) -> bool:
+        """Always."""
+        return True
+
+    def sees_first_frames(self, folder: PipelineFolder) -> bool:
+        """Its latents stand in place of noised ones, and that is all."""
+        return False
+
+    def condition(
+        self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
+    ) -> torch.Tensor:
+        """A mask and latents, of which the first is known."""
+        return first_frame_condition(first_BC1HW, num_latents, known_B)
+
+    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
+        """All that is not told."""
+        return not_told(clean, condition)
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""

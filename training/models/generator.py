@@ -50,6 +50,14 @@ class VideoGenerator(ABC):
             ValueError: it takes no first frame.
         """
 
+    def first_frame(self, first_B31HW: torch.Tensor, num_latents: int) -> torch.Tensor:
+        """The same of first frames (B, 3, 1, H, W) in [-1, 1], for models that see more of them than latents.
+
+        Raises:
+            ValueError: it takes no first frame.
+        """
+        return self.condition(self.latents_of(first_B31HW), num_latents)
+
     @abstractmethod
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """Latents of videos (B, 3, F, H, W) in [-1, 1], without noise."""

@@ -24,9 +24,11 @@ def wan(
     part: str = "transformer",
     above: float = 0,
     below: float = 1,
+    from_image: bool = False,
 ) -> torch.Tensor:
     clean = wan_latents(pipe, video)
-    text, _ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=16)
+    length = 512 if from_image else 16
+    text, _ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False, max_sequence_length=length)
     sigma = noise.integers(1, 1001) / 1000
     # Those of all shifted levels that lie between the two.
     lowest, highest = (level / (shift - (shift - 1) * level) for level in (above, below))
@@ -35,9 +37,31 @@ def wan(
     assert ((sigma >= above) & (sigma <= below)).all()
     mix = sigma.view(-1, 1, 1, 1, 1)
     noisy = (1 - mix) * clean + mix * eps
-    answer = getattr(pipe, part)(noisy, timestep=1000 * sigma, encoder_hidden_states=text, return_dict=False)[0]
+    told: dict[str, Any] = {}
+    if from_image:
+        noisy = torch.cat([noisy, torch.cat([wan_condition(pipe, each) for each in video])], dim=1)
+        if pipe.image_encoder is not None:
+            seen = [pipe.encode_image(picture_of(each), "cpu") for each in video]
+            told["encoder_hidden_states_image"] = torch.cat(seen)
+    answer = getattr(pipe, part)(noisy, timestep=1000 * sigma, encoder_hidden_states=text, return_dict=False, **told)[0]
     loss: torch.Tensor = (answer - (eps - clean)).square().mean()
     return loss
+
+
+def wan_condition(pipe: Any, video: torch.Tensor) -> torch.Tensor:
+    frames, height, width = video.shape[1:]
+    channels = pipe.vae.config.z_dim
+    _, condition = pipe.prepare_latents(
+        video[None, :, 0], 1, channels, height, width, frames, torch.float32, "cpu", latents=torch.zeros(1)
+    )
+    return condition
+
+
+def picture_of(video: torch.Tensor) -> Any:
+    """The first frame of (3, F, H, W) in [-1, 1], as programs are given one."""
+    from PIL import Image
+
+    return Image.fromarray(((video[:, 0].permute(1, 2, 0) + 1) * 127.5).round().byte().numpy())
 
 
 @torch.no_grad()
@@ -68,8 +92,19 @@ def wan_latents(pipe: Any, video: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def cogvideox(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any) -> torch.Tensor:
-    """As diffusers' train_cogvideox_lora.py: the squared error of x, weighed by 1 / (1 - alpha)."""
+def cogvideox(
+    pipe: Any,
+    video: torch.Tensor,
+    captions: Sequence[str],
+    eps: torch.Tensor,
+    noise: Any,
+    *,
+    from_image: bool = False,
+) -> torch.Tensor:
+    """As diffusers' train_cogvideox_lora.py: the squared error of x, weighed by 1 / (1 - alpha).
+
+    And as its train_cogvideox_image_to_video_lora.py, but for the noise on the picture.
+    """
     from diffusers import CogVideoXDPMScheduler
 
     scheduler = CogVideoXDPMScheduler.from_config(pipe.scheduler.config)
@@ -81,7 +116,14 @@ def cogvideox(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torc
     noisy = scheduler.add_noise(clean, eps, times)
     sides = [side * pipe.vae_scale_factor_spatial for side in clean.shape[3:]]
     rotary = pipe._prepare_rotary_positional_embeddings(*sides, clean.shape[1], clean.device)
-    v = pipe.transformer(noisy, text, times, image_rotary_emb=rotary, return_dict=False)[0]
+    seen, offset = noisy, None
+    if from_image:
+        scale = pipe.vae.config.scaling_factor
+        image = pipe.vae.encode(video[:, :, :1]).latent_dist.mode().permute(0, 2, 1, 3, 4)
+        image = image / scale if pipe.vae.config.invert_scale_latents else image * scale
+        seen = torch.cat([noisy, torch.cat([image, torch.zeros_like(noisy[:, 1:])], dim=1)], dim=2)
+        offset = torch.tensor([2.0])
+    v = pipe.transformer(seen, text, times, ofs=offset, image_rotary_emb=rotary, return_dict=False)[0]
     x = scheduler.get_velocity(v.double(), noisy.double(), times)
     weights = 1 / (1 - scheduler.alphas_cumprod.double()[times]).view(-1, 1, 1, 1, 1)
     loss: torch.Tensor = (weights * (x - clean).square()).mean()
@@ -148,7 +190,13 @@ def hunyuan_video(
 
 @torch.no_grad()
 def hunyuan_video15(
-    pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any
+    pipe: Any,
+    video: torch.Tensor,
+    captions: Sequence[str],
+    eps: torch.Tensor,
+    noise: Any,
+    *,
+    from_image: bool = False,
 ) -> torch.Tensor:
     latents = [pipe.vae.encode(each).latent_dist.mode() for each in video.split(1)]  # it masks one at a time alone
     clean = torch.cat(latents) * pipe.vae.config.scaling_factor
@@ -158,15 +206,25 @@ def hunyuan_video15(
     sigma = 5 * sigma / (1 + 4 * sigma)
     mix = sigma.view(-1, 1, 1, 1, 1)
     noisy = (1 - mix) * clean + mix * eps
-    nothing, mask_of_nothing = pipe.prepare_cond_latents_and_mask(noisy, noisy.dtype, noisy.device)
+    kind = {"dtype": noisy.dtype, "device": noisy.device}
+    if from_image:
+        pictures = [picture_of(each) for each in video]
+        told = [
+            torch.cat(pipe.prepare_cond_latents_and_mask(z[None], picture, 1, *video.shape[3:], **kind), dim=1)
+            for z, picture in zip(noisy, pictures, strict=True)
+        ]
+        beside, image = torch.cat(told), torch.cat([pipe.encode_image(each, 1, **kind) for each in pictures])
+    else:
+        beside = torch.cat(pipe.prepare_cond_latents_and_mask(noisy, **kind), dim=1)
+        image = torch.zeros(len(video), 729, pipe.vision_states_dim)
     answer = pipe.transformer(
-        torch.cat([noisy, nothing, mask_of_nothing], dim=1),
+        torch.cat([noisy, beside], dim=1),
         1000 * sigma,
         caption,
         mask,
         encoder_hidden_states_2=quoted,
         encoder_attention_mask_2=quoted_mask,
-        image_embeds=torch.zeros(len(video), 729, pipe.vision_states_dim),
+        image_embeds=image,
         return_dict=False,
     )[0]
     loss: torch.Tensor = (answer - (eps - clean)).square().mean()

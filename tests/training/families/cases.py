@@ -33,7 +33,7 @@ class Case:
     loss: Callable[..., torch.Tensor]
     """The documented recipe, by diffusers' parts alone; see `by_hand`."""
     sample: Mapping[str, Any] = field(default_factory=dict)
-    """How its pipeline is called, beside prompt, latents and size."""
+    """How its pipeline is called, beside prompt, latents and size; None for what it is not given."""
     levels: Callable[[Any], torch.Tensor] = lambda pipe: pipe.scheduler.sigmas
     """Which it went through."""
     theirs: Callable[[torch.Tensor], torch.Tensor] = lambda latents: latents
@@ -48,6 +48,8 @@ class Case:
     """Its class, where it is another one than the family's."""
     first_frame: bool = False
     """Tell the first frame of all clips."""
+    told_beside: bool = False
+    """In channels beside the latents, and not in their place."""
     frames: int = 9
     side: int = 32
     rate: float = 1e-2
@@ -159,5 +161,44 @@ CASES: dict[str, Case] = {
         pipeline="LTXImageToVideoPipeline",
         first_frame=True,
         side=64,
+    ),
+    "wan2_1_image": Case(
+        family=Wan(),
+        make=partial(tiny_pipelines.wan, from_image=True, clip=True),
+        loss=partial(by_hand.wan, from_image=True),
+        sample={"guidance_scale": 1.0, "max_sequence_length": 512},
+        pipeline="WanImageToVideoPipeline",
+        first_frame=True,
+        told_beside=True,
+    ),
+    "wan2_2_high_image": Case(
+        family=Wan22(),
+        make=partial(tiny_pipelines.wan, from_image=True, experts=2, boundary_ratio=0.875),
+        loss=partial(by_hand.wan, from_image=True, shift=12, above=0.875),
+        sample={"guidance_scale": 1.0, "max_sequence_length": 512},
+        pipeline="WanImageToVideoPipeline",
+        first_frame=True,
+        told_beside=True,
+    ),
+    "cogvideox1_5_image": Case(
+        family=CogVideoX(),
+        make=partial(tiny_pipelines.cogvideox, from_image=True, scales_wrongly=True),
+        loss=partial(by_hand.cogvideox, from_image=True),
+        sample={"guidance_scale": 1.0},
+        levels=diffusion_levels,
+        theirs=lambda latents: latents.transpose(1, 2),
+        pipeline="CogVideoXImageToVideoPipeline",
+        first_frame=True,
+        told_beside=True,
+    ),
+    "hunyuan_video1_5_image": Case(
+        family=HunyuanVideo15(),
+        make=partial(tiny_pipelines.hunyuan_video15, from_image=True),
+        loss=partial(by_hand.hunyuan_video15, from_image=True),
+        sample={"height": None, "width": None},
+        load=lambda pipe, file: pipe.transformer.load_lora_adapter(load_file(file)),
+        pipeline="HunyuanVideo15ImageToVideoPipeline",
+        first_frame=True,
+        told_beside=True,
     ),
 }

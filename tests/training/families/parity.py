@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tests.training.families.by_hand import picture_of
 from tests.training.families.cases import CASES
 from tests.training.families.tiny_pretrained_run import ShapesClips, pixels, run_config, shapes_batch
 from training.export import export
@@ -52,13 +53,14 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     started, condition = noise, None
     if known.first_frame:
         frames = as_model_input(pixels(known.frames, known.side)[:1])[:, :, :1]
-        first = module.video.latents_of(frames)
-        condition = module.video.condition(first, noise.shape[2])
-        started = torch.cat([first, noise[:, :, 1:]], dim=2)
+        condition = module.video.first_frame(frames, noise.shape[2])
+        if not known.told_beside:
+            started = torch.cat([module.video.latents_of(frames), noise[:, :, 1:]], dim=2)
     size = {"num_frames": known.frames, "height": known.side, "width": known.side}
-    settings = {"num_inference_steps": 4, "output_type": "latent", **size, **known.sample}
+    settings: dict[str, Any] = {"num_inference_steps": 4, "output_type": "latent", **size, **known.sample}
+    settings = {name: value for name, value in settings.items() if value is not None}
     if known.first_frame:
-        settings["image"] = (frames[:, :, 0] + 1) / 2
+        settings["image"] = picture_of(frames[0])
     pipe.set_progress_bar_config(disable=True)
 
     def sampled() -> torch.Tensor:

@@ -228,6 +228,42 @@ def test_a_family_without_first_frames_refuses_them(folder: Path) -> None:
         PretrainedModule(PretrainedObjective(model=str(folder), family=Wan(), first_frame_share=0.5))
 
 
+def test_what_is_seen_of_first_frames_is_cached_beside_the_latents(tmp_path: Path) -> None:
+    """Latents of the frame with grey behind it, and CLIP's vectors."""
+    config = run_config("", "wan2_1_image", CASES["wan2_1_image"].make(tmp_path / "pipeline"))
+    objective = config.objective
+    batch = shapes_batch(replace(config.data, cached=False), config, [0, 1, 2])
+    latents = objective.latents_of()
+    cached = replace(batch, video=latents.encoded(latents.load(), batch.video), latent=True)
+    assert cached.video.shape[1] == 16 + 16 + 1  # 5 vectors of 8 values are less than one channel
+    from_cache = made(objective)
+    assert loss(from_cache, cached) == pytest.approx(loss(made(objective), batch), abs=1e-6)
+    assert set(from_cache.frozen) == {"text"}
+    of_another = replace(batch, video=batch.video.clone())
+    of_another.video[:, 0] = 0
+    assert loss(made(objective), of_another) != pytest.approx(loss(made(objective), batch), abs=1e-3)
+    with pytest.raises(ValueError, match=r"objective\.first_frame_share is 0.*go on from a first frame"):
+        PretrainedModule(replace(objective, first_frame_share=0.0))
+    others = CASES[CASE].make(tmp_path / "of_texts")
+    assert PretrainedObjective(model=str(others), family=Wan()).latents_of().identity != latents.identity
+    with pytest.raises(ValueError, match="sees a first frame in pixels"):
+        from_cache.video.condition(torch.zeros(1, 16, 1, 4, 4), 3)
+
+
+def test_a_sample_does_not_depend_on_whether_its_neighbours_are_told_a_first_frame(tmp_path: Path) -> None:
+    case = "hunyuan_video1_5_image"
+    config = run_config("", case, CASES[case].make(tmp_path / "pipeline"))
+    module = made(replace(config.objective, first_frame_share=0.5))
+    told = []
+    answer = module.video.answer
+    module.video.answer = lambda z, t, text, condition: (told.append(condition), answer(z, t, text, condition))[1]
+    batch = shapes_batch(config.data, config, range(4))
+    together = loss(module, batch)
+    assert 0 < int(told[0].flatten(1).any(dim=1).sum()) < 4
+    alone = [loss(module, shapes_batch(config.data, config, [place])) for place in range(4)]
+    assert together == pytest.approx(sum(alone) / 4, abs=1e-5)
+
+
 def made(objective: PretrainedObjective) -> PretrainedModule:
     module = PretrainedModule(objective)
     assert on_meta(module.transformer)

@@ -39,14 +39,40 @@ def roused(network: torch.nn.Module) -> torch.nn.Module:
     return network.eval()
 
 
-def cogvideox(folder: Path) -> Path:
-    from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
+def clip_tower() -> dict[str, Any]:
+    """Sees 4 patches of 4 x 4 pixels."""
+    import transformers
+
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.CLIPVisionConfig(**sizes, image_size=8, patch_size=4)
+    processor = transformers.CLIPImageProcessor(size={"shortest_edge": 8}, crop_size={"height": 8, "width": 8})
+    return {"image_encoder": roused(transformers.CLIPVisionModel(config)), "image_processor": processor}
+
+
+def siglip_tower() -> dict[str, Any]:
+    import transformers
+
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.SiglipVisionConfig(**sizes, image_size=8, patch_size=4)
+    processor = transformers.SiglipImageProcessor(size={"height": 8, "width": 8})
+    return {"image_encoder": roused(transformers.SiglipVisionModel(config)), "feature_extractor": processor}
+
+
+def cogvideox(folder: Path, *, from_image: bool = False, scales_wrongly: bool = False) -> Path:
+    from diffusers import (
+        AutoencoderKLCogVideoX,
+        CogVideoXDDIMScheduler,
+        CogVideoXImageToVideoPipeline,
+        CogVideoXPipeline,
+        CogVideoXTransformer3DModel,
+    )
 
     torch.manual_seed(0)
     transformer = CogVideoXTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=16,
-        in_channels=4,
+        in_channels=8 if from_image else 4,
+        ofs_embed_dim=8 if from_image else None,
         out_channels=4,
         time_embed_dim=8,
         text_embed_dim=16,
@@ -66,7 +92,13 @@ def cogvideox(folder: Path) -> Path:
         layers_per_block=1,
         norm_num_groups=2,
         temporal_compression_ratio=4,
+        invert_scale_latents=scales_wrongly,
     )
+    vae = roused(vae)
+    if from_image:  # the pipeline draws the frame's latent, from a posterior of no width here
+        with torch.no_grad():
+            vae.encoder.conv_out.conv.weight[4:] = 0
+            vae.encoder.conv_out.conv.bias[4:] = -30
     scheduler = CogVideoXDDIMScheduler(
         prediction_type="v_prediction",
         clip_sample=False,
@@ -74,10 +106,10 @@ def cogvideox(folder: Path) -> Path:
         rescale_betas_zero_snr=True,
         snr_shift_scale=1.0,
     )
-    CogVideoXPipeline(
+    (CogVideoXImageToVideoPipeline if from_image else CogVideoXPipeline)(
         tokenizer=word_tokenizer(),
         text_encoder=roused(t5_encoder()),
-        vae=roused(vae),
+        vae=vae,
         scheduler=scheduler,
         transformer=roused(transformer),
     ).save_pretrained(folder)
@@ -198,33 +230,44 @@ def ltx2(folder: Path) -> Path:
     return folder
 
 
-def wan(folder: Path, *, channels: int = 16, experts: int = 1, **settings: Any) -> Path:
-    from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
+def wan(
+    folder: Path, *, channels: int = 16, experts: int = 1, from_image: bool = False, clip: bool = False, **settings: Any
+) -> Path:
+    from diffusers import (
+        AutoencoderKLWan,
+        FlowMatchEulerDiscreteScheduler,
+        WanImageToVideoPipeline,
+        WanPipeline,
+        WanTransformer3DModel,
+    )
 
     torch.manual_seed(0)
     transformers = [
         WanTransformer3DModel(
             num_attention_heads=2,
             attention_head_dim=12,
-            in_channels=channels,
+            in_channels=2 * channels + 4 if from_image else channels,
             out_channels=channels,
             text_dim=16,
             freq_dim=16,
             ffn_dim=32,
             num_layers=2,
             rope_max_seq_len=32,
+            image_dim=8 if clip else None,
+            added_kv_proj_dim=24 if clip else None,
         )
         for _ in range(experts)
     ]
     statistics = {"latents_mean": [0.1] * channels, "latents_std": [2.0] * channels} if channels != 16 else {}
     vae = AutoencoderKLWan(base_dim=4, z_dim=channels, dim_mult=[1, 1, 1, 1], num_res_blocks=1, **statistics)
-    WanPipeline(
+    (WanImageToVideoPipeline if from_image else WanPipeline)(
         tokenizer=word_tokenizer(),
         text_encoder=roused(t5_encoder("UMT5")),
         vae=roused(vae),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         transformer=roused(transformers[0]),
         transformer_2=roused(transformers[1]) if experts > 1 else None,
+        **(clip_tower() if clip else {}),
         **settings,
     ).save_pretrained(folder)
     return folder
@@ -278,12 +321,13 @@ CHAT = (
 )
 
 
-def hunyuan_video15(folder: Path) -> Path:
+def hunyuan_video15(folder: Path, *, from_image: bool = False) -> Path:
     import transformers
     from diffusers import (
         AutoencoderKLHunyuanVideo15,
         ClassifierFreeGuidance,
         FlowMatchEulerDiscreteScheduler,
+        HunyuanVideo15ImageToVideoPipeline,
         HunyuanVideo15Pipeline,
         HunyuanVideo15Transformer3DModel,
     )
@@ -300,7 +344,8 @@ def hunyuan_video15(folder: Path) -> Path:
         text_embed_2_dim=24,
         image_embed_dim=8,
         rope_axes_dim=(2, 4, 4),
-        task_type="t2v",
+        task_type="i2v" if from_image else "t2v",
+        target_size=32,
     )
     vae = AutoencoderKLHunyuanVideo15(latent_channels=4, block_out_channels=(8, 8, 8, 8, 8), layers_per_block=1)
     text = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
@@ -309,7 +354,7 @@ def hunyuan_video15(folder: Path) -> Path:
     qwen = transformers.Qwen2_5_VLTextModel(transformers.Qwen2_5_VLTextConfig(**text, rope_parameters=rope))
     # The system's message has less words here than tokens are cut off as its own.
     tokenizer = word_tokenizer(chat_template="a " * 60 + CHAT)
-    HunyuanVideo15Pipeline(
+    (HunyuanVideo15ImageToVideoPipeline if from_image else HunyuanVideo15Pipeline)(
         tokenizer=tokenizer,
         text_encoder=roused(qwen),
         tokenizer_2=word_tokenizer(),
@@ -318,6 +363,7 @@ def hunyuan_video15(folder: Path) -> Path:
         scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
         transformer=roused(transformer),
         guider=ClassifierFreeGuidance(guidance_scale=1.0),
+        **(siglip_tower() if from_image else {}),
     ).save_pretrained(folder)
     return folder
 
