@@ -1,11 +1,14 @@
 """One sample on several ranks: each has some of its tokens, and in attention all of them for some of the heads.
 
 That is Ulysses (arXiv 2309.14509). Everything but attention works on tokens one by one, so activations of a rank are
-those of its tokens; weights are whole, or shared as the trainer shares them. Text tokens are divided, too.
+those of its tokens; weights are whole, or shared as the trainer shares them. Text tokens are divided, too. Where there
+are windows, a rank looks through those of its heads.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,13 +28,8 @@ def spread(dit: VideoDit, group: Any) -> None:
     over ranks, as of ranks with batches of their own, is the whole gradient.
 
     Raises:
-        ValueError: the heads cannot be divided so, or see through windows, which hang on all heads and tokens.
+        ValueError: the heads cannot be divided so.
     """
-    if dit.config.windows.kind != "none":
-        raise ValueError(
-            f"trainer.sequence_ranks divides heads, and model.windows.kind={dit.config.windows.kind} groups them: "
-            "one of the two has to go"
-        )
     size = dist.get_world_size(group)
     if dit.config.heads % size:
         raise ValueError(f"{dit.config.heads} heads cannot be divided among trainer.sequence_ranks={size}")
@@ -53,7 +51,10 @@ def spread(dit: VideoDit, group: Any) -> None:
         own_mask = _mask(mask, text, video_tokens, size)
         cos, sin = (_own(_padded(part, 0, size), 0, group) for part in rotation)
         own_video, own_text = (_own(_padded(tokens, 1, size), 1, group) for tokens in (video, text))
-        return through(own_video, own_text, time, (cos, sin), own_mask, windows)
+        shared = SharedWindows(
+            windows.config, windows.grid, heads=dit.config.heads, group=group, own_text=own_text.shape[1]
+        )
+        return through(own_video, own_text, time, (cos, sin), own_mask, shared)
 
     def whole_latents(patches_BNP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
         gathered: torch.Tensor = _Gather.apply(patches_BNP, group)
@@ -71,6 +72,42 @@ def _attention(
     mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
     back: torch.Tensor = _Exchange.apply(mixed, group, 2, 1)
     return back
+
+
+@dataclass(frozen=True, slots=True)
+class SharedWindows(Windows):
+    """Windows through which heads look that are on several ranks, once each rank has all tokens for some of them."""
+
+    group: Any = None
+    own_text: int = 0
+    """Text tokens of a rank."""
+
+    def attend(
+        self,
+        q_BHSD: torch.Tensor,
+        k_BHSD: torch.Tensor,
+        v_BHSD: torch.Tensor,
+        mask_BS: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Of a rank's own tokens, for all heads. The mask is of all tokens, as they lie once they are exchanged."""
+        size, own, video_tokens = dist.get_world_size(self.group), q_BHSD.shape[2], math.prod(self.grid)
+        three = _Exchange.apply(torch.cat([q_BHSD, k_BHSD, v_BHSD]), self.group, 1, 2)
+        q, k, v = self._in_order(three, 2, size, video_tokens).chunk(3)
+        mask = None if mask_BS is None else self._in_order(mask_BS, 1, size, video_tokens)
+        here = Windows(self.config, self.grid, dist.get_rank(self.group) * q.shape[1], self.heads)
+        text, video = here.attend(q, k, v, mask).split([size * self.own_text, video_tokens], dim=2)
+        parts = (_padded(part, 2, size).chunk(size, 2) for part in (text, video))
+        mixed = torch.cat([each for of_rank in zip(*parts, strict=True) for each in of_rank], 2)
+        assert mixed.shape[2] == size * own
+        back: torch.Tensor = _Exchange.apply(mixed, self.group, 2, 1)
+        return back
+
+    def _in_order(self, tokens: torch.Tensor, axis: int, size: int, video_tokens: int) -> torch.Tensor:
+        """All text, padded, and then the video without padding, of what lies rank by rank along an axis."""
+        of_ranks = tokens.unflatten(axis, (size, -1))
+        text, video = of_ranks.split([self.own_text, of_ranks.shape[axis + 1] - self.own_text], axis + 1)
+        video = video.flatten(axis, axis + 1).narrow(axis, 0, video_tokens)
+        return torch.cat([text.flatten(axis, axis + 1), video], axis)
 
 
 def _mask(mask_BS: torch.Tensor | None, text: torch.Tensor, video_tokens: int, size: int) -> torch.Tensor | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
 from typing import Literal
@@ -82,6 +82,10 @@ class Windows:
 
     config: WindowConfig
     grid: Grid
+    first_head: int = 0
+    """The number of the first head that is given, among all."""
+    heads: int | None = None
+    """How many there are in all, where only some are given."""
 
     def attend(
         self,
@@ -98,9 +102,11 @@ class Windows:
         mask = None if mask_BS is None else mask_BS[:, None, None]
         of_text = functional.scaled_dot_product_attention(q_BHSD[:, :, :text], k_BHSD, v_BHSD, attn_mask=mask)
         text_mask = None if mask_BS is None else mask_BS[:, :text]
+        given = q_BHSD.shape[1]
+        groups = _groups(self.config, self.grid, self.heads or given)
         of_video = [
             self._attend(group, (q_BHSD, k_BHSD, v_BHSD), text, text_mask)
-            for group in _groups(self.config, self.grid, q_BHSD.shape[1])
+            for group in _among(groups, self.first_head, self.first_head + given)
         ]
         return torch.cat([of_text, torch.cat(of_video, dim=1)], dim=2)
 
@@ -151,6 +157,16 @@ def _groups(config: WindowConfig, grid: Grid, heads: int) -> tuple[_Group, ...]:
     bounds = [number * heads // len(kinds) for number in range(len(kinds) + 1)]
     groups = [_Group(slice(first, after), *kind) for first, after, kind in zip(bounds, bounds[1:], kinds, strict=False)]
     return tuple(group for group in groups if group.heads.start < group.heads.stop)
+
+
+def _among(groups: Sequence[_Group], first: int, after: int) -> list[_Group]:
+    """The groups of some of the heads, which are counted from 0 again."""
+    found = []
+    for group in groups:
+        start, stop = max(group.heads.start, first), min(group.heads.stop, after)
+        if start < stop:
+            found.append(replace(group, heads=slice(start - first, stop - first)))
+    return found
 
 
 def _pairs(grid: Grid, reach: Grid) -> int:

@@ -35,13 +35,15 @@ def one_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("padded", [False, True])
-def test_two_thousand_tokens_on_two_ranks_are_as_on_one(tmp_path: Path, padded: bool) -> None:
+@pytest.mark.parametrize(
+    ("windows", "padded"), [("none", False), ("none", True), ("picture", True), ("slabs", False), ("box", True)]
+)
+def test_two_thousand_tokens_on_two_ranks_are_as_on_one(tmp_path: Path, windows: str, padded: bool) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_half, (port, tmp_path, padded), nprocs=2)
-    answer, gradients, kept = _answer(_network(), padded)
+    torch.multiprocessing.spawn(_half, (port, tmp_path, windows, padded), nprocs=2)
+    answer, gradients, kept = _answer(_network(windows), padded)
     halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for half in halves:
         torch.testing.assert_close(half["answer"], answer, rtol=0, atol=1e-5)
@@ -92,15 +94,10 @@ def test_what_cannot_be_divided_is_refused(tmp_path: Path) -> None:
     assert tiny_config(tmp_path).trainer.sequence_ranks == 1
 
 
-def test_heads_that_see_through_windows_are_not_divided() -> None:
-    """Which part of a video a head sees hangs on its number among all."""
-    dit = VideoDit(replace(LAYOUT, windows=WindowConfig(kind="slabs")), seed=5)
-    with pytest.raises(ValueError, match=r"model\.windows\.kind=slabs groups them"):
-        spread(dit, None)
-
-
-def _network() -> VideoDit:
-    dit = VideoDit(replace(LAYOUT, layers=3), seed=5)
+def _network(windows: str) -> VideoDit:
+    """Of three layers, in the first two of which there are windows."""
+    config = WindowConfig(kind=windows, pictures=0.3, reach_rows=5, reach_columns=4, first_layer=0, end_layer=2)
+    dit = VideoDit(replace(LAYOUT, layers=3, windows=config), seed=5)
     generator = torch.Generator().manual_seed(1)
     for part in (dit.patches_out, *(block.norm1.linear for block in dit.blocks)):  # closed at first
         part.weight.data.normal_(std=0.2, generator=generator)
@@ -131,12 +128,12 @@ def _answer(dit: VideoDit, padded: bool) -> tuple[torch.Tensor, dict[str, torch.
     return answer.detach(), {name: weight.grad for name, weight in dit.named_parameters()}, sum(kept.values())
 
 
-def _half(rank: int, port: int, out: Path, padded: bool) -> None:
+def _half(rank: int, port: int, out: Path, windows: str, padded: bool) -> None:
     torch.set_num_threads(1)
     where = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in where.items()}
     dist.init_process_group("gloo")
-    dit = _network()
+    dit = _network(windows)
     spread(dit, dist.group.WORLD)
     answer, gradients, kept = _answer(dit, padded)
     torch.save({"answer": answer, "gradients": gradients, "kept": kept}, out / f"{rank}.pt")
