@@ -13,6 +13,7 @@ from torch import nn
 from preprocess.io.bounds import at_least, check, within
 from preprocess.io.settings import OPERATIONAL
 from training.models import vae_chunks
+from training.models.conditions import ConditionLayout, Part, of_rows
 from training.models.dit import DitConfig
 from training.models.dit_names import diffusers_name, easyanimate_name
 from training.models.exports import Export, Layout, transformer_export
@@ -25,6 +26,7 @@ from training.models.sequence import spread
 from training.models.text import Text, TextConfig
 from training.models.text_bytes import ByteTextConfig
 from training.models.weights import initialise
+from training.objectives.control import ControlConfig, drawn_parts
 from training.objectives.flow import (
     Levels,
     check_shift,
@@ -62,6 +64,11 @@ class DitObjective(Objective):
     """Share of videos of which the first frame is told."""
     masks: MaskConfig = field(default_factory=MaskConfig)
     """Of what else is told: other frames, and parts of frames."""
+    told: tuple[str, ...] = ()
+    """Parts of the condition, in the order of their channels: `known`, `control`, `reference`, `rays`; none: those of
+    EasyAnimate's model with as many channels."""
+    control: ControlConfig = field(default_factory=ControlConfig)
+    """How often training shows control videos, reference pictures and cameras."""
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
     levels: Levels = field(default_factory=Levels)
@@ -76,8 +83,20 @@ class DitObjective(Objective):
         check_shift(self.shift)
         if (told := self.first_frame_share + self.masks.share) > 1:
             raise ValueError(f"first_frame_share and masks.share are {told:g} together, must be at most 1")
-        if self.masks.share and not self.model.condition_channels:
-            raise ValueError("masks.share is set, and the model has no channels for a condition (model.in_channels)")
+        if self.masks.share and "known" not in self.layout.parts:
+            raise ValueError(
+                "masks.share is set, and the model has no channels for a condition of what is known (model.in_channels)"
+            )
+
+    @property
+    def layout(self) -> ConditionLayout:
+        """The condition's channels.
+
+        Raises:
+            ValueError: `told` and the model's channels do not go together.
+        """
+        model = self.model
+        return ConditionLayout.of(self.told, latent_channels=model.latent_channels, channels=model.condition_channels)
 
     def grid(self) -> TokenGrid:
         """The trained autoencoder's strides and the transformer's patch.
@@ -125,7 +144,9 @@ class DitObjective(Objective):
         vae = self.latents_of() if self.vae else not_trained_yet(self.model.latent_channels)
         width = None if self.text.learns else self.model.text_dim
         text = self.text if width is None else ByteTextConfig(dim=width)  # a large one's weights need not be there
-        module = DitModule(replace(self, latent_scale=1.0, text=text), vae, seed=config.trainer.seed)
+        # masks are drawn on pixels, and what they leave is none of the transformer's work
+        objective = replace(self, latent_scale=1.0, text=text, masks=MaskConfig())
+        module = DitModule(objective, vae, seed=config.trainer.seed)
         return from_caches(module, module, text_dim=width, heads=self.model.heads)
 
     def build(self, config: TrainConfig) -> DitModule:
@@ -150,6 +171,8 @@ class DitModule(TrainModule, LatentVideoGenerator):
             vae,
             scale=objective.latent_scale,
             knows_first_frames=objective.first_frame_share > 0,
+            told=objective.told,
+            mask_level=objective.masks.level,
             decode_tile=objective.decode_tile,
             seed=seed,
         )
@@ -311,10 +334,26 @@ class DitModule(TrainModule, LatentVideoGenerator):
     def _training_condition(
         self, batch: Batch, clean: torch.Tensor, chance_B: torch.Tensor, noise: SampleNoise
     ) -> torch.Tensor | None:
+        """What each sample is told, by its chances; of the first frame and of what a mask leaves one or the other."""
+        if not self.layout.parts:
+            return None
+        parts: dict[Part, torch.Tensor] = {}
+        if "known" in self.layout.parts:
+            parts["known"] = self._known(batch, clean, chance_B, noise)
+        parts |= drawn_parts(
+            self.objective.control,
+            self.layout,
+            batch,
+            noise,
+            clean,
+            encode=self.latents_of,
+            stride=self.grid.spatial_stride,
+        )
+        return self.layout.whole(parts, clean)
+
+    def _known(self, batch: Batch, clean: torch.Tensor, chance_B: torch.Tensor, noise: SampleNoise) -> torch.Tensor:
         """The first frame, or what a mask leaves, or nothing, by each sample's chance in [0, 1)."""
         objective = self.objective
-        if not objective.model.condition_channels:
-            return None
         known_B = chance_B < objective.first_frame_share
         masked_B = (chance_B >= objective.first_frame_share) & (
             chance_B < objective.first_frame_share + objective.masks.share
@@ -326,14 +365,14 @@ class DitModule(TrainModule, LatentVideoGenerator):
             return condition
         if batch.latent:
             raise ValueError("masks.share is set: what they leave is encoded from pixels, so data.cache must be empty")
-        masked = self._masked_condition(batch.video, noise)
-        return torch.where(masked_B.view(-1, 1, 1, 1, 1), masked, condition)
-
-    def _masked_condition(self, video: torch.Tensor, noise: SampleNoise) -> torch.Tensor:
-        masks = self.objective.masks
-        size = (video.shape[2], video.shape[3], video.shape[4])
+        masks, video = objective.masks, batch.video
         given = noise_on_known(video, noise) if masks.noise else video
-        return mask_condition(given, drawn_masks(masks, noise, size), self.latents_of, level=masks.level)
+        known = drawn_masks(masks, noise, (video.shape[2], video.shape[3], video.shape[4]))
+
+        def masked(rows: torch.Tensor) -> torch.Tensor:
+            return mask_condition(given[rows], known[rows], self.latents_of, level=masks.level)
+
+        return of_rows(masked_B, condition, masked)
 
 
 def _known_scale(run: str) -> float | None:

@@ -117,15 +117,21 @@ def target(clean: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     return eps - clean
 
 
-def sampling_levels(num_steps: int, *, shift: float = 1.0) -> torch.Tensor:
-    """The levels (num_steps + 1,) that sampling visits, from 1 (noise) to 0 (data).
+def sampling_levels(num_steps: int, *, shift: float = 1.0, strength: float = 1.0) -> torch.Tensor:
+    """The levels that sampling visits, from 1 (noise) to 0 (data): num_steps + 1 of them.
+
+    With a `strength` below 1 it begins at that level (before the shift), with that share of the steps, rounded up: the
+    schedule's last ones, where they come out even. With 0 there is the level 0 alone, and no step.
 
     Raises:
-        ValueError: less than one step.
+        ValueError: less than one step, or a strength that is none.
     """
     if num_steps < 1:
         raise ValueError(f"num_steps is {num_steps}, must be at least 1")
-    return shifted(torch.linspace(1.0, 0.0, num_steps + 1), shift)
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength is {strength}, must be in [0, 1]")
+    left = math.ceil(num_steps * strength - 1e-6)
+    return shifted(torch.linspace(strength, 0.0, left + 1), shift)
 
 
 def euler(velocity: Velocity, noise: torch.Tensor, levels: torch.Tensor, *, graph_steps: int = 0) -> torch.Tensor:

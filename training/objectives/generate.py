@@ -10,7 +10,7 @@ import torch
 
 from preprocess.io.bounds import at_least, check
 from training.models.generator import VideoGenerator
-from training.objectives.flow import check_shift, euler, sampling_levels, shift_for
+from training.objectives.flow import check_shift, euler, noised, sampling_levels, shift_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ def generate(
     *,
     first_frames: torch.Tensor | None = None,
     condition: torch.Tensor | None = None,
+    start: torch.Tensor | None = None,
+    strength: float = 1.0,
     graph_steps: int = 0,
 ) -> torch.Tensor:
     """Latents (B, C, T, h, w) of about unit variance, from noise of that shape; `generator.decoded` makes them videos.
@@ -50,9 +52,18 @@ def generate(
         noise_BCTHW: standard normal.
         config: steps and guidance.
         first_frames: latents (B, C, 1, h, w) of the frames to begin with, as `generator.latents_of` gives them.
-        condition: what else the model is told, in place of first frames.
+        condition: what else the model is told, in place of first frames; see `training.objectives.tasks`.
+        start: latents (B, C, T, h, w) of videos to begin with, in place of noise alone (SDEdit, arXiv 2108.01073).
+        strength: how much of them is noise, as a level before the shift: 1 is noise alone, 0 gives `start` back.
         graph_steps: through how many of the last steps gradients will pass; the others are not recorded.
+
+    Raises:
+        ValueError: a strength without a start or out of [0, 1], or a start of another shape.
     """
+    if start is None and strength != 1.0:
+        raise ValueError(f"strength is {strength}, and there is no video to start from")
+    if start is not None and start.shape != noise_BCTHW.shape:
+        raise ValueError(f"the start is {tuple(start.shape)}, must be {tuple(noise_BCTHW.shape)} as the noise")
     if first_frames is not None:
         condition = generator.condition(first_frames, noise_BCTHW.shape[2])
     guided = config.guidance != 1.0
@@ -69,7 +80,9 @@ def generate(
 
     tokens = generator.grid.tokens_of(noise_BCTHW.shape[2:])
     own_shift = shift_for(generator.shift, tokens, generator.base_tokens)
-    levels = sampling_levels(config.num_steps, shift=own_shift if config.shift is None else config.shift)
+    shift = own_shift if config.shift is None else config.shift
+    levels = sampling_levels(config.num_steps, shift=shift, strength=strength)
+    begun = noise_BCTHW if start is None else noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
     with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
         encoded = generator.encoded(texts)
-    return euler(velocity, noise_BCTHW, levels, graph_steps=graph_steps)
+    return euler(velocity, begun, levels, graph_steps=graph_steps)

@@ -9,9 +9,12 @@ from typing import TypeVar
 import torch
 
 from training.models import vae_chunks
+from training.models.conditions import ConditionLayout, Part, Told, reference_condition
 from training.models.dit import DitConfig, VideoDit
 from training.models.generator import VideoGenerator
+from training.models.grid import Shape
 from training.models.on_demand import OnDemand, VaeSource
+from training.models.rays import rays_condition
 from training.models.text import Text, TextConfig
 from training.models.vae import VideoVae
 from training.objectives.masks import mask_condition
@@ -33,6 +36,8 @@ class LatentVideoGenerator(VideoGenerator):
         *,
         scale: float,
         knows_first_frames: bool,
+        told: Sequence[str] = (),
+        mask_level: float = 1.0,
         decode_tile: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -40,6 +45,11 @@ class LatentVideoGenerator(VideoGenerator):
         """What the autoencoder's latents are multiplied by, to be of about unit variance."""
         self.knows_first_frames = knows_first_frames
         """Whether it was ever shown one in training."""
+        self.layout = ConditionLayout.of(
+            told, latent_channels=config.latent_channels, channels=config.condition_channels
+        )
+        """What it is told beside text."""
+        self.mask_level = mask_level
         self.decode_tile = decode_tile
         """Side in pixels of the squares in which larger pictures are decoded; None decodes them whole."""
         self.grid = vae.config.grid(config.patch)
@@ -116,21 +126,48 @@ class LatentVideoGenerator(VideoGenerator):
         Raises:
             ValueError: the model has no channels for it, or was never shown one.
         """
-        if not self.model.dit.config.condition_channels:
-            raise ValueError("the model takes no first frame: it has no condition channels")
+        if "known" not in self.layout.parts:
+            raise ValueError("the model takes no first frame: it has no condition channels for one")
         if not self.knows_first_frames:
             raise ValueError("the model was never shown a first frame: objective.first_frame_share is 0")
-        return first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
+        known = first_frame_condition(first_BC1HW, num_latents, first_BC1HW.new_ones(len(first_BC1HW)))
+        return self.layout.whole({"known": known}, known[:, 1:])
 
-    def masked_condition(self, video: torch.Tensor, known_B1FHW: torch.Tensor, *, level: float = 1.0) -> torch.Tensor:
+    def masked_condition(
+        self, video: torch.Tensor, known_B1FHW: torch.Tensor, *, level: float | None = None
+    ) -> torch.Tensor:
         """What tells the transformer a part of each video (B, 3, F, H, W), where a mask is 1; see `masks`.
+
+        `level`: what the mask says of known places; None: as the model was trained.
 
         Raises:
             ValueError: the model has no channels for it.
         """
-        if not self.model.dit.config.condition_channels:
-            raise ValueError("the model takes no part of a video: it has no condition channels")
-        return mask_condition(video, known_B1FHW, self.latents_of, level=level)
+        self.layout.require("known")
+        known = mask_condition(video, known_B1FHW, self.latents_of, level=self.mask_level if level is None else level)
+        return self.layout.whole({"known": known}, known[:, 1:])
+
+    def told(self, told: Told, shape: Shape) -> torch.Tensor:
+        """What tells the transformer all that is told of videos of a shape, each part in channels of its own.
+
+        Raises:
+            ValueError: the model has no channels for a part, or pixels or cameras are not of the shape's size.
+        """
+        told.check(shape)
+        size = self.grid.latents(shape)
+        parts: dict[Part, torch.Tensor] = {}
+        for part in told.parts:
+            self.layout.require(part)
+        if told.video is not None and told.known is not None:
+            parts["known"] = mask_condition(told.video, told.known, self.latents_of, level=self.mask_level)
+        if told.control is not None:
+            parts["control"] = self.latents_of(told.control)
+        if told.reference is not None:
+            parts["reference"] = reference_condition(self.latents_of(told.reference), size[0])
+        if told.cameras is not None:
+            parts["rays"] = rays_condition(told.cameras, (shape.height, shape.width), size)
+        like = torch.empty(told.count, self.latent_channels, *size, device=self.device)
+        return self.layout.whole(parts, like)
 
 
 @torch.no_grad()

@@ -17,6 +17,9 @@ from training.models.safe_files import SafeFiles
 from training.models.text import Text
 from training.run.noise import SampleNoise
 
+Beside = tuple[torch.Tensor, torch.Tensor]
+"""What goes with samples of a batch (B, ...), and which of them have it, (B,) bool; of the others it means nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
@@ -36,8 +39,14 @@ class Batch:
     """Cached text embeddings (B, L, D) and their mask (B, L); None where the module encodes captions itself."""
     no_text: Text | None = None
     """The same (1, L, D) of the empty caption, beside `text`; None where it has to be encoded."""
+    control: Beside | None = None
+    """Control videos of the samples' frames and size, pixels as `video` has them; None where data names none."""
+    cameras: Beside | None = None
+    """Their cameras (B, F, 16), see `training.models.rays.CAMERA_VALUES`; None where data names none."""
     bad_clips: Sequence[tuple[str, str]] = ()
     """(clip id, reason) of clips that should be in this batch, could not be read, and were replaced by others."""
+    unread: Sequence[tuple[str, str]] = ()
+    """(clip id, reason) of samples whose control video or cameras should be here and could not be read."""
 
     __repr__ = shapes_repr
 
@@ -48,10 +57,11 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, pixels of 8 bits converted there."""
-        video = self.video.to(device, non_blocking=True)
         return replace(
             self,
-            video=as_model_input(video) if video.dtype == torch.uint8 else video,
+            video=_pixels(self.video, device),
+            control=self.control and (_pixels(self.control[0], device), self.control[1].to(device)),
+            cameras=self.cameras and (self.cameras[0].to(device), self.cameras[1].to(device)),
             text=self.text and (self.text[0].to(device), self.text[1].to(device)),
             no_text=self.no_text and (self.no_text[0].to(device), self.no_text[1].to(device)),
         )
@@ -59,6 +69,11 @@ class Batch:
     def pin_memory(self) -> Batch:
         """As torch's loader asks for it, so that the way to a GPU waits for nothing."""
         return replace(self, video=self.video.pin_memory())
+
+
+def _pixels(video: torch.Tensor, device: torch.device) -> torch.Tensor:
+    there = video.to(device, non_blocking=True)
+    return as_model_input(there) if there.dtype == torch.uint8 else there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

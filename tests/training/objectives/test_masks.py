@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.training.tiny import DIT, TEXT, tiny_dit_module
+from tests.training.tiny import DIT, TEXT, VAE, tiny_dit_module
+from training.models.on_demand import at_hand
+from training.models.vae import VideoVae
 from training.objectives.dit import DitModule, DitObjective
 from training.objectives.generate import GenerateConfig, generate
 from training.objectives.masks import (
@@ -193,7 +195,7 @@ def test_impossible_masks_are_refused(make: Callable[[], object], said: str) -> 
 
 
 def test_a_model_of_text_alone_is_told_nothing() -> None:
-    module = tiny_dit_module()
-    module.model.dit.config = replace(DIT, in_channels=4)
-    with pytest.raises(ValueError, match="takes no part of a video"):
+    model = replace(DIT, in_channels=4)
+    module = DitModule(DitObjective(vae="", model=model, text=TEXT, latent_scale=1.0), at_hand(VideoVae(VAE)))
+    with pytest.raises(ValueError, match="takes no part of a video: it has channels for no condition"):
         module.masked_condition(batch(1).video, torch.ones(1, 1, 5, 16, 16))
