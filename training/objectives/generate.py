@@ -1,16 +1,17 @@
-"""From captions to videos: noise, Euler steps with guidance, and the autoencoder's way back."""
+"""From captions to videos: noise, steps with guidance, and the autoencoder's way back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from preprocess.io.bounds import at_least, check
 from training.models.generator import VideoGenerator
-from training.objectives.flow import check_shift, euler, noised, sampling_levels, shift_for
+from training.objectives.flow import check_shift, noised, sampling_levels, shift_for
+from training.objectives.solvers import Scheduler, solve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,10 @@ class GenerateConfig:
     """How many times as far the velocity goes from that without text as the text alone leads it; 1 is no guidance."""
     shift: float | None = None
     """Of the noise levels; see `flow.shifted`. None: the one that the model was trained with."""
+    negative: str = ""
+    """What guidance leads away from; "" is no text."""
+    scheduler: Scheduler = "euler"
+    """Which way the velocity is followed; see `solvers`."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -43,6 +48,7 @@ def generate(
     start: torch.Tensor | None = None,
     strength: float = 1.0,
     graph_steps: int = 0,
+    on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
     """Latents (B, C, T, h, w) of about unit variance, from noise of that shape; `generator.decoded` makes them videos.
 
@@ -56,6 +62,7 @@ def generate(
         start: latents (B, C, T, h, w) of videos to begin with, in place of noise alone (SDEdit, arXiv 2108.01073).
         strength: how much of them is noise, as a level before the shift: 1 is noise alone, 0 gives `start` back.
         graph_steps: through how many of the last steps gradients will pass; the others are not recorded.
+        on_step: is called before each step with its number; what it raises ends the sampling.
 
     Raises:
         ValueError: a strength without a start or out of [0, 1], or a start of another shape.
@@ -67,7 +74,7 @@ def generate(
     if first_frames is not None:
         condition = generator.condition(first_frames, noise_BCTHW.shape[2])
     guided = config.guidance != 1.0
-    texts = [*captions, *[""] * len(captions)] if guided else list(captions)
+    texts = [*captions, *[config.negative] * len(captions)] if guided else list(captions)
 
     def velocity(latents: torch.Tensor, told_B: torch.Tensor) -> torch.Tensor:
         if not guided:
@@ -85,4 +92,4 @@ def generate(
     begun = noise_BCTHW if start is None else noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
     with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
         encoded = generator.encoded(texts)
-    return euler(velocity, begun, levels, graph_steps=graph_steps)
+    return solve(config.scheduler, velocity, begun, levels, graph_steps=graph_steps, on_step=on_step)
