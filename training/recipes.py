@@ -24,11 +24,15 @@ from training.families.wan import Wan
 from training.families.wan22 import Wan22, WanWithFirstFrame
 from training.models.discriminator import DiscriminatorConfig
 from training.models.dit import DitConfig
+from training.models.motion import MotionConfig
+from training.models.pixart import PixArtConfig
 from training.models.sizes import ea_tiny
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig
+from training.objectives.diffusion import Diffusion
 from training.objectives.dit import DitObjective
 from training.objectives.lora import LoraObjective
+from training.objectives.motion import MotionObjective
 from training.objectives.reward import RewardObjective
 from training.objectives.vae import VaeObjective
 from training.run.config import OptimizerConfig, Stage, TrainConfig, TrainerConfig
@@ -94,6 +98,42 @@ def tiny_dit_stages(manifest: str, out: str) -> TrainConfig:
         data=replace(data, sampler=replace(data.sampler, min_side=64, max_side=64)),
         trainer=replace(small.trainer, steps=500),
         optimizer=replace(small.optimizer, learning_rate=1e-3),
+    )
+
+
+def tiny_image(manifest: str, out: str) -> TrainConfig:
+    """0.9 M weights of the first generation, by single frames; `--set objective.vae=RUN` names the autoencoder.
+
+    For `tiny_motion` that should be one of frames, `tiny_vae --set objective.model.temporal_stride=1`.
+    """
+    model = PixArtConfig(
+        dim=96, heads=6, layers=6, text_dim=64, latent_channels=TINY_LATENTS, in_channels=TINY_LATENTS, span=None
+    )
+    objective = DitObjective(
+        vae="",
+        model=model,
+        text=ByteTextConfig(stride=4),
+        first_frame_share=0.0,
+        diffusion=Diffusion(predicts="v", spacing="trailing"),
+    )
+    data = _tiny_data(manifest, samples=32, tokens=4)
+    return replace(
+        tiny_dit(manifest, out),
+        name="tiny_image",
+        objective=objective,
+        data=replace(data, sampler=replace(data.sampler, still_share=1.0)),
+    )
+
+
+def tiny_motion(manifest: str, out: str) -> TrainConfig:
+    """Motion modules of 1.1 M weights for `tiny_image`; `--set objective.base=RUN` names its run."""
+    motion = MotionConfig(kind="temporal", heads=6)
+    data = _tiny_data(manifest, samples=16, tokens=36)
+    return replace(
+        tiny_dit(manifest, out),
+        name="tiny_motion",
+        objective=MotionObjective(base="", motion=motion),
+        data=replace(data, sampler=replace(data.sampler, still_share=0.0)),
     )
 
 

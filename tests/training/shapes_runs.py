@@ -18,7 +18,7 @@ import torch
 from training import recipes
 from training.models.grid import Shape
 from training.objectives.dit import DitObjective
-from training.objectives.tuned import TunedObjective
+from training.objectives.tuned import AddedObjective
 from training.objectives.vae import VaeObjective
 from training.run.config import Data, TrainConfig, TrainerConfig
 from training.run.launch import train
@@ -97,7 +97,7 @@ def clips(drawn: Sequence[Scene], captions: Sequence[str], config: TrainConfig, 
 
 def _vae_of(config: TrainConfig) -> str:
     """Whose latents are trained on; "" while their scale is being measured."""
-    if isinstance(config.objective, TunedObjective):
+    if isinstance(config.objective, AddedObjective):
         return _vae_of(config.objective.base_config())
     return config.objective.vae if config.objective.latent_scale is not None else ""
 

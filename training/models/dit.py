@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from training.models.dit_blocks import DitBlock, FinalNorm, TextProjection, TimeEmbedding, WideLayerNorm
 from training.models.rope import Rotation, axis_sizes, rotation_3d
+from training.models.transformer import Transformer, conditioned
 from training.models.weights import initialise, own_randomness
 from training.models.windows import WindowConfig, Windows
 
@@ -66,13 +67,17 @@ class DitConfig:
         """Channels of the condition: 0 for a model of text alone."""
         return self.in_channels - self.latent_channels
 
+    def network(self) -> VideoDit:
+        """Make it."""
+        return VideoDit(self)
 
-class VideoDit(nn.Module):
-    """`blocks` are what is sharded and checkpointed one by one."""
+
+class VideoDit(Transformer):
+    """One attention over all of the text and the video."""
 
     def __init__(self, config: DitConfig, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config: DitConfig = config
         dim, patch = config.dim, config.patch
         with own_randomness():
             self.patches_in = nn.Conv2d(config.in_channels, dim, patch, stride=patch)
@@ -112,7 +117,7 @@ class VideoDit(nn.Module):
         Raises:
             ValueError: latents or condition are not of a size that the model takes.
         """
-        latents_BCTHW = self._conditioned(latents_BCTHW, condition_BCTHW)
+        latents_BCTHW = conditioned(self.config, latents_BCTHW, condition_BCTHW)
         _, _, frames, height, width = latents_BCTHW.shape
         grid = (frames, height // self.config.patch, width // self.config.patch)
         video = self._tokens(latents_BCTHW)
@@ -154,21 +159,6 @@ class VideoDit(nn.Module):
             unseen = video_tokens**2 - Windows(config.windows, grid).pairs(config.heads)
             ends -= round(with_windows * 2 * unseen * dim)
         return 2 * (ends + config.layers * block) * (3 if training else 1)
-
-    def _conditioned(self, latents_BCTHW: torch.Tensor, condition_BCTHW: torch.Tensor | None) -> torch.Tensor:
-        config = self.config
-        batch, channels, *size = latents_BCTHW.shape
-        if channels != config.latent_channels or size[1] % config.patch or size[2] % config.patch:
-            raise ValueError(
-                f"latents are {tuple(latents_BCTHW.shape)}, must have {config.latent_channels} channels "
-                f"and sides that are multiples of {config.patch}"
-            )
-        wanted = (batch, config.condition_channels, *size)
-        if condition_BCTHW is None:
-            condition_BCTHW = latents_BCTHW.new_zeros(wanted)
-        if tuple(condition_BCTHW.shape) != wanted:
-            raise ValueError(f"the condition is {tuple(condition_BCTHW.shape)}, must be {wanted}")
-        return torch.cat([latents_BCTHW, condition_BCTHW.to(latents_BCTHW.dtype)], dim=1)
 
     def _tokens(self, latents_BCTHW: torch.Tensor) -> torch.Tensor:
         """(B, N, D), in the order time, row, column."""

@@ -19,6 +19,7 @@ from training.models.dit import VideoDit
 from training.models.dit_names import diffusers_config, diffusers_name
 from training.models.lora import LoraLinear, lora_parameters
 from training.models.lora_names import Rename, layout_names
+from training.models.transformer import Transformer
 
 Layout = Literal["safetensors", "peft", "diffusers", "comfyui"]
 
@@ -71,13 +72,18 @@ def plain_export(network: nn.Module) -> Export:
     return Export(tensors={name: value for name, value in network.state_dict().items() if name not in changes})
 
 
-def transformer_export(dit: VideoDit, layout: Layout) -> Export:
+def transformer_export(dit: Transformer, layout: Layout) -> Export:
     """Whole weights by diffusers' names.
 
     Raises:
         ValueError: the layout is for a LoRA, or diffusers' class would answer otherwise.
     """
     own = plain_export(dit).tensors
+    if not isinstance(dit, VideoDit):
+        if layout != "diffusers":
+            raise ValueError(f"layout {layout} has no place for a {type(dit).__name__}: safetensors and diffusers have")
+        names = dit.names_elsewhere() or {}
+        return Export(tensors={names[name]: value for name, value in own.items()}, config=dit.config_elsewhere())
     if layout == "comfyui":
         return Export(tensors={f"diffusion_model.{diffusers_name(name)}": value for name, value in own.items()})
     if layout == "diffusers":

@@ -5,11 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 
 from training.models.grid import TokenGrid
 from training.models.text import Text
+
+
+class NoiseSchedule(Protocol):
+    """Which levels of noise sampling visits, where it is the model's own matter."""
+
+    def visited(self, num_steps: int, strength: float = 1.0) -> torch.Tensor:
+        """Levels (num_steps + 1,), the last 0; the last ones of these where a video is begun with."""
+        ...
+
+    def begun(self, noise: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        """Standard normal noise as what lies at the first of the levels."""
+        ...
 
 
 class VideoGenerator(ABC):
@@ -21,6 +34,8 @@ class VideoGenerator(ABC):
     """Of the noise levels that it was trained at; see `training.objectives.flow`."""
     base_tokens: int | None = None
     """For samples of how many tokens that is; None: of all sizes."""
+    schedule: NoiseSchedule | None = None
+    """Of a model that knows the levels of discrete steps; None: it knows all."""
 
     @property
     @abstractmethod

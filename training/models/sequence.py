@@ -18,18 +18,21 @@ from torch.nn import functional
 
 from training.models.dit import VideoDit
 from training.models.rope import Rotation
+from training.models.transformer import Transformer
 from training.models.windows import Windows
 
 
-def spread(dit: VideoDit, group: Any) -> None:
+def spread(dit: Transformer, group: Any) -> None:
     """Have each sample's tokens divided among the ranks of a group, all of which are given the same batches.
 
     Each rank gets the whole answer. Its gradients are those of its own tokens, times the ranks of the group: the mean
     over ranks, as of ranks with batches of their own, is the whole gradient.
 
     Raises:
-        ValueError: the heads cannot be divided so.
+        ValueError: the heads cannot be divided so, or it is a transformer of another kind.
     """
+    if not isinstance(dit, VideoDit):
+        raise ValueError(f"trainer.sequence_ranks divides the tokens of a VideoDit, and this is a {type(dit).__name__}")
     size = dist.get_world_size(group)
     if dit.config.heads % size:
         raise ValueError(f"{dit.config.heads} heads cannot be divided among trainer.sequence_ranks={size}")

@@ -14,7 +14,6 @@ from preprocess.io.bounds import at_least, check, within
 from preprocess.io.settings import OPERATIONAL
 from training.models import vae_chunks
 from training.models.conditions import ConditionLayout, Part, of_rows
-from training.models.dit import DitConfig
 from training.models.dit_names import diffusers_name, easyanimate_name
 from training.models.exports import Export, Layout, transformer_export
 from training.models.generator import VideoGenerator
@@ -25,9 +24,12 @@ from training.models.safe_files import SafeFiles
 from training.models.sequence import spread
 from training.models.text import Text, TextConfig
 from training.models.text_bytes import ByteTextConfig
+from training.models.transformer import TransformerConfig
 from training.models.weights import initialise
 from training.objectives.control import ControlConfig, drawn_parts
+from training.objectives.diffusion import Diffusion, Schedule
 from training.objectives.flow import (
+    TIMESTEPS,
     Levels,
     check_shift,
     draw_levels,
@@ -54,7 +56,7 @@ class DitObjective(Objective):
 
     vae: str = field(metadata=LOCATION)
     """Folder of the run that trained the autoencoder, or one of diffusers' `AutoencoderKLMagvit`."""
-    model: DitConfig
+    model: TransformerConfig
     text: TextConfig
     latent_scale: float | None = None
     """What latents are multiplied by, to have unit variance as the noise has; None: measured at the start."""
@@ -72,6 +74,8 @@ class DitObjective(Objective):
     shift: float = 1.0
     """Of the noise levels; see `flow.shifted`."""
     levels: Levels = field(default_factory=Levels)
+    diffusion: Diffusion = field(default_factory=Diffusion)
+    """What is predicted; where that is not the velocity, `shift` and `levels` are not looked at."""
     decode_tile: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Side in pixels of the squares, overlapping by a quarter, in which larger pictures are decoded; None decodes them
     whole."""
@@ -179,6 +183,7 @@ class DitModule(TrainModule, LatentVideoGenerator):
         self.objective = objective
         self.shift = objective.shift
         self.base_tokens = objective.levels.base_tokens
+        self.schedule: Schedule | None = objective.diffusion.schedule()
         self.seed = seed
         self.latents_by = vae.identity
         """Which autoencoder's latents it knows."""
@@ -235,7 +240,9 @@ class DitModule(TrainModule, LatentVideoGenerator):
             ValueError: it holds others.
         """
         named = easyanimate_name if "transformer_blocks.0.attn2.to_q.weight" in file.shapes else diffusers_name
-        theirs = {name: named(name.removeprefix("dit.")) for name in weights if name.startswith("dit.")}
+        ours = {name: name.removeprefix("dit.") for name in weights if name.startswith("dit.")}
+        names = self.model.dit.names_elsewhere()
+        theirs = {name: named(own) if names is None else names[own] for name, own in ours.items()}
         if theirs["dit.patches_in.weight"] not in file.shapes:
             super().read_file(network, file, weights)
         else:
@@ -316,11 +323,37 @@ class DitModule(TrainModule, LatentVideoGenerator):
         chance = noise.uniform()
         text = self._texts(batch, noise.uniform() < dropout)
         condition = self._training_condition(batch, clean, chance, noise)
-        velocity = self.model(noised(clean, eps, levels), timesteps(levels), text, condition)
-        squares = (velocity.float() - target(clean, eps)).square()
+        squares = self._error(clean, eps, levels, text, condition).square()
         return squares.flatten(1).sum(1), levels, clean
 
+    def _error(
+        self,
+        clean: torch.Tensor,
+        eps: torch.Tensor,
+        levels: torch.Tensor,
+        text: Sequence[str] | Text,
+        condition: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """What is said, less what is true."""
+        if self.schedule is None:
+            velocity: torch.Tensor = self.model(noised(clean, eps, levels), timesteps(levels), text, condition)
+            return velocity.float() - target(clean, eps)
+        seen = self.schedule.noised(clean, eps, levels)
+        said: torch.Tensor = self.model(seen, self.schedule.told(levels), text, condition)
+        return said.float() - self.schedule.target(clean, eps, levels)
+
+    def velocity(
+        self, latents: torch.Tensor, timesteps_B: torch.Tensor, text: Text, condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The transformer's answer, or what follows from it."""
+        if self.schedule is None:
+            return super().velocity(latents, timesteps_B, text, condition)
+        predict = partial(super().velocity, text=text, condition=condition)
+        return self.schedule.velocity(predict, latents.float(), timesteps_B / TIMESTEPS)
+
     def _levels(self, noise: SampleNoise, clean: torch.Tensor) -> torch.Tensor:
+        if self.schedule is not None:
+            return self.schedule.drawn(noise)
         shift = shift_for(self.shift, self.grid.tokens_of(clean.shape[2:]), self.base_tokens)
         return draw_levels(noise, self.objective.levels, shift=shift)
 

@@ -128,10 +128,18 @@ def sampling_levels(num_steps: int, *, shift: float = 1.0, strength: float = 1.0
     """
     if num_steps < 1:
         raise ValueError(f"num_steps is {num_steps}, must be at least 1")
+    return shifted(torch.linspace(strength, 0.0, steps_left(num_steps, strength) + 1), shift)
+
+
+def steps_left(num_steps: int, strength: float) -> int:
+    """How many of the steps are made where that share of a video is noise, rounded up.
+
+    Raises:
+        ValueError: the strength is none.
+    """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}, must be in [0, 1]")
-    left = math.ceil(num_steps * strength - 1e-6)
-    return shifted(torch.linspace(strength, 0.0, left + 1), shift)
+    return math.ceil(num_steps * strength - 1e-6)
 
 
 def euler(velocity: Velocity, noise: torch.Tensor, levels: torch.Tensor, *, graph_steps: int = 0) -> torch.Tensor:

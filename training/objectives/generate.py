@@ -87,9 +87,14 @@ def generate(
 
     tokens = generator.grid.tokens_of(noise_BCTHW.shape[2:])
     own_shift = shift_for(generator.shift, tokens, generator.base_tokens)
-    shift = own_shift if config.shift is None else config.shift
-    levels = sampling_levels(config.num_steps, shift=shift, strength=strength)
-    begun = noise_BCTHW if start is None else noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
+    if generator.schedule is None:
+        shift = own_shift if config.shift is None else config.shift
+        begun, levels = noise_BCTHW, sampling_levels(config.num_steps, shift=shift, strength=strength)
+    else:
+        levels = generator.schedule.visited(config.num_steps, strength)
+        begun = generator.schedule.begun(noise_BCTHW, levels)
+    if start is not None:
+        begun = noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
     with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
         encoded = generator.encoded(texts)
     return solve(config.scheduler, velocity, begun, levels, graph_steps=graph_steps, on_step=on_step)

@@ -10,12 +10,12 @@ import torch
 
 from training.models import vae_chunks
 from training.models.conditions import ConditionLayout, Part, Told, reference_condition
-from training.models.dit import DitConfig, VideoDit
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.models.on_demand import OnDemand, VaeSource
 from training.models.rays import rays_condition
 from training.models.text import Text, TextConfig
+from training.models.transformer import TransformerConfig
 from training.models.vae import VideoVae
 from training.objectives.masks import mask_condition
 from training.objectives.text_to_video import TextToVideo, first_frame_condition
@@ -30,7 +30,7 @@ class LatentVideoGenerator(VideoGenerator):
 
     def __init__(
         self,
-        config: DitConfig,
+        config: TransformerConfig,
         text: TextConfig,
         vae: VaeSource,
         *,
@@ -56,7 +56,7 @@ class LatentVideoGenerator(VideoGenerator):
         self._vae = OnDemand(lambda: self._used(vae.load()))
         self._text = None if text.learns else OnDemand(lambda: self._used(text.encoder(seed=seed)))
         with torch.device("meta"):
-            self.model = TextToVideo(VideoDit(config), text.encoder(seed=seed).to("meta") if text.learns else None)
+            self.model = TextToVideo(config.network(), text.encoder(seed=seed).to("meta") if text.learns else None)
 
     @property
     def vae(self) -> VideoVae:

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.models.dit import VideoDit
 from training.models.text import Text, TextEncoder
+from training.models.transformer import Transformer
 
 
 class TextToVideo(nn.Module):
     """Captions in, velocity out; or embeddings in, where the text encoder is a large one that is not trained."""
 
-    def __init__(self, dit: VideoDit, text: TextEncoder | None) -> None:
+    def __init__(self, dit: Transformer, text: TextEncoder | None) -> None:
         super().__init__()
         self.dit = dit
         self.text = text
@@ -34,7 +34,7 @@ class TextToVideo(nn.Module):
         text: Sequence[str] | Text,
         condition_BCTHW: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The velocity, of the latents' shape; see `VideoDit`."""
+        """The velocity, of the latents' shape; see `Transformer`."""
         encoded = text if isinstance(text, tuple) else self.encode(text)
         frames, height, width = latents_BCTHW.shape[2:]
         a_sample = self.dit.flops_per_sample((frames, height, width), encoded[0].shape[1], training=False)
