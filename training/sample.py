@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +22,19 @@ from training.film import (
     write_film,
     write_picture,
 )
+from training.inference.long import Chunks, Windowed, lengths
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.models.pixels import as_model_input
+from training.models.step_cache import StepCache
 from training.objectives.generate import GenerateConfig, generate
+from training.objectives.quality import psnr
 from training.run.config import Precision
 from training.run.distributed import own_device
 from training.run.noise import SampleNoise
 from training.run.runs import computing, config_of, own_precision, trained_generator
+
+logger = logging.getLogger(__name__)
 
 MOST_TOKENS = 53_248
 """Of the samples that are made at once, and without guidance: those of 49 frames of 1024 x 1024."""
@@ -44,6 +53,9 @@ def sample(
     image: Path | None = None,
     config: GenerateConfig,
     precision: Precision | None = None,
+    offload: bool = False,
+    how: How | None = None,
+    compare: bool = False,
 ) -> list[Path]:
     """Write `count` videos for a prompt (`clip.mp4`, or `clip_0.mp4`, ...) and a sheet of their frames (`clip.png`).
 
@@ -59,6 +71,9 @@ def sample(
         image: a picture to begin with, of which the largest part of the shape's aspect is taken, from the middle.
         config: steps and guidance.
         precision: of weights and computation; None takes `runs.own_precision`. Pixels are decoded in float32.
+        offload: have the transformer's blocks on the device only while they compute.
+        how: chunks of long videos, and steps that are left out.
+        compare: of the latter, tell how far the videos are from those with all steps, which are made as well.
 
     Raises:
         ValueError: there is no such run, the model makes no videos of that shape or from a first frame, or `out` or
@@ -67,6 +82,7 @@ def sample(
     """
     if count < 1:
         raise ValueError(f"count is {count}, must be at least 1")
+    how = how or How()
     trained = config_of(run)
     largest, fps = trained.data.largest_sample(trained.objective.grid())
     shape = shape or largest
@@ -75,8 +91,11 @@ def sample(
     out.parent.mkdir(parents=True, exist_ok=True)
     device = own_device()
     precision = precision or own_precision(trained, device)
-    generator = trained_generator(run, device, precision=precision)
-    films = videos(generator, [prompt] * count, shape, config, seed=seed, first=first, precision=precision)
+    generator = trained_generator(run, device, precision=precision, offload=offload)
+    make = partial(videos, generator, [prompt] * count, shape, config, seed=seed, first=first, precision=precision)
+    films = make(how=how)
+    if how.cache is not None:
+        tell_cached(how.cache, films, make(how=replace(how, cache=None)) if compare else None)
     paths = [out if count == 1 else out.with_name(f"{out.stem}_{number}{out.suffix}") for number in range(count)]
     if pictures:
         for path, film in zip(paths, films, strict=True):
@@ -89,6 +108,30 @@ def sample(
     return [*paths, sheet]
 
 
+def tell_cached(cache: StepCache, films: Sequence[Frames], whole: Sequence[Frames] | None) -> None:
+    """Say in how many steps blocks were left out, and how far the films are from those of all steps."""
+    logger.info("blocks were computed in %d of %d steps", cache.computed, cache.asked)
+    if whole is not None:
+        pairs = [
+            tuple(torch.from_numpy(film).float()[None] / 127.5 - 1 for film in both)
+            for both in zip(films, whole, strict=True)
+        ]
+        each = [float(psnr(*pair)) for pair in pairs]
+        logger.info("PSNR against all steps: %.2f dB, at worst %.2f dB", sum(each) / len(each), min(each))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """By what ways videos are made, beside their steps."""
+
+    chunks: Chunks | None = None
+    """Of longer videos; None makes all frames at once."""
+    cache: StepCache | None = None
+    """Leaves out blocks in some steps."""
+    on_step: Callable[[int, int], None] | None = None
+    """Is told before each step how many are done, and of how many; what it raises ends the sampling."""
+
+
 def videos(
     generator: VideoGenerator,
     captions: Sequence[str],
@@ -98,6 +141,7 @@ def videos(
     seed: int,
     first: Picture | None = None,
     precision: Precision = "fp32",
+    how: How | None = None,
 ) -> list[Frames]:
     """One film (F, H, W, 3) for each caption; with `first` (H, W, 3), each goes on from that picture.
 
@@ -108,27 +152,88 @@ def videos(
     Raises:
         ValueError: the model makes no videos of that shape, or takes no first frame.
     """
-    latent = (generator.latent_channels, *generator.grid.latents(shape))
+    return [*each_video(generator, captions, shape, config, seed=seed, first=first, precision=precision, how=how)]
+
+
+def each_video(
+    generator: VideoGenerator,
+    captions: Sequence[str],
+    shape: Shape,
+    config: GenerateConfig,
+    *,
+    seed: int,
+    first: Picture | None = None,
+    precision: Precision = "fp32",
+    how: How | None = None,
+) -> Iterator[Frames]:
+    """The same, as they are made."""
+    how = how or How()
+    generator.grid.tokens(shape)
     if first is not None and shape.frames == 1:
         raise ValueError(f"{shape}: nothing is left to make where the first frame is given")
+    maker, spans = _divided(generator, shape, how)
     ids = [f"{captions[:place].count(caption)} {caption}" for place, caption in enumerate(captions)]
-    at_once = max(1, MOST_TOKENS // generator.grid.tokens(shape))
-    films: list[Frames] = []
+    at_once = max(1, MOST_TOKENS // generator.grid.tokens(Shape(spans[0], shape.height, shape.width)))
+    if how.cache is not None:
+        at_once = 1  # what it leaves out depends on all that is made together
+    done, total = 0, -(-len(ids) // at_once) * len(spans) * config.num_steps
     for start in range(0, len(ids), at_once):
         some, texts = ids[start : start + at_once], captions[start : start + at_once]
-        noise = SampleNoise(seed, 0, some, device=generator.device, stream="sample").normal(*latent)
-        with torch.no_grad():
-            known = None
-            if first is not None:
-                frames = torch.from_numpy(first)[None, None].to(generator.device)
-                known = generator.first_frame(as_model_input(frames), latent[1]).expand(len(texts), -1, -1, -1, -1)
-            with computing(precision, generator.device):
-                latents = generate(generator, texts, noise, config, condition=known)
-            latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling
-            pixels = generator.decoded(latents.float()).clamp_(-1, 1)
-            levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)
-            films.extend(levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy())
-    return films
+        films = None if first is None else first[None, None].repeat(len(some), axis=0)
+        for number, frames in enumerate(spans):
+            on_step = None if how.on_step is None else partial(_told, how.on_step, done, total)
+            noise = SampleNoise(seed, number, some, device=generator.device, stream="sample")
+            size = Shape(frames, shape.height, shape.width)
+            begun = None if films is None else films[:, -1]
+            made = _made(maker, texts, size, config, noise, begun, precision, how.cache, on_step)
+            films = made if number == 0 or films is None else np.concatenate([films, made[:, 1:]], axis=1)
+            done += config.num_steps
+        assert films is not None
+        yield from films
+
+
+def _divided(generator: VideoGenerator, shape: Shape, how: How) -> tuple[VideoGenerator, list[int]]:
+    """What makes a video of this shape, and how many frames it makes one after the other."""
+    if how.chunks is None or shape.frames <= how.chunks.frames:
+        return generator, [shape.frames]
+    if how.chunks.goes_on(generator):
+        return generator, lengths(shape.frames, how.chunks, generator.grid)
+    if how.cache is not None:
+        raise ValueError("windows are asked for in turn within a step, of which no step can be cached")
+    return Windowed(generator, shape, how.chunks), [shape.frames]
+
+
+def _made(
+    generator: VideoGenerator,
+    texts: Sequence[str],
+    shape: Shape,
+    config: GenerateConfig,
+    noise: SampleNoise,
+    first_BHWC: Frames | None,
+    precision: Precision,
+    cache: StepCache | None,
+    on_step: Callable[[int], None] | None,
+) -> Frames:
+    """Films (B, F, H, W, 3) that are made together."""
+    if cache is not None:
+        cache.begin(config.num_steps)
+    latent = (generator.latent_channels, *generator.grid.latents(shape))
+    with torch.no_grad(), nullcontext() if cache is None else generator.skipping(cache):
+        known = None
+        if first_BHWC is not None:
+            frames = torch.from_numpy(np.ascontiguousarray(first_BHWC))[:, None].to(generator.device)
+            known = generator.first_frame(as_model_input(frames), latent[1])
+        with computing(precision, generator.device):
+            latents = generate(generator, texts, noise.normal(*latent), config, condition=known, on_step=on_step)
+        latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling
+        pixels = generator.decoded(latents.float()).clamp_(-1, 1)
+        levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)
+        films: Frames = levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
+        return films
+
+
+def _told(on_step: Callable[[int, int], None], done: int, total: int, step: int) -> None:
+    on_step(done + step, total)
 
 
 def fitted(picture: Picture, shape: Shape) -> Picture:

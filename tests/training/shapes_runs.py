@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from training import recipes
-from training.models.grid import Shape
+from training.models.grid import Shape, TokenGrid
 from training.objectives.dit import DitObjective
 from training.objectives.tuned import AddedObjective
 from training.objectives.vae import VaeObjective
@@ -42,6 +42,9 @@ class SceneClips(Data):
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Sequence[Batch]:
         drawn = scenes(16 * world_size, seed=99)[rank::world_size]
         return [clips(drawn, [scene.caption for scene in drawn], config, self.size)]
+
+    def largest_sample(self, grid: TokenGrid) -> tuple[Shape, float]:
+        return Shape(9, self.size, self.size), 4.0
 
     def drawn(self) -> list[Scene]:
         found = [

@@ -15,7 +15,7 @@ from preprocess.io.settings import override
 from tests.training.tiny import DIT, TEXT, VAE
 from tests.training.tiny_run import TinyBatches
 from training.models.dit import VideoDit
-from training.models.grid import TokenGrid
+from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import at_hand
 from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
@@ -83,6 +83,9 @@ class TinyClips(Data):
 
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Sequence[Batch]:
         return [clips([1000 + index for index in range(4) if index % world_size == rank])]
+
+    def largest_sample(self, grid: TokenGrid) -> tuple[Shape, float]:
+        return Shape(5, 16, 16), 4.0
 
 
 class ClipBatches(TinyBatches):

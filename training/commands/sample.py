@@ -3,44 +3,90 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from training.commands.options import add_sampling, sampling
+from training.inference.batch import sample_each
+from training.inference.long import Chunks
+from training.inference.prompts import read_prompts
 from training.models.grid import Shape
+from training.models.step_cache import StepCache
+from training.objectives.solvers import Scheduler
 from training.run.config import refuse_remote
-from training.sample import sample
+from training.sample import How, sample
 
-HELP = "write videos for a prompt, and a sheet of their frames"
+HELP = "write videos for a prompt, and a sheet of their frames; or for all prompts of a file"
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
     command.add_argument("run_folder", metavar="RUN")
-    command.add_argument("--prompt", required=True)
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--prompt")
+    where = "prompts, one a line; or .csv or .parquet with a column caption, maybe negative and seed; or a manifest"
+    what.add_argument("--prompts", metavar="FILE", help=where)
+    command.add_argument("--negative", default="", metavar="TEXT", help="what to lead away from (default: no text)")
     command.add_argument("--image", metavar="FILE", help="a picture to begin with; its middle, where it does not fit")
-    out = "such as clip.mp4; the sheet is clip.png. Or picture.png, with a shape of one frame"
-    command.add_argument("--out", default="sample.mp4", metavar="FILM", help=f"{out} (default: %(default)s)")
-    command.add_argument("--count", type=int, default=1)
+    out = "such as clip.mp4; the sheet is clip.png. Or picture.png, with a shape of one frame; of --prompts, a folder"
+    command.add_argument("--out", metavar="FILM", help=f"{out} (default: sample.mp4, or samples)")
+    command.add_argument("--count", type=int, default=1, help="videos of each prompt (default: %(default)s)")
     command.add_argument("--shape", help="FRAMESxHEIGHTxWIDTH (default: the largest that was trained on)")
     add_sampling(command)
+    ways = "of following the velocity (default: %(default)s); dpm++ and unipc need fewer steps, and diffusers"
+    command.add_argument("--scheduler", choices=get_args(Scheduler), default="euler", help=ways)
+    _add_ways(command)
+
+
+def _add_ways(command: argparse.ArgumentParser) -> None:
+    blocks = "have the transformer's blocks on the GPU only while they compute"
+    command.add_argument("--offload", action="store_true", help=blocks)
+    chunk = "make videos with more frames than this in chunks that go on from one another, or in windows"
+    command.add_argument("--chunk", type=int, metavar="FRAMES", help=chunk)
+    command.add_argument("--overlap", type=int, default=0, metavar="FRAMES", help="of windows (default: half of one)")
+    by = "how chunks hang together (default: first_frame where the model takes one, else windows)"
+    command.add_argument("--chunk-by", choices=("auto", "first_frame", "windows"), default="auto", help=by)
+    cache = "leave out blocks in steps until their input has changed by this share, such as 0.1; says in how many"
+    command.add_argument("--cache-steps", type=float, metavar="THRESHOLD", help=cache)
+    compare = "make the videos again with all steps, and say how far the first ones are from them"
+    command.add_argument("--cache-compare", action="store_true", help=compare)
 
 
 def run(options: argparse.Namespace) -> None:
     """Make them, and print their paths."""
     shape = None if options.shape is None else _shape(options.shape)
-    refuse_remote(options.out)
-    for path in sample(
-        options.run_folder,
-        options.prompt,
-        Path(options.out),
-        count=options.count,
-        seed=options.seed,
-        shape=shape,
-        image=None if options.image is None else Path(options.image),
-        config=sampling(options),
-        precision=options.precision,
-    ):
+    out = options.out or ("sample.mp4" if options.prompts is None else "samples")
+    refuse_remote(out)
+    if options.cache_compare and (options.cache_steps is None or options.prompts is not None):
+        raise ValueError("--cache-compare goes with --cache-steps and --prompt")
+    if options.prompts is not None and options.image is not None:
+        raise ValueError("--image goes with --prompt: a file's prompts have no pictures")
+    common = {
+        "count": options.count,
+        "seed": options.seed,
+        "shape": shape,
+        "config": replace(sampling(options), negative=options.negative, scheduler=options.scheduler),
+        "precision": options.precision,
+        "offload": options.offload,
+        "how": _how(options),
+    }
+    if options.prompts is not None:
+        paths = sample_each(options.run_folder, read_prompts(options.prompts), Path(out), **common)
+    else:
+        image = None if options.image is None else Path(options.image)
+        paths = sample(
+            options.run_folder, options.prompt, Path(out), image=image, compare=options.cache_compare, **common
+        )
+    for path in paths:
         print(path)
+
+
+def _how(options: argparse.Namespace) -> How:
+    chunks = None
+    if options.chunk is not None:
+        chunks = Chunks(frames=options.chunk, overlap=options.overlap, by=options.chunk_by)
+    return How(chunks=chunks, cache=None if options.cache_steps is None else StepCache(options.cache_steps))
 
 
 def _shape(text: str) -> Shape:

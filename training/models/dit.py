@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from torch.nn import functional
 
 from training.models.dit_blocks import DitBlock, FinalNorm, TextProjection, TimeEmbedding, WideLayerNorm
 from training.models.rope import Rotation, axis_sizes, rotation_3d
+from training.models.step_cache import StepCache
 from training.models.transformer import Transformer, conditioned
 from training.models.weights import initialise, own_randomness
 from training.models.windows import WindowConfig, Windows
@@ -78,6 +81,8 @@ class VideoDit(Transformer):
     def __init__(self, config: DitConfig, *, seed: int = 0) -> None:
         super().__init__()
         self.config: DitConfig = config
+        self.step_cache: StepCache | None = None
+        """What leaves out blocks while sampling."""
         dim, patch = config.dim, config.patch
         with own_randomness():
             self.patches_in = nn.Conv2d(config.in_channels, dim, patch, stride=patch)
@@ -134,7 +139,12 @@ class VideoDit(Transformer):
             stretched=self.config.stretches_positions,
         )
         mask, windows = _attention_mask(text_mask_BL, video.shape[1]), Windows(self.config.windows, grid)
-        video, text = self._through_blocks(video, text, time, rotation, mask, windows)
+        if self.step_cache is None:
+            video, text = self._through_blocks(video, text, time, rotation, mask, windows)
+        else:
+            seen = cast(DitBlock, self.blocks[0]).norm1(video, text, time)[0]
+            through = partial(self._through_blocks, video, text, time, rotation, mask, windows)
+            video = self.step_cache.through(seen, video, lambda: through()[0])
         # The text is no part of the answer. But through this norm each weight of the last block has its (zero)
         # gradient, for which DDP waits.
         video = self.norm(torch.cat([text, video], dim=1))[:, text.shape[1] :]

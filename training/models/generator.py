@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 
 from training.models.grid import TokenGrid
+from training.models.step_cache import StepCache
 from training.models.text import Text
 
 
@@ -73,6 +74,15 @@ class VideoGenerator(ABC):
         """
         return self.condition(self.latents_of(first_B31HW), num_latents)
 
+    @property
+    def takes_first_frames(self) -> bool:
+        """Whether `condition` does."""
+        try:
+            self.condition(torch.zeros(1, self.latent_channels, 1, self.grid.patch, self.grid.patch), 1)
+        except ValueError:
+            return False
+        return True
+
     @abstractmethod
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """Latents of videos (B, 3, F, H, W) in [-1, 1], without noise."""
@@ -80,6 +90,16 @@ class VideoGenerator(ABC):
     @abstractmethod
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of latents; gradients pass."""
+
+    @contextmanager
+    def skipping(self, cache: StepCache) -> Iterator[None]:
+        """Meanwhile, blocks are left out where the cache says so.
+
+        Raises:
+            ValueError: its blocks cannot be.
+        """
+        raise ValueError("this model's steps cannot be cached: --cache-steps is for transformers of our own")
+        yield
 
     @contextmanager
     def borrowing(self) -> Iterator[None]:

@@ -10,10 +10,12 @@ import torch
 
 from training.models import vae_chunks
 from training.models.conditions import ConditionLayout, Part, Told, reference_condition
+from training.models.dit import VideoDit
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.models.on_demand import OnDemand, VaeSource
 from training.models.rays import rays_condition
+from training.models.step_cache import StepCache
 from training.models.text import Text, TextConfig
 from training.models.transformer import TransformerConfig
 from training.models.vae import VideoVae
@@ -115,6 +117,22 @@ class LatentVideoGenerator(VideoGenerator):
                 self._vae.loaded = None
             if self._text is not None and "text" not in before:
                 self._text.loaded = None
+
+    @contextmanager
+    def skipping(self, cache: StepCache) -> Iterator[None]:
+        """The transformer's blocks.
+
+        Raises:
+            ValueError: it is one whose blocks cannot be left out.
+        """
+        dit = self.model.dit
+        if not isinstance(dit, VideoDit):
+            raise ValueError(f"steps are cached of a VideoDit, and this is a {type(dit).__name__}")
+        dit.step_cache = cache
+        try:
+            yield
+        finally:
+            dit.step_cache = None
 
     def _used(self, network: Frozen) -> Frozen:
         at = torch.device("cpu") if self.device.type == "meta" else self.device

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from training.models.generator import VideoGenerator
+from training.models.offload import offload_blocks
 from training.models.weights import halve
 from training.run.checkpoint import latest, read_networks, read_state
 from training.run.config import Precision, TrainConfig
@@ -34,17 +35,24 @@ def config_of(run: str) -> TrainConfig:
         raise ValueError(f"{run!r} cannot be used as it was trained: {error}") from error
 
 
-def trained_module(run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32") -> TrainModule:
+def trained_module(
+    run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32", offload: bool = False
+) -> TrainModule:
     """A run's module with the averaged weights of its newest checkpoint, which `precision` may round to bfloat16: half
-    the memory. Networks that it builds on stay as they are; see `computing`."""
+    the memory. Networks that it builds on stay as they are; see `computing`. With `offload` blocks are on the device
+    only while they compute."""
     config = config_of(run)
     module = config.objective.build(config)
     read_networks(run, module)
     module.prepare(torch.device(device))
-    for network in module.networks.values():
-        network.requires_grad_(False).eval().to(device)
+    for name, network in module.networks.items():
+        network.requires_grad_(False).eval()
         if precision == "bf16":
             halve(network)
+        if offload:
+            offload_blocks(network, module.wraps(name), torch.device(device))
+        else:
+            network.to(device)
     return module
 
 
@@ -65,13 +73,15 @@ def device_of(module: TrainModule) -> torch.device:
     return next(next(iter(module.networks.values())).parameters()).device
 
 
-def trained_generator(run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32") -> VideoGenerator:
+def trained_generator(
+    run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32", offload: bool = False
+) -> VideoGenerator:
     """What a run has trained, or tuned, to make videos.
 
     Raises:
         ValueError: the run trains something else, or there is none.
     """
-    generator = trained_module(run, device, precision=precision).generator()
+    generator = trained_module(run, device, precision=precision, offload=offload).generator()
     if generator is None:
         raise ValueError(f"{run!r} is no run of a transformer, or of another model that makes videos")
     return generator
