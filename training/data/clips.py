@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, product
 from typing import Literal
@@ -16,6 +16,7 @@ from preprocess.io.at_hand import refuse_missing
 from preprocess.io.bounds import check, within
 from preprocess.io.roots import Roots
 from preprocess.io.settings import OPERATIONAL
+from preprocess.io.tables import with_moved
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.encode import cache_requests, encode_clips
 from training.data.cache.store import Store
@@ -23,6 +24,7 @@ from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import draw_unit, keys_of_texts
 from training.data.plan.sampler import PlannedBatches
 from training.data.plan.table import ClipTable, read_table
+from training.data.read.beside import lacking
 from training.data.read.dataset import ClipDataset, DatasetConfig
 from training.data.read.loader import ClipBatches, batches
 from training.data.read.placement import Request, clip_ids, requests
@@ -76,7 +78,7 @@ class ClipData(Data):
         clips = self._read(table)
         cached = self._cached(clips, config)
         if rank == 0:
-            told = [lost(planned), stilled(table, planned.sampler)]
+            told = [lost(planned), stilled(table, planned.sampler), *(lacking(table, name) for name in self._beside())]
             if cached is None:
                 self._look_for(table)
             else:
@@ -139,7 +141,17 @@ class ClipData(Data):
         return table.take(self._apart(table) == held_out)
 
     def _whole(self) -> ClipTable:
-        return read_table(self.manifest, self.sampler, source=self.source, roots=Roots.of(self.roots.splitlines()))
+        roots = Roots.of(self.roots.splitlines())
+        table = read_table(self.manifest, self.sampler, source=self.source, roots=roots)
+        assert table.clips is not None
+        for name in self._beside():
+            if roots.moves and name in table.clips.column_names:
+                table = replace(table, clips=with_moved(table.clips, name, roots))
+        return table
+
+    def _beside(self) -> list[str]:
+        """What names the files that go with clips."""
+        return [name for name in (self.reading.control, self.reading.camera) if name]
 
     def _apart(self, table: ClipTable) -> npt.NDArray[np.bool_]:
         """(N,) which clips are held out. A clip without a caption stands for itself, and so do all of one film."""
@@ -175,6 +187,11 @@ class ClipData(Data):
                     f"data.text_cache={self.text_cache} goes beside a cache of latents: set data.cache too"
                 )
             return None
+        if self._beside():
+            raise ValueError(
+                f"data.reading names {' and '.join(self._beside())}, which a cache of latents lacks: data.cache must "
+                "be empty"
+            )
         self._check_latents(config)
         self._check_texts(config)
         text = CachedText(Store(self.text_cache)) if self.text_cache else None
@@ -227,7 +244,7 @@ class HeldOut:
     def clips(self) -> ClipDataset:
         """All of them."""
         data = self._data
-        middle = DatasetConfig(backend=data.reading.backend, place="middle")
+        middle = replace(data.reading, place="middle")
         return ClipDataset(data.table(held_out=True), data.sampler, middle)
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from preprocess.clip import Clip
 from preprocess.errors import MediaError
 from preprocess.io.bounds import at_least, check
 from preprocess.io.settings import OPERATIONAL
@@ -25,12 +26,13 @@ from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import shuffled
 from training.data.plan.plan import RankStep
 from training.data.plan.table import ClipTable
-from training.data.read.crop import cropped
+from training.data.read.beside import Cameras, Clock, beside, cameras_of, control_clip, moment
+from training.data.read.crop import Box, cropped
 from training.data.read.frames import BackendName, clip_frames
 from training.data.read.frames_pyav import Rgb
 from training.data.read.placement import PlacedClip, Placement, Request, caption_of, placed_clip, requests, similar_rows
 from training.models.grid import Shape
-from training.run.module import Batch
+from training.run.module import Batch, Beside
 
 Frames = npt.NDArray[np.uint8]
 """(F, H, W, 3) RGB."""
@@ -54,6 +56,13 @@ class DatasetConfig:
     """Where in time and in the picture a sample is taken: anew each epoch, or always the middle."""
     max_substitutes: int = field(default=8, metadata=at_least(0))
     """How many other clips are tried in place of one that cannot be read, before the run stops."""
+    control: str = ""
+    """What names the control video of a clip (poses, depths, edges, tracks): a column of the manifest's `clips/`, or
+    else a key of the JSON file beside its video; "" for none. Beside the video, too, where it is no whole location."""
+    camera: str = ""
+    """The same for a text file of cameras, of RealEstate10K's lines, one for each of the video's frames."""
+    beside_clock: Clock = "film"
+    """Whether such a file begins where the film does or where its clip does."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -66,8 +75,14 @@ class Sample:
     frames: Frames
     caption: str
     clip_id: str
+    control: Frames | None = None
+    """Of the same times and the same part of the picture."""
+    cameras: Cameras | None = None
+    """Of the same."""
     bad: Sequence[BadClip] = ()
     """Clips that were to be shown here and could not be read."""
+    unread: Sequence[BadClip] = ()
+    """The clip whose control or cameras could not be read."""
 
     __repr__ = shapes_repr
 
@@ -96,7 +111,10 @@ class ClipDataset:
             captions=[sample.caption for sample in samples],
             clip_ids=[sample.clip_id for sample in samples],
             tokens=step.tokens,
+            control=_beside([sample.control for sample in samples]) if self._config.control else None,
+            cameras=_beside([sample.cameras for sample in samples]) if self._config.camera else None,
             bad_clips=[bad for sample in samples for bad in sample.bad],
+            unread=[unread for sample in samples for unread in sample.unread],
         )
 
     def sample(self, request: Request) -> Sample:
@@ -108,13 +126,15 @@ class ClipDataset:
         bad: list[BadClip] = []
         for row in itertools.chain([request.row], self._substitutes(request)):
             clip = placed_clip(self.table, row)
+            placement = self.placement(clip, request)
             try:
-                frames = self.read(clip, request.shape, self.placement(clip, request))
+                frames = self.read(clip, request.shape, placement)
             except MediaError as error:
                 bad.append((clip.clip_id, str(error)))
                 continue
             caption = caption_of(self.table, row, request.caption)
-            return Sample(frames=frames, caption=caption, clip_id=clip.clip_id, bad=tuple(bad))
+            alone = Sample(frames=frames, caption=caption, clip_id=clip.clip_id, bad=tuple(bad))
+            return self._with_beside(alone, row, clip, request.shape, placement)
         (first, reason), shape = bad[0], request.shape
         raise UnreadableError(
             f"clip {first} cannot be read ({reason}), nor can any of {len(bad) - 1} others tried in its place as "
@@ -132,12 +152,17 @@ class ClipDataset:
         Raises:
             MediaError: the media is at fault, or is no longer what the manifest says.
         """
+        start_seconds = placement.start_ticks * clip.clip.time_base
+        return self._read(clip.clip, clip.displayed, placement.crop, shape, start_seconds)
+
+    def _read(self, clip: Clip, displayed: tuple[int, int], crop: Box, shape: Shape, start_seconds: Fraction) -> Frames:
+        """`crop` is told in the `displayed` (height, width)."""
         sample = np.empty((shape.frames, shape.height, shape.width, 3), np.uint8)
         frames = clip_frames(
-            clip.clip,
+            clip,
             num_frames=shape.frames,
             fps=self.fps,
-            start_seconds=placement.start_ticks * clip.clip.time_base,
+            start_seconds=start_seconds,
             backend=self._config.backend,
         )
         previous: Rgb | None = None
@@ -145,14 +170,32 @@ class ClipDataset:
             if frame is previous:
                 sample[index] = sample[index - 1]
                 continue
-            if not (frame.shape[0] == clip.displayed[0] or frame.shape[1] == clip.displayed[1]):
-                found, listed = (f"{size[1]}x{size[0]}" for size in (frame.shape, clip.displayed))
+            if not (frame.shape[0] == clip.height or frame.shape[1] == clip.width):
+                found, listed = f"{frame.shape[1]}x{frame.shape[0]}", f"{clip.width}x{clip.height}"
                 raise MediaError("source_changed", f"a frame of {found} pixels, not {listed}")
-            sample[index] = cropped(
-                frame, placement.crop, displayed=clip.displayed, height=shape.height, width=shape.width
-            )
+            sample[index] = cropped(frame, crop, displayed=displayed, height=shape.height, width=shape.width)
             previous = frame
         return sample
+
+    def _with_beside(self, sample: Sample, row: int, clip: PlacedClip, shape: Shape, placement: Placement) -> Sample:
+        """With its control video and cameras, as far as the clip has them and they can be read."""
+        config, unread = self._config, []
+        start_seconds = placement.start_ticks * clip.clip.time_base
+        for name, kind in ((config.control, "control"), (config.camera, "camera")):
+            try:
+                file = beside(self.table, row, clip.clip, name, config.beside_clock) if name else None
+                if file is None:
+                    continue
+                first = moment(file, clip.clip, start_seconds, self.fps)
+                if kind == "camera":
+                    cameras = cameras_of(file, clip, placement.crop, shape, fps=self.fps, first=first)
+                    sample = replace(sample, cameras=cameras)
+                else:
+                    video = self._read(control_clip(file, clip), clip.displayed, placement.crop, shape, first)
+                    sample = replace(sample, control=video)
+            except MediaError as error:
+                unread.append((sample.clip_id, f"{kind}: {error}"))
+        return replace(sample, unread=tuple(unread))
 
     def _substitutes(self, request: Request) -> Iterator[int]:
         """Other rows to show in this shape, in an order of their own for each clip and epoch."""
@@ -160,3 +203,12 @@ class ClipDataset:
         others = similar[similar != request.row]
         order = shuffled(len(others), "substitute", request.seed)
         yield from (int(other) for other in others[order[: self._config.max_substitutes]])
+
+
+def _beside(each: Sequence[Frames | Cameras | None]) -> Beside | None:
+    """What samples have, in one tensor; None where none has it."""
+    like = next((one for one in each if one is not None), None)
+    if like is None:
+        return None
+    values = np.stack([np.zeros_like(like) if one is None else one for one in each])
+    return torch.from_numpy(values), torch.tensor([one is not None for one in each])

@@ -77,6 +77,8 @@ def _arrivals(planned: PlannedBatches, dataset: StepSource, num_workers: int) ->
     for batch in load_ahead(steps, dataset.batch, num_workers=num_workers, remote=dataset.remote):
         for clip_id, reason in batch.bad_clips:
             logger.warning("clip %s cannot be read (%s), another is shown", clip_id, reason)
+        for clip_id, reason in batch.unread:
+            logger.warning("clip %s is shown without what goes with it (%s)", clip_id, reason)
         yield under_way.popleft(), batch
 
 
