@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from training.models.weights import files_id, settings_id
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "*.model")
 """Weights, configurations, templates and the files of all tokenizers; no pickled weights, no Python."""
+MODEL_PART, TOKENIZER_PART = "text_encoder", "tokenizer"
+"""Folders within that of a pipeline, as diffusers and EasyAnimate have them."""
 SETTING = "objective.text.weights"
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
@@ -24,9 +26,11 @@ class QwenVlTextConfig:
     """A vision-language model, of which only the language half is kept."""
 
     weights: str = "Qwen/Qwen2-VL-7B-Instruct"
-    """Folder or hub id."""
+    """Folder or hub id, or the folder of a pipeline with a `text_encoder` and a `tokenizer`."""
     max_tokens: int = 256
     """The template's tokens are among them; longer captions are cut off there."""
+    pads: bool = field(default=False, repr=False)
+    """Fill every caption up to that with padding, and count it as text, as EasyAnimate's released weights know it."""
 
     @property
     def learns(self) -> bool:
@@ -35,7 +39,8 @@ class QwenVlTextConfig:
 
     def identity(self, *, seed: int = 0) -> str:
         """Of the files and the settings."""
-        return settings_id(replace(self, weights=""), _files_id(self.weights))
+        # of encoders that do not pad the same as before there was a choice
+        return settings_id(replace(self, weights=""), _files_id(self.weights) + " padded" * self.pads)
 
     def encoder(self, *, seed: int = 0) -> QwenVlTextEncoder:
         """With its own weights, whatever the seed."""
@@ -71,21 +76,22 @@ class QwenVlTextEncoder(TextEncoder):
         from transformers import AutoModelForImageTextToText
 
         super().__init__()
-        folder = find_folder(config.weights, setting=SETTING, files=FILES)
-        self.max_tokens = config.max_tokens
-        self.tokenizer = _tokenizer(folder)
+        folder, words = _folders(config.weights)
+        self.max_tokens, self.pads = config.max_tokens, config.pads
+        self.tokenizer = _tokenizer(words)
         whole = AutoModelForImageTextToText.from_pretrained(folder, dtype=_dtype(), use_safetensors=True, **_LOCAL)
         self.model = whole.model.language_model.eval().requires_grad_(False)
         self.dim = int(self.model.config.hidden_size)
 
     def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, L, dim) and their mask (B, L); see `training.models.text.TextEncoder`."""
-        ids_BL, mask_BL = _padded(self.tokenizer, [self._asked(caption) for caption in captions], self.max_tokens)
+        asked = [self._asked(caption) for caption in captions]
+        ids_BL, mask_BL = _padded(self.tokenizer, asked, self.max_tokens, whole=self.pads)
         ids_BL, mask_BL = ids_BL.to(self.model.device), mask_BL.to(self.model.device)
         with torch.no_grad():
             # Padding is on the right and attention looks to the left only, so it reaches no word.
             states = self.model(ids_BL, attention_mask=mask_BL, use_cache=False, output_hidden_states=True)
-        return states.hidden_states[-2], mask_BL.bool()
+        return states.hidden_states[-2], mask_BL.bool() | self.pads
 
     def _asked(self, caption: str) -> str:
         # A caption may not bring marks of its own, such as those of an image.
@@ -101,9 +107,9 @@ class T5TextEncoder(TextEncoder):
         from transformers import AutoModelForTextEncoding
 
         super().__init__()
-        folder = find_folder(config.weights, setting=SETTING, files=FILES)
+        folder, words = _folders(config.weights)
         self.max_tokens = config.max_tokens
-        self.tokenizer = _tokenizer(folder)
+        self.tokenizer = _tokenizer(words)
         model = AutoModelForTextEncoding.from_pretrained(folder, dtype=_dtype(), use_safetensors=True, **_LOCAL)
         self.model = model.eval().requires_grad_(False)
         self.dim = int(self.model.config.d_model)
@@ -118,8 +124,16 @@ class T5TextEncoder(TextEncoder):
 
 
 def _files_id(weights: str) -> str:
+    folders = set(_folders(weights))
+    return files_id(sorted({path for folder in folders for pattern in FILES for path in folder.glob(pattern)}))
+
+
+def _folders(weights: str) -> tuple[Path, Path]:
+    """Of the model and of the tokenizer, which a pipeline's folder has apart."""
+    if (Path(weights) / MODEL_PART).is_dir():
+        return Path(weights) / MODEL_PART, Path(weights) / TOKENIZER_PART
     folder = find_folder(weights, setting=SETTING, files=FILES)
-    return files_id(sorted({path for pattern in FILES for path in folder.glob(pattern)}))
+    return folder, folder
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -130,10 +144,13 @@ def _tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def _padded(tokenizer: Any, texts: list[str], max_tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask, each (B, L) int64, as long as the longest of them."""
+def _padded(
+    tokenizer: Any, texts: list[str], max_tokens: int, *, whole: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask, each (B, L) int64, as long as the longest of them, or `whole`, as long as one may be."""
+    padding = "max_length" if whole else "longest"
     readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-    batch = tokenizer(readable, padding="longest", truncation=True, max_length=max_tokens, return_tensors="pt")
+    batch = tokenizer(readable, padding=padding, truncation=True, max_length=max_tokens, return_tensors="pt")
     return batch["input_ids"], batch["attention_mask"]
 
 

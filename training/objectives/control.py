@@ -1,6 +1,5 @@
-"""What training shows a transformer beside the text: control videos, reference pictures and cameras, each by chance.
-
-A model that is shown them always would need them always.
+"""What training shows a transformer beside the text, each by chance: what is known of a video, control videos,
+reference pictures and cameras. A model that is shown them always would need them always.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ import torch
 from preprocess.io.bounds import check, within
 from training.models.conditions import ConditionLayout, Part, of_rows, reference_condition
 from training.models.rays import rays_condition
+from training.objectives.masks import MaskConfig, drawn_masks, mask_condition, noise_on_known
+from training.objectives.text_to_video import first_frame_condition
 from training.run.module import Batch
 from training.run.noise import SampleNoise
 
@@ -33,6 +34,40 @@ class ControlConfig:
 
     def __post_init__(self) -> None:
         check(self, "control")
+
+
+def drawn_known(
+    masks: MaskConfig,
+    first_frame_share: float,
+    batch: Batch,
+    noise: SampleNoise,
+    clean: torch.Tensor,
+    *,
+    chance_B: torch.Tensor,
+    encode: Encode,
+) -> torch.Tensor:
+    """(B, 1 + C, T, h, w): the first frame, or what a mask leaves, or nothing, by each sample's chance in [0, 1).
+
+    Raises:
+        ValueError: there are masks, and no pixels for them.
+    """
+    known_B = chance_B < first_frame_share
+    masked_B = (chance_B >= first_frame_share) & (chance_B < first_frame_share + masks.share)
+    if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
+        known_B = torch.zeros_like(known_B)
+    condition = first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
+    if not masks.share:
+        return condition
+    if batch.latent:
+        raise ValueError("masks.share is set: what they leave is encoded from pixels, so data.cache must be empty")
+    video = batch.video
+    given = noise_on_known(video, noise) if masks.noise else video
+    known = drawn_masks(masks, noise, (video.shape[2], video.shape[3], video.shape[4]))
+
+    def masked(rows: torch.Tensor) -> torch.Tensor:
+        return mask_condition(given[rows], known[rows], encode, level=masks.level)
+
+    return of_rows(masked_B, condition, masked)
 
 
 def drawn_parts(

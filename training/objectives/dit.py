@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,20 +14,20 @@ from torch import nn
 from preprocess.io.bounds import at_least, check, within
 from preprocess.io.settings import OPERATIONAL
 from training.models import vae_chunks
-from training.models.conditions import ConditionLayout, Part, of_rows
+from training.models.conditions import ConditionLayout, Part
 from training.models.dit_names import diffusers_name, easyanimate_name
 from training.models.exports import Export, Layout, transformer_export
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import OnDemand, TextSource, VaeSource, not_trained_yet
-from training.models.released_vae import released_scale
+from training.models.released_vae import is_released, released_scale
 from training.models.safe_files import SafeFiles
 from training.models.sequence import spread
 from training.models.text import Text, TextConfig
 from training.models.text_bytes import ByteTextConfig
 from training.models.transformer import TransformerConfig
 from training.models.weights import initialise
-from training.objectives.control import ControlConfig, drawn_parts
+from training.objectives.control import ControlConfig, drawn_known, drawn_parts
 from training.objectives.diffusion import Diffusion, Schedule
 from training.objectives.flow import (
     TIMESTEPS,
@@ -40,8 +41,8 @@ from training.objectives.flow import (
     timesteps,
 )
 from training.objectives.latent_video import LatentVideoGenerator, measured_scale
-from training.objectives.masks import MaskConfig, drawn_masks, mask_condition, noise_on_known
-from training.objectives.text_to_video import blanked, first_frame_condition, without
+from training.objectives.masks import MaskConfig
+from training.objectives.text_to_video import blanked, without
 from training.objectives.vae import named_vae, trained_vae, vae_config, vae_source
 from training.run.checkpoint import latest, read_state
 from training.run.config import LOCATION, WEIGHTS, Objective, TrainConfig
@@ -55,7 +56,8 @@ class DitObjective(Objective):
     """One model for images (videos of one frame) and videos, from text and, in a share of the steps, a first frame."""
 
     vae: str = field(metadata=LOCATION)
-    """Folder of the run that trained the autoencoder, or one of diffusers' `AutoencoderKLMagvit`."""
+    """Folder of the run that trained the autoencoder, or one of diffusers' `AutoencoderKLMagvit`; "" takes the `vae`
+    of the pipeline that `start` names."""
     model: TransformerConfig
     text: TextConfig
     latent_scale: float | None = None
@@ -80,7 +82,8 @@ class DitObjective(Objective):
     """Side in pixels of the squares, overlapping by a quarter, in which larger pictures are decoded; None decodes them
     whole."""
     start: str = field(default="", metadata=WEIGHTS)
-    """A transformer's run, a safetensors file or a hub id to begin with; "" begins with new weights."""
+    """A transformer's run, a safetensors file, a released pipeline's folder (with a `transformer` and a `vae`) or a hub
+    id to begin with; "" begins with new weights."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -102,13 +105,19 @@ class DitObjective(Objective):
         model = self.model
         return ConditionLayout.of(self.told, latent_channels=model.latent_channels, channels=model.condition_channels)
 
+    @property
+    def autoencoder(self) -> str:
+        """The folder of the autoencoder, "" where none is named; see `vae`."""
+        part = Path(self.start) / "vae"
+        return str(part) if not self.vae and self.start and is_released(str(part)) else self.vae
+
     def grid(self) -> TokenGrid:
         """The trained autoencoder's strides and the transformer's patch.
 
         Raises:
             ValueError: there is no trained autoencoder.
         """
-        return vae_config(named_vae(self.vae)).grid(self.model.patch)
+        return vae_config(named_vae(self.autoencoder)).grid(self.model.patch)
 
     def completed(self, config: TrainConfig, device: torch.device) -> TrainConfig:
         """With the scale of the autoencoder's latents, where it is none: each rank and later sample has the same.
@@ -116,11 +125,14 @@ class DitObjective(Objective):
         It is the one that the weights know, of the run itself or of the one that it starts from, or that a folder of
         diffusers' says, or else measured.
         """
+        if self.vae != self.autoencoder:  # so that the run goes on without what it started from
+            named = replace(self, vae=self.autoencoder)
+            return named.completed(replace(config, objective=named), device)
         if self.latent_scale is not None:
             return config
-        scale = _known_scale(config.out) or _known_scale(self.start) or released_scale(self.vae)
+        scale = _known_scale(config.out) or _known_scale(self.start) or released_scale(self.autoencoder)
         if scale is None:
-            vae = OnDemand(lambda: trained_vae(self.vae).to(device))
+            vae = OnDemand(lambda: trained_vae(self.autoencoder).to(device))
             looked_at = config.data.looked_at(config)
             scale = measured_scale(lambda video: vae_chunks.encoded(vae(), video), looked_at)
         return replace(config, objective=replace(self, latent_scale=scale))
@@ -135,7 +147,7 @@ class DitObjective(Objective):
         Raises:
             ValueError: there is none.
         """
-        return vae_source(named_vae(self.vae))
+        return vae_source(named_vae(self.autoencoder))
 
     def texts_of(self, *, seed: int) -> TextSource | None:
         """The text encoder, unless it is trained along."""
@@ -145,7 +157,7 @@ class DitObjective(Objective):
 
     def planned(self, config: TrainConfig) -> Planned:
         """Trained from caches, of latents of 4 x 8 x 8 pixels where no autoencoder is named yet."""
-        vae = self.latents_of() if self.vae else not_trained_yet(self.model.latent_channels)
+        vae = self.latents_of() if self.autoencoder else not_trained_yet(self.model.latent_channels)
         width = None if self.text.learns else self.model.text_dim
         text = self.text if width is None else ByteTextConfig(dim=width)  # a large one's weights need not be there
         # masks are drawn on pixels, and what they leave is none of the transformer's work
@@ -370,11 +382,14 @@ class DitModule(TrainModule, LatentVideoGenerator):
         """What each sample is told, by its chances; of the first frame and of what a mask leaves one or the other."""
         if not self.layout.parts:
             return None
-        parts: dict[Part, torch.Tensor] = {}
+        objective, parts = self.objective, dict[Part, torch.Tensor]()
         if "known" in self.layout.parts:
-            parts["known"] = self._known(batch, clean, chance_B, noise)
+            share = objective.first_frame_share
+            parts["known"] = drawn_known(
+                objective.masks, share, batch, noise, clean, chance_B=chance_B, encode=self.latents_of
+            )
         parts |= drawn_parts(
-            self.objective.control,
+            objective.control,
             self.layout,
             batch,
             noise,
@@ -383,29 +398,6 @@ class DitModule(TrainModule, LatentVideoGenerator):
             stride=self.grid.spatial_stride,
         )
         return self.layout.whole(parts, clean)
-
-    def _known(self, batch: Batch, clean: torch.Tensor, chance_B: torch.Tensor, noise: SampleNoise) -> torch.Tensor:
-        """The first frame, or what a mask leaves, or nothing, by each sample's chance in [0, 1)."""
-        objective = self.objective
-        known_B = chance_B < objective.first_frame_share
-        masked_B = (chance_B >= objective.first_frame_share) & (
-            chance_B < objective.first_frame_share + objective.masks.share
-        )
-        if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
-            known_B = torch.zeros_like(known_B)
-        condition = first_frame_condition(clean[:, :, :1], clean.shape[2], known_B)
-        if not objective.masks.share:
-            return condition
-        if batch.latent:
-            raise ValueError("masks.share is set: what they leave is encoded from pixels, so data.cache must be empty")
-        masks, video = objective.masks, batch.video
-        given = noise_on_known(video, noise) if masks.noise else video
-        known = drawn_masks(masks, noise, (video.shape[2], video.shape[3], video.shape[4]))
-
-        def masked(rows: torch.Tensor) -> torch.Tensor:
-            return mask_condition(given[rows], known[rows], self.latents_of, level=masks.level)
-
-        return of_rows(masked_B, condition, masked)
 
 
 def _known_scale(run: str) -> float | None:

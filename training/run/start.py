@@ -20,13 +20,15 @@ from training.run.checkpoint import identity, latest, read_state, read_tensors
 from training.run.module import TrainModule
 
 SETTING = "objective.start"
+TRANSFORMER_PART = "transformer"
+"""Folder within that of a pipeline, as diffusers and EasyAnimate have them."""
 
 
 def start_from(what: str, module: TrainModule, tensors: Mapping[str, torch.Tensor]) -> None:
     """Fill a new run's tensors.
 
     Args:
-        what: a run's folder, a safetensors file or a folder of some, or a hub id.
+        what: a run's folder, a safetensors file or a folder of some, a pipeline's folder, or a hub id.
         module: whose networks they are; it says what files call its weights.
         tensors: `network.NAME.KEY` and `average.NAME.KEY`; others are left as they are.
 
@@ -69,6 +71,8 @@ def _files(what: str) -> list[Path]:
     path = Path(what)
     if path.is_file():
         return [path]
+    if (path / TRANSFORMER_PART).is_dir():
+        what = str(path / TRANSFORMER_PART)
     if ":" in what or path.suffix == ".safetensors":
         return [find_file(what, setting=SETTING)]
     return sorted(find_folder(what, setting=SETTING, files=("*.safetensors", "*.json")).glob("*.safetensors"))

@@ -25,6 +25,7 @@ from training.objectives.dit import DitModule, DitObjective
 from training.objectives.flow import euler
 from training.objectives.vae import VaeModule, VaeObjective, trained_vae, vae_source
 from training.run.config import TrainConfig, TrainerConfig
+from training.run.start import start_from
 
 SMALL = DitConfig(
     dim=96,
@@ -389,3 +390,32 @@ def test_their_pipeline_with_our_weights_makes_our_frames(tmp_path: Path) -> Non
     ours = decoded(vae, latents / vae_names.SCALE).clamp(-1, 1) / 2 + 0.5
     assert ours.std() > 0.1
     torch.testing.assert_close(made.transpose(1, 2), ours, rtol=0, atol=1e-3)
+
+
+def test_a_run_starts_from_the_folder_of_a_pipeline(tmp_path: Path) -> None:
+    """Its transformer and its autoencoder, which the run keeps by name; another autoencoder only if that is said."""
+    root, vae = tmp_path / "pipeline", VideoVae(TALL)
+    source = VideoDit(SMALL)
+    random_weights(source)
+    transformer_export(source, "diffusers").write(root / "transformer")
+    module = vae_module(TALL)
+    random_weights(vae)
+    module.vae.load_state_dict(vae.state_dict())
+    module.exported("diffusers", merged=False).write(root / "vae")
+    objective = DitObjective(vae="", model=SMALL, text=TEXT, start=str(root))
+    config = TrainConfig(
+        name="released", out=str(tmp_path / "run"), objective=objective, data=None, trainer=TrainerConfig(steps=1)
+    )
+    completed = config.objective.completed(config, torch.device("cpu"))
+    assert completed.objective.vae == str(root / "vae")
+    assert completed.objective.latent_scale == vae_names.SCALE
+    assert completed.objective.grid() == objective.grid()
+    made = completed.objective.build(completed)
+    torch.testing.assert_close(made.vae.state_dict(), vae.state_dict(), rtol=0, atol=0)
+    made.materialise("dit", torch.device("cpu"))
+    tensors = {f"network.dit.{name}": value for name, value in made.model.state_dict().items()}
+    start_from(str(root), made, tensors)
+    for name, value in source.state_dict().items():
+        assert torch.equal(made.model.dit.state_dict()[name], value)
+    assert replace(objective, vae="elsewhere").autoencoder == "elsewhere"
+    assert replace(objective, start=str(root / "transformer")).autoencoder == ""

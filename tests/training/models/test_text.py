@@ -123,6 +123,42 @@ def test_qwen_states_are_those_of_the_whole_model_before_its_last_layer(qwen):
         torch.testing.assert_close(vectors[index, own], wanted[index, : int(own.sum())], rtol=0, atol=1e-4)
 
 
+def test_padding_is_text_to_weights_that_were_released_so(qwen):
+    """As diffusers' pipeline of EasyAnimate has it: 256 vectors of every caption, those of padding among them."""
+    from transformers import AutoModelForImageTextToText
+
+    encoder = QwenVlTextConfig(weights=qwen, pads=True).encoder()
+    vectors, mask = encoder.encode(CAPTIONS)
+    assert vectors.shape[:2] == mask.shape == (len(CAPTIONS), 256)
+    assert bool(mask.all())
+    model = AutoModelForImageTextToText.from_pretrained(qwen, dtype=torch.float32)
+    asked = [encoder._asked(caption) for caption in CAPTIONS]
+    batch = encoder.tokenizer(asked, padding="max_length", max_length=256, padding_side="right", return_tensors="pt")
+    with torch.no_grad():
+        wanted = model(**batch, output_hidden_states=True).hidden_states[-2]
+    torch.testing.assert_close(vectors, wanted, rtol=0, atol=1e-4)
+    plain = QwenVlTextConfig(weights=qwen)
+    assert plain.identity() != QwenVlTextConfig(weights=qwen, pads=True).identity()
+    assert "pads" not in repr(plain)  # of which identities are made: those of before there was a choice stay
+
+
+def test_a_pipelines_folder_has_its_encoder_and_its_tokenizer_apart(qwen, t5, tmp_path):
+    for name, folder, config in (("q", qwen, QwenVlTextConfig), ("t", t5, T5TextConfig)):
+        root = tmp_path / name
+        shutil.copytree(folder, root / "text_encoder")
+        (root / "tokenizer").mkdir()
+        for path in (root / "text_encoder").glob("*token*"):
+            path.rename(root / "tokenizer" / path.name)
+        for path in (root / "text_encoder").glob("*.jinja"):
+            path.rename(root / "tokenizer" / path.name)
+        together, apart = config(weights=folder), config(weights=str(root))
+        assert torch.equal(apart.encoder().encode(CAPTIONS)[0], together.encoder().encode(CAPTIONS)[0])
+        before = apart.identity()
+        [weights] = (root / "text_encoder").glob("*.safetensors")
+        weights.write_bytes(weights.read_bytes() + b" ")
+        assert apart.identity() != before
+
+
 def test_marks_in_a_caption_are_no_marks(qwen):
     encoder = QwenVlTextConfig(weights=qwen).encoder()
     image = encoder.tokenizer.convert_tokens_to_ids("<|image_pad|>")
