@@ -71,6 +71,33 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
     )
 
 
+def tiny_vae_stages(manifest: str, out: str) -> TrainConfig:
+    """`tiny_vae` in three stages: by pictures, then by videos, whose frames lie up to thrice as far apart, then the
+    decoder alone."""
+    whole = tiny_vae(manifest, out)
+    videos = _tiny_data(manifest, samples=4, tokens=48)
+    pictures = replace(videos, sampler=replace(videos.sampler, still_share=1.0))
+    strided = replace(videos, reading=replace(videos.reading, max_stride=3))
+    assert isinstance(whole.objective, VaeObjective)
+    return replace(
+        whole,
+        name="tiny_vae_stages",
+        objective=replace(whole.objective, trains="decoder", adversarial_start=0),
+        data=strided,
+        trainer=replace(whole.trainer, steps=300),
+        optimizer=replace(whole.optimizer, learning_rate=2e-4),
+        stages={
+            name: Stage(
+                data=data,
+                trainer=replace(whole.trainer, steps=600),
+                optimizer=whole.optimizer,
+                objective=replace(whole.objective, adversarial_start=600),
+            )
+            for name, data in (("pictures", pictures), ("videos", strided))
+        },
+    )
+
+
 def tiny_dit(manifest: str, out: str) -> TrainConfig:
     """1.5 M weights; `--set objective.vae=RUN` names the autoencoder."""
     return TrainConfig(

@@ -121,6 +121,8 @@ class VideoVae(nn.Module):
     def __init__(self, config: VaeConfig, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
+        self.saves_frozen = False
+        """Whether a run keeps weights that do not learn, too."""
         width = config.latent_channels
         with own_randomness():
             self.encoder = Encoder(config)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from preprocess.io.bounds import check
 from training.models.discriminator import Discriminator, DiscriminatorConfig
 from training.models.exports import Export, Layout, plain_export
 from training.models.grid import TokenGrid
@@ -20,6 +22,7 @@ from training.models.safe_files import SafeFiles
 from training.models.vae import Posterior, VaeConfig, VideoVae
 from training.models.vae_names import diffusers_config, diffusers_name
 from training.models.weights import files_id, initialise, weights_id
+from training.objectives.lpips import Lpips, LpipsConfig
 from training.objectives.perceptual import RandomFeatures
 from training.objectives.quality import psnr, ssim
 from training.run.checkpoint import identity, latest
@@ -48,8 +51,15 @@ class VaeObjective(Objective):
     """Size of the adversarial gradient, in units of the other losses' at the same video."""
     adversarial_start: int = 50_000
     """Step from which the discriminators are trained and listened to."""
+    trains: Literal["all", "decoder"] = "all"
+    """`decoder` leaves the encoder as it is, to the bit: latents stay what transformers know, and films get better."""
+    lpips: LpipsConfig = field(default_factory=LpipsConfig)
+    """A trained network in place of the random features."""
     start: str = field(default="", metadata=WEIGHTS)
     """An autoencoder's run, a safetensors file or a hub id to begin with; "" begins with new weights."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def starts_from(self) -> str:
         """See `start`."""
@@ -73,7 +83,11 @@ class VaeModule(TrainModule):
         with torch.device("meta"):
             self.vae = VideoVae(objective.model)
             self.discriminator = Discriminator(objective.discriminator)
-        self.features = RandomFeatures()
+        self.features = RandomFeatures() if objective.lpips.is_off else Lpips(objective.lpips)
+        if objective.trains == "decoder":
+            for part in (self.vae.encoder, self.vae.quant):
+                part.requires_grad_(False)
+            self.vae.saves_frozen = True
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:

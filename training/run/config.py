@@ -227,11 +227,13 @@ class TrainerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A run before a recipe's own: of the same objective, in OUT/stages/NAME."""
+    """A run before a recipe's own, of the same objective unless it has another of the same networks, in
+    OUT/stages/NAME."""
 
     data: Data
     trainer: TrainerConfig
     optimizer: OptimizerConfig = OptimizerConfig()
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

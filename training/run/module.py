@@ -227,7 +227,10 @@ def trained_weights(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 
 def saved_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """What a checkpoint holds of a network, by name: all but the weights that never change."""
+    """What a checkpoint holds of a network, by name: all but the weights that never change, which another run's has;
+    those as well where the network says `saves_frozen`."""
+    if getattr(network, "saves_frozen", False):
+        return network.state_dict()
     frozen = {name for name, weight in network.named_parameters() if not weight.requires_grad}
     return {name: value for name, value in network.state_dict().items() if name not in frozen}
 

@@ -46,6 +46,9 @@ def start_from(what: str, module: TrainModule, tensors: Mapping[str, torch.Tenso
         )
         kept = {name: tensor for name, tensor in averages.items() if name in held}
         read_tensors(checkpoint, {**weights, **kept})
+        # What does not learn any more is as it was used: averaged.
+        still = {name.replace("network.", "average.", 1): weights[name] for name in _frozen(module) if name in weights}
+        read_tensors(checkpoint, {name: tensor for name, tensor in still.items() if name in held})
         _copy_weights(weights, {name: tensor for name, tensor in averages.items() if name not in kept})
         return
     for network in module.averages():
@@ -60,6 +63,15 @@ def origin(what: str) -> dict[str, str]:
     """What a run's state says of its start: where it was, and which it was of all that may be there later."""
     checkpoint = latest(what)
     return {"from": what, "identity": _digest(_files(what)) if checkpoint is None else identity(checkpoint)}
+
+
+def _frozen(module: TrainModule) -> list[str]:
+    return [
+        f"network.{network}.{name}"
+        for network, made in module.networks.items()
+        for name, weight in made.named_parameters()
+        if not weight.requires_grad
+    ]
 
 
 def _shapes_in(checkpoint: Path) -> dict[str, tuple[int, ...]]:

@@ -134,7 +134,8 @@ class CachedClips:
     def _found(self, request: Request) -> tuple[str, BadClip | None] | None:
         """The cached sample to show, and which bad clip it stands in for, if it does; None where there is none."""
         clip = placed_clip(self.table, request.row)
-        exact = sample_key(clip.clip_id, request.shape, self._dataset.placement(clip, request), self._dataset.fps)
+        placement = self._dataset.placement(clip, request)
+        exact = sample_key(clip.clip_id, request.shape, placement, self._dataset.rate(placement))
         if exact in self._shard:
             return exact, None
         choice = salted("cached", request.seed)

@@ -144,7 +144,9 @@ class _Placed:
 def _placed(dataset: ClipDataset, request: Request) -> _Placed:
     clip = placed_clip(dataset.table, request.row)
     placement = dataset.placement(clip, request)
-    return _Placed(sample_key(clip.clip_id, request.shape, placement, dataset.fps), clip, request.shape, placement)
+    return _Placed(
+        sample_key(clip.clip_id, request.shape, placement, dataset.rate(placement)), clip, request.shape, placement
+    )
 
 
 @dataclass(frozen=True, slots=True)

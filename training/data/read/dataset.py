@@ -54,6 +54,9 @@ class DatasetConfig:
     """Both give the same frames. decord is for files of one clip each: it reads a whole file's index."""
     place: Literal["random", "middle"] = "random"
     """Where in time and in the picture a sample is taken: anew each epoch, or always the middle."""
+    max_stride: int = field(default=1, metadata=at_least(1))
+    """Frames of videos lie 1 to so many times as far apart as the sampler has them, by chance and as far as the clip is
+    long enough: an autoencoder is to know slow films and quick ones. Always 1 in the middle."""
     max_substitutes: int = field(default=8, metadata=at_least(0))
     """How many other clips are tried in place of one that cannot be read, before the run stops."""
     control: str = ""
@@ -143,8 +146,15 @@ class ClipDataset:
 
     def placement(self, clip: PlacedClip, request: Request) -> Placement:
         """Which part of the clip a sample shows."""
-        anew = self._config.place == "random"
-        return clip.placement(request.shape, self.fps, request.chances if anew else _MIDDLE)
+        if self._config.place == "middle":
+            return clip.placement(request.shape, self.fps, _MIDDLE)
+        longest = min(self._config.max_stride, clip.longest_stride(request.shape.frames, self.fps))
+        stride = 1 + int(request.stride_chance * longest) if request.shape.frames > 1 else 1
+        return clip.placement(request.shape, self.fps, request.chances, stride=stride)
+
+    def rate(self, placement: Placement) -> Fraction:
+        """Frames a second of a sample."""
+        return self.fps / placement.stride
 
     def read(self, clip: PlacedClip, shape: Shape, placement: Placement) -> Frames:
         """Decode a sample.
@@ -153,15 +163,23 @@ class ClipDataset:
             MediaError: the media is at fault, or is no longer what the manifest says.
         """
         start_seconds = placement.start_ticks * clip.clip.time_base
-        return self._read(clip.clip, clip.displayed, placement.crop, shape, start_seconds)
+        return self._read(clip.clip, clip.displayed, placement.crop, shape, start_seconds, self.rate(placement))
 
-    def _read(self, clip: Clip, displayed: tuple[int, int], crop: Box, shape: Shape, start_seconds: Fraction) -> Frames:
+    def _read(
+        self,
+        clip: Clip,
+        displayed: tuple[int, int],
+        crop: Box,
+        shape: Shape,
+        start_seconds: Fraction,
+        fps: Fraction,
+    ) -> Frames:
         """`crop` is told in the `displayed` (height, width)."""
         sample = np.empty((shape.frames, shape.height, shape.width, 3), np.uint8)
         frames = clip_frames(
             clip,
             num_frames=shape.frames,
-            fps=self.fps,
+            fps=fps,
             start_seconds=start_seconds,
             backend=self._config.backend,
         )
@@ -180,18 +198,18 @@ class ClipDataset:
     def _with_beside(self, sample: Sample, row: int, clip: PlacedClip, shape: Shape, placement: Placement) -> Sample:
         """With its control video and cameras, as far as the clip has them and they can be read."""
         config, unread = self._config, []
-        start_seconds = placement.start_ticks * clip.clip.time_base
+        start_seconds, fps = placement.start_ticks * clip.clip.time_base, self.rate(placement)
         for name, kind in ((config.control, "control"), (config.camera, "camera")):
             try:
                 file = beside(self.table, row, clip.clip, name, config.beside_clock) if name else None
                 if file is None:
                     continue
-                first = moment(file, clip.clip, start_seconds, self.fps)
+                first = moment(file, clip.clip, start_seconds, fps)
                 if kind == "camera":
-                    cameras = cameras_of(file, clip, placement.crop, shape, fps=self.fps, first=first)
+                    cameras = cameras_of(file, clip, placement.crop, shape, fps=fps, first=first)
                     sample = replace(sample, cameras=cameras)
                 else:
-                    video = self._read(control_clip(file, clip), clip.displayed, placement.crop, shape, first)
+                    video = self._read(control_clip(file, clip), clip.displayed, placement.crop, shape, first, fps)
                     sample = replace(sample, control=video)
             except MediaError as error:
                 unread.append((sample.clip_id, f"{kind}: {error}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +35,11 @@ class Request:
     """In [0, 1): where in the time that the clip has to spare the sample begins."""
 
     @property
+    def stride_chance(self) -> float:
+        """In [0, 1): for the stride."""
+        return float(draw_unit(np.array([self.seed], np.uint64), "stride")[0])
+
+    @property
     def chances(self) -> tuple[float, float, float]:
         """Three numbers in [0, 1): for the place in time, along the width and along the height."""
         left, top = (float(draw_unit(np.array([self.seed], np.uint64), name)[0]) for name in ("left", "top"))
@@ -57,6 +62,8 @@ class Placement:
     """From the clip's start, in ticks of its time base."""
     crop: Box
     """In displayed source pixels, inside black borders."""
+    stride: int = field(default=1, repr=False)
+    """Frames are so many times as far apart as the sampler's rate has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +84,20 @@ class PlacedClip:
         """Height and width of the whole picture, upright, in square pixels."""
         return self.clip.height, self.clip.width
 
-    def placement(self, shape: Shape, fps: Fraction, chances: tuple[float, float, float]) -> Placement:
+    def longest_stride(self, frames: int, fps: Fraction) -> int:
+        """The largest at which so many frames fit into the clip; 1 where none does."""
+        seconds = (self.clip.end_pts - self.clip.start_pts) * self.clip.time_base
+        return max(1, int(seconds * fps / frames))
+
+    def placement(
+        self, shape: Shape, fps: Fraction, chances: tuple[float, float, float], *, stride: int = 1
+    ) -> Placement:
         """A sample's place, from three numbers in [0, 1): along time, width and height, wherever there is room."""
-        room = self.clip.end_pts - self.clip.start_pts - int(shape.frames / fps / self.clip.time_base)
+        room = self.clip.end_pts - self.clip.start_pts - int(shape.frames * stride / fps / self.clip.time_base)
         return Placement(
             start_ticks=int(chances[0] * (max(0, room) + 1)),
             crop=choose_crop(self.content, height=shape.height, width=shape.width, place=chances[1:]),
+            stride=stride,
         )
 
 

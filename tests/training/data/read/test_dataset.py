@@ -337,3 +337,17 @@ def test_no_worker_outlives_its_loader(rows: list[dict[str, Any]]) -> None:
     next(endless)
     endless.close()  # type: ignore[attr-defined]
     assert not multiprocessing.active_children()
+
+
+def test_frames_lie_at_strides_by_chance_as_far_as_the_clip_is_long(rows: Sequence[dict[str, Any]]) -> None:
+    plain, strided = dataset_of(rows), dataset_of(rows, DatasetConfig(max_stride=2))
+    requests = [request(shape=Shape(5, 48, 80), seed=seed) for seed in range(24)]
+    steps = {tuple(np.diff(counters(shown(strided, one)[0]))) for one in requests}
+    [[apart]] = {tuple(set(np.diff(counters(shown(plain, one)[0])))) for one in requests}
+    assert steps == {(apart,) * 4, (2 * apart,) * 4}
+    assert shown(strided, requests[0])[0].equal(shown(strided, requests[0])[0])
+    whole = request(shape=Shape(long := int(rows[0]["duration_seconds"] * RECIPE.fps) // 4 * 4 + 1, 48, 80))
+    assert long > 9
+    assert shown(strided, whole)[0].equal(shown(plain, whole)[0])  # no room for any but 1
+    picture = request(shape=Shape(1, 48, 80))
+    assert shown(strided, picture)[0].equal(shown(plain, picture)[0])
