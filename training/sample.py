@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from training.data.read.crop import Box, choose_crop, cropped
 from training.film import (
     FILM_SUFFIXES,
     PICTURE_SUFFIX,
     Frames,
     Picture,
-    read_picture,
     write_film,
     write_picture,
 )
-from training.inference.long import Chunks, Windowed, lengths
+from training.inference.given import Begun, Continued, Given, GivenFiles
+from training.inference.making import How, divided, made_together
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
-from training.models.pixels import as_model_input
 from training.models.step_cache import StepCache
-from training.objectives.generate import GenerateConfig, generate
+from training.objectives.generate import GenerateConfig
 from training.objectives.quality import psnr
 from training.run.config import Precision
 from training.run.distributed import own_device
 from training.run.noise import SampleNoise
-from training.run.runs import computing, config_of, own_precision, trained_generator
+from training.run.runs import config_of, own_precision, trained_generator
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +49,7 @@ def sample(
     shape: Shape | None = None,
     image: Path | None = None,
     config: GenerateConfig,
+    files: GivenFiles | None = None,
     precision: Precision | None = None,
     offload: bool = False,
     how: How | None = None,
@@ -70,6 +68,7 @@ def sample(
         shape: frames and pixels; None takes the largest that the run was trained on.
         image: a picture to begin with, of which the largest part of the shape's aspect is taken, from the middle.
         config: steps and guidance.
+        files: what else there is beside the prompt, in place of `image`.
         precision: of weights and computation; None takes `runs.own_precision`. Pixels are decoded in float32.
         offload: have the transformer's blocks on the device only while they compute.
         how: chunks of long videos, and steps that are left out.
@@ -87,12 +86,12 @@ def sample(
     largest, fps = trained.data.largest_sample(trained.objective.grid())
     shape = shape or largest
     pictures = _makes_pictures(out, shape)
-    first = None if image is None else fitted(read_picture(image), shape)
+    given = (files or GivenFiles(image=image)).read(shape, fps)
     out.parent.mkdir(parents=True, exist_ok=True)
     device = own_device()
     precision = precision or own_precision(trained, device)
     generator = trained_generator(run, device, precision=precision, offload=offload)
-    make = partial(videos, generator, [prompt] * count, shape, config, seed=seed, first=first, precision=precision)
+    make = partial(videos, generator, [prompt] * count, shape, config, seed=seed, given=given, precision=precision)
     films = make(how=how)
     if how.cache is not None:
         tell_cached(how.cache, films, make(how=replace(how, cache=None)) if compare else None)
@@ -120,18 +119,6 @@ def tell_cached(cache: StepCache, films: Sequence[Frames], whole: Sequence[Frame
         logger.info("PSNR against all steps: %.2f dB, at worst %.2f dB", sum(each) / len(each), min(each))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class How:
-    """By what ways videos are made, beside their steps."""
-
-    chunks: Chunks | None = None
-    """Of longer videos; None makes all frames at once."""
-    cache: StepCache | None = None
-    """Leaves out blocks in some steps."""
-    on_step: Callable[[int, int], None] | None = None
-    """Is told before each step how many are done, and of how many; what it raises ends the sampling."""
-
-
 def videos(
     generator: VideoGenerator,
     captions: Sequence[str],
@@ -140,10 +127,12 @@ def videos(
     *,
     seed: int,
     first: Picture | None = None,
+    given: Given | None = None,
     precision: Precision = "fp32",
     how: How | None = None,
 ) -> list[Frames]:
-    """One film (F, H, W, 3) for each caption; with `first` (H, W, 3), each goes on from that picture.
+    """One film (F, H, W, 3) for each caption; with `first` (H, W, 3), each goes on from that picture, and `given` says
+    what else there is beside captions, in its place.
 
     As many are made at once as have `MOST_TOKENS`.
 
@@ -152,7 +141,11 @@ def videos(
     Raises:
         ValueError: the model makes no videos of that shape, or takes no first frame.
     """
-    return [*each_video(generator, captions, shape, config, seed=seed, first=first, precision=precision, how=how)]
+    return [
+        *each_video(
+            generator, captions, shape, config, seed=seed, first=first, given=given, precision=precision, how=how
+        )
+    ]
 
 
 def each_video(
@@ -163,85 +156,35 @@ def each_video(
     *,
     seed: int,
     first: Picture | None = None,
+    given: Given | None = None,
     precision: Precision = "fp32",
     how: How | None = None,
 ) -> Iterator[Frames]:
     """The same, as they are made."""
-    how = how or How()
+    how, given = how or How(), given or Given(first=first)
     generator.grid.tokens(shape)
-    if first is not None and shape.frames == 1:
-        raise ValueError(f"{shape}: nothing is left to make where the first frame is given")
-    maker, spans = _divided(generator, shape, how)
+    maker, spans = divided(generator, shape, how)
+    if len(spans) > 1 and given.tells:
+        raise ValueError("chunks go on from a first frame and are told nothing else; windows are, such as --chunk-by")
     ids = [f"{captions[:place].count(caption)} {caption}" for place, caption in enumerate(captions)]
     at_once = max(1, MOST_TOKENS // generator.grid.tokens(Shape(spans[0], shape.height, shape.width)))
     if how.cache is not None:
         at_once = 1  # what it leaves out depends on all that is made together
-    done, total = 0, -(-len(ids) // at_once) * len(spans) * config.num_steps
+    steps = given.steps(config.num_steps)
+    done, total = 0, -(-len(ids) // at_once) * len(spans) * steps
     for start in range(0, len(ids), at_once):
         some, texts = ids[start : start + at_once], captions[start : start + at_once]
-        films = None if first is None else first[None, None].repeat(len(some), axis=0)
+        films: Frames | None = None
         for number, frames in enumerate(spans):
-            on_step = None if how.on_step is None else partial(_told, how.on_step, done, total)
+            on_step = how.told_after(done, total)
             noise = SampleNoise(seed, number, some, device=generator.device, stream="sample")
             size = Shape(frames, shape.height, shape.width)
-            begun = None if films is None else films[:, -1]
-            made = _made(maker, texts, size, config, noise, begun, precision, how.cache, on_step)
-            films = made if number == 0 or films is None else np.concatenate([films, made[:, 1:]], axis=1)
-            done += config.num_steps
+            begun: Begun = given if films is None else Continued(films[:, -1])
+            made = made_together(maker, texts, size, config, noise, begun, precision, how.cache, on_step)
+            films = made if films is None else np.concatenate([films, made[:, 1:]], axis=1)
+            done += steps
         assert films is not None
         yield from films
-
-
-def _divided(generator: VideoGenerator, shape: Shape, how: How) -> tuple[VideoGenerator, list[int]]:
-    """What makes a video of this shape, and how many frames it makes one after the other."""
-    if how.chunks is None or shape.frames <= how.chunks.frames:
-        return generator, [shape.frames]
-    if how.chunks.goes_on(generator):
-        return generator, lengths(shape.frames, how.chunks, generator.grid)
-    if how.cache is not None:
-        raise ValueError("windows are asked for in turn within a step, of which no step can be cached")
-    return Windowed(generator, shape, how.chunks), [shape.frames]
-
-
-def _made(
-    generator: VideoGenerator,
-    texts: Sequence[str],
-    shape: Shape,
-    config: GenerateConfig,
-    noise: SampleNoise,
-    first_BHWC: Frames | None,
-    precision: Precision,
-    cache: StepCache | None,
-    on_step: Callable[[int], None] | None,
-) -> Frames:
-    """Films (B, F, H, W, 3) that are made together."""
-    if cache is not None:
-        cache.begin(config.num_steps)
-    latent = (generator.latent_channels, *generator.grid.latents(shape))
-    with torch.no_grad(), nullcontext() if cache is None else generator.skipping(cache):
-        known = None
-        if first_BHWC is not None:
-            frames = torch.from_numpy(np.ascontiguousarray(first_BHWC))[:, None].to(generator.device)
-            known = generator.first_frame(as_model_input(frames), latent[1])
-        with computing(precision, generator.device):
-            latents = generate(generator, texts, noise.normal(*latent), config, condition=known, on_step=on_step)
-        latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling
-        pixels = generator.decoded(latents.float()).clamp_(-1, 1)
-        levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)
-        films: Frames = levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
-        return films
-
-
-def _told(on_step: Callable[[int, int], None], done: int, total: int, step: int) -> None:
-    on_step(done + step, total)
-
-
-def fitted(picture: Picture, shape: Shape) -> Picture:
-    """The largest part of a picture (H, W, 3) with the shape's aspect, from its middle, in the shape's size."""
-    height, width = picture.shape[:2]
-    whole = Box(left=0, top=0, right=width, bottom=height)
-    crop = choose_crop(whole, height=shape.height, width=shape.width, place=(0.5, 0.5))
-    return cropped(picture, crop, displayed=(height, width), height=shape.height, width=shape.width)
 
 
 def sheet_of(films: Sequence[Frames], *, zoom: int = 3) -> Picture:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.film import Frames, Picture, read_picture, write_film, write_picture, write_preview
+from training.inference.given import fitted
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
@@ -16,7 +17,7 @@ from training.run.config import TrainConfig
 from training.run.distributed import World
 from training.run.module import TrainModule
 from training.run.samples import Sample, place
-from training.sample import fitted, videos
+from training.sample import videos
 
 
 class RunSamples:

@@ -23,18 +23,9 @@ from urllib.parse import unquote, urlsplit
 
 from pipelines.serve.films import asked_span
 from pipelines.serve.site import Site
+from preprocess.io.local_web import ALWAYS, NOTHING, name_of
 
 MOST_BODY = 1 << 20
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-}
-NOTHING = "default-src 'none'; frame-ancestors 'none'"
-"""What may be loaded by what is no page."""
 
 _log = logging.getLogger("clipmill")
 
@@ -80,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _guarded(self, answer: Callable[[str, str], None]) -> None:
         """Answer those who may ask, and say what is wrong in a sentence."""
-        host = _name_of(self.headers.get("Host", ""))
+        host = name_of(self.headers.get("Host", ""))
         if host not in self.names or len(self.headers.get_all("Host") or ()) != 1:
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "this server is asked under another name than its own")
             return
@@ -199,13 +190,6 @@ class Handler(BaseHTTPRequestHandler):
     def _begin(self, status: HTTPStatus, kind: str, length: int, headers: dict[str, str]) -> None:
         self.send_response(status)
         told = {"Content-Type": kind, "Content-Length": str(length), "Content-Security-Policy": NOTHING}
-        for name, text in (ALWAYS | told | headers).items():
+        for name, text in ({**ALWAYS, **told, **headers}).items():
             self.send_header(name, text)
         self.end_headers()
-
-
-def _name_of(host: str) -> str:
-    """The name in a Host header, without its port."""
-    if host.startswith("["):
-        return "".join(host.partition("]")[:2])
-    return host.partition(":")[0].lower()

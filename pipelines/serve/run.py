@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import secrets
 import socket
@@ -16,10 +15,9 @@ from typing import Any
 from pipelines.serve.handler import handler
 from pipelines.serve.site import Site
 from pipelines.verdicts import Waiting
+from preprocess.io.local_web import LOOPBACK, own_names
 
-LOOPBACK = "127.0.0.1"
 _log = logging.getLogger("clipmill")
-_LOOPBACK_NAMES = frozenset({LOOPBACK, "localhost", "[::1]"})
 
 
 def serve(
@@ -63,7 +61,7 @@ def serving(
     Raises:
         ValueError: there is no manifest, or the address cannot be had.
     """
-    names = _names(host)
+    names = own_names(host)
     if not 0 <= port < 1 << 16:
         raise ValueError(f"--port {port}: expected 0, for any that is free, to 65535")
     site, token = Site(out, sources=sources, roots=roots, plug_ins=plug_ins), secrets.token_urlsafe(32)
@@ -88,19 +86,3 @@ def serving(
             yield server, f"http://{shown}:{server.server_address[1]}/{token}/"
         finally:
             site.close()
-
-
-def _names(host: str) -> frozenset[str]:
-    """Under which the server may be asked.
-
-    Raises:
-        ValueError: all addresses of the machine are meant.
-    """
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return _LOOPBACK_NAMES if host == "localhost" else frozenset({host.lower()})
-    if address.is_unspecified:
-        raise ValueError(f"--host {host} is every address of this machine: name the one under which it is to be asked")
-    own = frozenset({f"[{address}]" if address.version == 6 else str(address)})
-    return own | _LOOPBACK_NAMES if address.is_loopback else own

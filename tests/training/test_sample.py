@@ -23,13 +23,14 @@ from training import sample as sampling
 from training.__main__ import main
 from training.evaluate import SAMPLES, shapes_truth
 from training.film import write_picture
+from training.inference.given import fitted
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.objectives.vae import trained_vae
 from training.run.curves import curve
 from training.run.metrics import read_rows
 from training.run.runs import config_of, trained_generator
-from training.sample import fitted, sheet_of, videos
+from training.sample import sheet_of, videos
 from training.shapes.corpus import write_corpus
 from training.shapes.page import Section, write_page
 

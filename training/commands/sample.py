@@ -9,13 +9,15 @@ from typing import get_args
 
 from training.commands.options import add_sampling, sampling
 from training.inference.batch import sample_each
+from training.inference.given import GivenFiles
 from training.inference.long import Chunks
+from training.inference.making import How
 from training.inference.prompts import read_prompts
 from training.models.grid import Shape
 from training.models.step_cache import StepCache
 from training.objectives.solvers import Scheduler
 from training.run.config import refuse_remote
-from training.sample import How, sample
+from training.sample import sample
 
 HELP = "write videos for a prompt, and a sheet of their frames; or for all prompts of a file"
 
@@ -29,6 +31,7 @@ def add(command: argparse.ArgumentParser) -> None:
     what.add_argument("--prompts", metavar="FILE", help=where)
     command.add_argument("--negative", default="", metavar="TEXT", help="what to lead away from (default: no text)")
     command.add_argument("--image", metavar="FILE", help="a picture to begin with; its middle, where it does not fit")
+    _add_given(command)
     out = "such as clip.mp4; the sheet is clip.png. Or picture.png, with a shape of one frame; of --prompts, a folder"
     command.add_argument("--out", metavar="FILM", help=f"{out} (default: sample.mp4, or samples)")
     command.add_argument("--count", type=int, default=1, help="videos of each prompt (default: %(default)s)")
@@ -37,6 +40,20 @@ def add(command: argparse.ArgumentParser) -> None:
     ways = "of following the velocity (default: %(default)s); dpm++ and unipc need fewer steps, and diffusers"
     command.add_argument("--scheduler", choices=get_args(Scheduler), default="euler", help=ways)
     _add_ways(command)
+
+
+def _add_given(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--last-image", metavar="FILE", help="a picture to end with")
+    video = "a film to make another of, by --strength or --mask; its first frames, its middle"
+    command.add_argument("--video", metavar="FILE", help=video)
+    mask = "a picture or film, of which white is made anew and black is kept of --video"
+    command.add_argument("--mask", metavar="FILE", help=mask)
+    strength = "how much of --video is noise at the beginning, to 1 for all, such as 0.6"
+    command.add_argument("--strength", type=float, default=1.0, help=strength)
+    command.add_argument("--control", metavar="FILE", help="a film of poses, depths, edges or tracks to follow")
+    command.add_argument("--reference", metavar="FILE", help="a picture of what things look like")
+    camera = "a text file with a camera on each line: fx fy cx cy and world to camera (3 x 4), 16 numbers"
+    command.add_argument("--camera", metavar="FILE", help=camera)
 
 
 def _add_ways(command: argparse.ArgumentParser) -> None:
@@ -60,8 +77,9 @@ def run(options: argparse.Namespace) -> None:
     refuse_remote(out)
     if options.cache_compare and (options.cache_steps is None or options.prompts is not None):
         raise ValueError("--cache-compare goes with --cache-steps and --prompt")
-    if options.prompts is not None and options.image is not None:
-        raise ValueError("--image goes with --prompt: a file's prompts have no pictures")
+    files = _files(options)
+    if options.prompts is not None and files != GivenFiles():
+        raise ValueError("pictures, films and cameras go with --prompt: a file's prompts have none")
     common = {
         "count": options.count,
         "seed": options.seed,
@@ -74,12 +92,17 @@ def run(options: argparse.Namespace) -> None:
     if options.prompts is not None:
         paths = sample_each(options.run_folder, read_prompts(options.prompts), Path(out), **common)
     else:
-        image = None if options.image is None else Path(options.image)
         paths = sample(
-            options.run_folder, options.prompt, Path(out), image=image, compare=options.cache_compare, **common
+            options.run_folder, options.prompt, Path(out), files=files, compare=options.cache_compare, **common
         )
     for path in paths:
         print(path)
+
+
+def _files(options: argparse.Namespace) -> GivenFiles:
+    names = ("image", "last_image", "video", "mask", "control", "reference", "camera")
+    paths = {name: None if getattr(options, name) is None else Path(getattr(options, name)) for name in names}
+    return GivenFiles(**paths, strength=options.strength)
 
 
 def _how(options: argparse.Namespace) -> How:

@@ -124,6 +124,11 @@ class PretrainedVideo(VideoGenerator):
         """Videos of normed latents, one at a time; gradients pass."""
         return torch.cat([self.family.decode(self._encoders().vae, each[None]) for each in latents])
 
+    def lora_target(self) -> tuple[nn.Module, Sequence[Callable[[str], str]]]:
+        """The transformer, whose layers are called as diffusers does, or as ComfyUI."""
+        rename = self.family.comfyui_name
+        return self.transformer, (str,) if rename is None else (str, rename)
+
     def _answer(
         self,
         transformer: nn.Module,

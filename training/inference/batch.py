@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training.film import PICTURE_SUFFIX, Frames, write_film, write_picture
+from training.inference.making import How
 from training.inference.prompts import Asked
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
@@ -17,7 +18,7 @@ from training.run.checkpoint import identity, latest
 from training.run.config import Precision
 from training.run.distributed import own_device
 from training.run.runs import config_of, own_precision, trained_generator
-from training.sample import How, each_video, tell_cached
+from training.sample import each_video, tell_cached
 
 LIST = "samples.jsonl"
 """What the folder holds: a line for each film, with all that it was made of."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 
+from training.models.conditions import Part, Told
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape, TokenGrid
 from training.models.text import Text
@@ -111,6 +112,15 @@ class Windowed(VideoGenerator):
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """Of the whole video."""
         return self._inner.condition(first_BC1HW, num_latents)
+
+    @property
+    def told_parts(self) -> Sequence[Part]:
+        """As it does."""
+        return self._inner.told_parts
+
+    def told(self, told: Told, shape: Shape) -> torch.Tensor:
+        """Of the whole video."""
+        return self._inner.told(told, shape)
 
     @property
     def takes_first_frames(self) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 import torch
+from torch import nn
 
-from training.models.grid import TokenGrid
+from training.models.conditions import Part, Told
+from training.models.grid import Shape, TokenGrid
 from training.models.step_cache import StepCache
 from training.models.text import Text
 
@@ -83,6 +85,19 @@ class VideoGenerator(ABC):
             return False
         return True
 
+    @property
+    def told_parts(self) -> Sequence[Part]:
+        """What `told` takes."""
+        return ()
+
+    def told(self, told: Told, shape: Shape) -> torch.Tensor:
+        """What tells `velocity` all that is told of videos of a shape.
+
+        Raises:
+            ValueError: it takes no such thing, or it is not of the shape's size.
+        """
+        raise ValueError("this model is told a text, and maybe a first frame, and nothing else")
+
     @abstractmethod
     def latents_of(self, video: torch.Tensor) -> torch.Tensor:
         """Latents of videos (B, 3, F, H, W) in [-1, 1], without noise."""
@@ -90,6 +105,14 @@ class VideoGenerator(ABC):
     @abstractmethod
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos (B, 3, F, H, W) of latents; gradients pass."""
+
+    def lora_target(self) -> tuple[nn.Module, Sequence[Callable[[str], str]]]:
+        """The network whose layers a LoRA file changes, and what other programs call them.
+
+        Raises:
+            ValueError: there is none.
+        """
+        raise ValueError("this model takes no LoRA from a file")
 
     @contextmanager
     def skipping(self, cache: StepCache) -> Iterator[None]:

@@ -95,6 +95,25 @@ def fill_lora(
             weight.detach().mul_(theirs / alpha)
 
 
+def ranks_in(file: SafeFiles, layers: Iterable[str], renames: Sequence[Rename] = (diffusers_name,)) -> dict[str, int]:
+    """The layers that a file changes, as the model calls them, and the rank of each change.
+
+    Raises:
+        ValueError: it is no LoRA, or changes layers that the model has not.
+    """
+    known = _spellings({*layers}, renames)
+    downs = {_divided(key)[0]: key for key in file.shapes if _divided(key)[1] == "lora_down"}
+    if not downs:
+        raise ValueError(f"{file.where}: no LoRA, which has names such as LAYER.lora_A.weight and LAYER.lora_B.weight")
+    others = [stem for stem in downs if stem not in known]
+    if others:
+        raise ValueError(
+            f"{file.where}: a LoRA of another model: of the {len(downs)} layers that it changes this one has "
+            f"{len(downs) - len(others)}; not {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+        )
+    return {known[stem]: file.shapes[key][0] for stem, key in downs.items()}
+
+
 def _spellings(layers: Iterable[str], renames: Sequence[Rename]) -> dict[str, str]:
     """Each layer by all names that it may have, without what stands before them."""
     known = {}

@@ -186,7 +186,7 @@ class DitModule(TrainModule, LatentVideoGenerator):
             objective.text,
             vae,
             scale=objective.latent_scale,
-            knows_first_frames=objective.first_frame_share > 0,
+            knows_first_frames=objective.first_frame_share > 0 or objective.masks.share > 0,
             told=objective.told,
             mask_level=objective.masks.level,
             decode_tile=objective.decode_tile,

@@ -11,6 +11,7 @@ import torch
 from training.models import vae_chunks
 from training.models.conditions import ConditionLayout, Part, Told, reference_condition
 from training.models.dit import VideoDit
+from training.models.dit_names import diffusers_name
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.models.on_demand import OnDemand, VaeSource
@@ -118,6 +119,10 @@ class LatentVideoGenerator(VideoGenerator):
             if self._text is not None and "text" not in before:
                 self._text.loaded = None
 
+    def lora_target(self) -> tuple[torch.nn.Module, Sequence[Callable[[str], str]]]:
+        """The transformer."""
+        return self.model.dit, (diffusers_name,)
+
     @contextmanager
     def skipping(self, cache: StepCache) -> Iterator[None]:
         """The transformer's blocks.
@@ -164,6 +169,11 @@ class LatentVideoGenerator(VideoGenerator):
         self.layout.require("known")
         known = mask_condition(video, known_B1FHW, self.latents_of, level=self.mask_level if level is None else level)
         return self.layout.whole({"known": known}, known[:, 1:])
+
+    @property
+    def told_parts(self) -> Sequence[Part]:
+        """What it has channels for."""
+        return self.layout.parts
 
     def told(self, told: Told, shape: Shape) -> torch.Tensor:
         """What tells the transformer all that is told of videos of a shape, each part in channels of its own.

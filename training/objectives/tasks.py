@@ -20,9 +20,9 @@ import torch
 
 from training.film import Frames, Picture
 from training.models.conditions import Told
+from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.models.pixels import as_model_input
-from training.objectives.latent_video import LatentVideoGenerator
 
 Mask = npt.NDArray[np.bool_]
 """(F,) frames, or (F, H, W) pixels; True is known."""
@@ -79,7 +79,7 @@ def together(tasks: Sequence[Told]) -> Told:
 
 
 @torch.no_grad()
-def condition_of(generator: LatentVideoGenerator, told: Told, shape: Shape, count: int) -> torch.Tensor:
+def condition_of(generator: VideoGenerator, told: Told, shape: Shape, count: int) -> torch.Tensor:
     """(count, C, T, h, w) for as many samples of a shape, each told the same: `generate`'s `condition`.
 
     Raises:
@@ -93,7 +93,7 @@ def condition_of(generator: LatentVideoGenerator, told: Told, shape: Shape, coun
 
 
 @torch.no_grad()
-def start_of(generator: LatentVideoGenerator, frames: Frames, count: int) -> torch.Tensor:
+def start_of(generator: VideoGenerator, frames: Frames, count: int) -> torch.Tensor:
     """(count, C, T, h, w): the latents of a video (F, H, W, 3), for `generate`'s `start`."""
     return generator.latents_of(_video(frames).to(generator.device)).expand(count, -1, -1, -1, -1)
 

@@ -2,19 +2,20 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.training.tiny_dit_run import tiny_dit_config
+from tests.training.tiny_dit_run import ShapedClips, tiny_dit_config
 from training.__main__ import main
 from training.inference.batch import LIST, sample_each
+from training.inference.making import How
 from training.inference.prompts import Asked, read_prompts
 from training.objectives.generate import GenerateConfig
 from training.run.launch import train
-from training.sample import How
 
 CONFIG = GenerateConfig(num_steps=2, guidance=2.0)
 
@@ -22,7 +23,7 @@ CONFIG = GenerateConfig(num_steps=2, guidance=2.0)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "dit"
-    train(tiny_dit_config(out, "trainer.steps=1"))
+    train(replace(tiny_dit_config(out, "trainer.steps=1"), data=ShapedClips()))
     return out
 
 

@@ -6,10 +6,11 @@ import torch
 
 from tests.training.tiny import DIT, tiny_dit_module
 from training.inference.long import Chunks, Windowed, lengths
+from training.inference.making import How
 from training.models.grid import Shape
 from training.models.step_cache import StepCache
 from training.objectives.generate import GenerateConfig
-from training.sample import How, videos
+from training.sample import videos
 
 CONFIG = GenerateConfig(num_steps=3, guidance=2.0)
 

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from tests.training.tiny import tiny_dit_module
+from training.inference.making import How
 from training.models.grid import Shape
 from training.models.offload import offload_blocks
 from training.models.step_cache import StepCache
 from training.objectives.generate import GenerateConfig
-from training.sample import How, videos
+from training.sample import videos
 
 SHAPE, CONFIG = Shape(5, 16, 16), GenerateConfig(num_steps=12, guidance=2.0)
 

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training.tiny_dit_run import tiny_dit_config
 from tests.training.tiny_run import losses, run_ranks, tiny_config
 from training.film import read_preview, write_picture, write_preview
+from training.inference.given import fitted
 from training.models.grid import Shape
 from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig
@@ -27,7 +28,7 @@ from training.run.metrics import read_rows
 from training.run.noise import same_randomness_after
 from training.run.page import PAGE
 from training.run.samples import Sample, add_samples, read_samples
-from training.sample import fitted, videos
+from training.sample import videos
 
 SCRIPT = "tests.training.tiny_dit_run"
 SAMPLED = (
