@@ -32,6 +32,7 @@ class Breakdown:
         with ExitStack() as stack:
             for owner, name, part in (
                 (Remembered, "push", "shrink"),
+                (Remembered, "settle", "shrink"),
                 (ShotDetector, "push", "shots"),
                 (ShotDetector, "finish", "shots"),
                 (spans, "_preview", "preview"),

@@ -16,7 +16,7 @@ from math import inf
 
 from preprocess.clip import Clip, Window
 from preprocess.decode import Frame, Video
-from preprocess.frames import MAX_FRAME_SECONDS, Plane
+from preprocess.frames import MAX_FRAME_SECONDS
 from preprocess.probe import MAX_FPS as CLOCK_FPS
 from preprocess.remembered import Observed, Remembered
 from preprocess.shots.detector import ShotConfig, ShotDetector
@@ -24,8 +24,6 @@ from preprocess.shots.shot import Shot
 
 CONTEXT_SECONDS = 6.0
 """Decoded on both sides of a window, so that a transition across its edge is seen from both."""
-BATCH_FRAMES = 32
-"""Frames go to the shot detector in batches: between two decoded frames its code would be cold, and twice as slow."""
 LONG_SHOT_SECONDS = 60.0
 """An open shot longer than this gives its first clip early: 120 remembered pictures of 0.8 MB are enough."""
 MAX_OPEN_FRAMES = 20_000
@@ -81,6 +79,7 @@ def _picture(video: Video) -> Iterator[Observed]:
     memory = Remembered(video)
     for frame in itertools.islice(video.frames(), 1):
         memory.push(frame, inside=True)
+        memory.settle()
         yield memory.observed(0, memory.end)
 
 
@@ -95,13 +94,11 @@ class _Stretch:
         self._longest_open = max(LONG_SHOT_SECONDS, 2 * lengths.max_seconds)
         self._begin = memory.end  # the detector counts from here
         self._detector: ShotDetector | None = None
-        self._waiting: list[Plane] = []
         self._taken = self._begin  # frames before this index are in clips already
 
     def push(self, frame: Frame, *, inside: bool) -> Iterator[Observed]:
         """Take the next frame; the clips that are complete now."""
-        self._waiting.append(self._memory.push(frame, inside=inside))
-        if len(self._waiting) < BATCH_FRAMES:
+        if not self._memory.push(frame, inside=inside):
             return
         detector = self._detect()
         yield from self._clips(self._pushed(detector))
@@ -119,6 +116,7 @@ class _Stretch:
         if end - self._begin > 1:
             detector = self._detect()
             yield from self._clips([*self._pushed(detector), *detector.finish()])
+        self._memory.settle()
         self._memory.forget(end)
 
     def _is_long(self, start: int, end: int) -> bool:
@@ -139,10 +137,8 @@ class _Stretch:
         return self._detector
 
     def _pushed(self, detector: ShotDetector) -> list[Shot]:
-        """Give the detector what has been collected, and empty the list."""
-        complete = [shot for frame in self._waiting for shot in detector.push(frame)]
-        self._waiting.clear()
-        return complete
+        """Give the detector the newest frames."""
+        return [shot for small in self._memory.settle() for shot in detector.push(small)]
 
     def _clips(self, shots: Iterable[Shot]) -> Iterator[Observed]:
         for shot in shots:
@@ -177,15 +173,20 @@ def revisit(video: Video, clips: Sequence[Clip]) -> Iterator[Observed]:
         while waiting and frame.pts >= waiting[0].end_pts:
             clip = waiting.popleft()
             if begin is not None:
+                memory.settle()
                 yield memory.observed(begin, memory.end, clip)
                 begin = None
         if not waiting:
             return
-        memory.push(frame, inside=frame.pts >= waiting[0].start_pts)
-        if begin is None and frame.pts >= waiting[0].start_pts:
+        inside = frame.pts >= waiting[0].start_pts
+        many = memory.push(frame, inside=inside)
+        if begin is None and inside:
             begin = memory.end - 1
-        memory.forget(memory.end - 1 if begin is None else begin)
+        if many:
+            memory.settle()
+            memory.forget(memory.end - 1 if begin is None else begin)
     if waiting and begin is not None:
+        memory.settle()
         yield memory.observed(begin, memory.end, waiting[0])
 
 

@@ -22,11 +22,14 @@ from preprocess.frames import (
     Plane,
     Sample,
 )
-from preprocess.shrink import Shrunk
+from preprocess.shrink import ShotPlanes, Shrunk
 
 OWN_RATE = Fraction(1, 10)
 """A pause of a minute makes the average of 24 frames a second that of one; what a few frames more or less make of a
 short clip is none of its pace."""
+BATCH_FRAMES = 32
+"""Frames are settled, and go to the shot detector, in batches: between two decoded frames code would be cold, and twice
+as slow."""
 MAX_SAMPLES = 320
 """Samples are 1 MB each. A minute of an open shot has 120, and at two frames a second the detector's answer comes
 another minute later; only timestamps of which some lie close together and others far apart make it more."""
@@ -59,6 +62,7 @@ class Remembered:
         self._signals: list[tuple[float, float, float]] = []
         self._inside: list[bool] = []
         self._samples: deque[Sample] = deque()
+        self._fresh: list[ShotPlanes] = []  # of the newest frames, whose signals are not known yet
         self._previous: Plane | None = None
         self._last_tick: int | None = None
 
@@ -84,30 +88,38 @@ class Remembered:
         if self._pts:
             self._end_pts[-1] = min(self._end_pts[-1], pts)
 
-    def push(self, frame: Frame, *, inside: bool) -> Plane:
-        """Remember a frame; returns it in the shot detector's size, full-range YCbCr (h, w, 3)."""
+    def push(self, frame: Frame, *, inside: bool) -> bool:
+        """Remember a frame; whether so many are unsettled now that they should be."""
         step = self._longest_ticks
         if self._pts and self.follows(frame):
             self._end_pts[-1] = frame.pts
             step = frame.pts - self._pts[-1]
         self._info = frame.info
         shrunk = frame.shrink()
-        small = shrunk.shot_frame()
-        change = math.nan
-        if self._previous is not None and self._previous.shape == small.shape:
-            change = cv2.norm(small, self._previous, cv2.NORM_L1) / small.size
-        mean, deviation = cv2.meanStdDev(cv2.extractChannel(small, 0))  # of all three it takes twice as long
-        self._previous = small
+        self._fresh.append(shrunk.shot_planes())
         self._pts.append(frame.pts)
         length = frame.end_pts - frame.pts
         self._end_pts.append(frame.pts + (length if length <= self._longest_ticks else step))
-        self._signals.append((float(mean[0, 0]), float(deviation[0, 0]), change))
         self._inside.append(inside)
         tick = frame.pts * self._samples_per_tick.numerator // self._samples_per_tick.denominator
         if inside:
             self._sample(frame, shrunk, on_grid=tick != self._last_tick)
         self._last_tick = tick
-        return small
+        return len(self._fresh) >= BATCH_FRAMES
+
+    def settle(self) -> list[Plane]:
+        """Find the signals of the newest frames; returns these in the shot detector's size, full-range YCbCr
+        (h, w, 3). To be done before frames are asked for or forgotten."""
+        smalls = [planes.ycbcr() for planes in self._fresh]
+        self._fresh.clear()
+        for small in smalls:
+            change = math.nan
+            if self._previous is not None and self._previous.shape == small.shape:
+                change = cv2.norm(small, self._previous, cv2.NORM_L1) / small.size
+            mean, deviation = cv2.meanStdDev(cv2.extractChannel(small, 0))  # of all three it takes twice as long
+            self._previous = small
+            self._signals.append((float(mean[0, 0]), float(deviation[0, 0]), change))
+        return smalls
 
     def _sample(self, frame: Frame, shrunk: Shrunk, *, on_grid: bool) -> None:
         if not on_grid and (not self._samples or self._samples[-1].pair_luma is not None):

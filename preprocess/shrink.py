@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import av
@@ -14,7 +15,7 @@ from preprocess.clip import VideoInfo
 from preprocess.detail import TILE, Detail, chosen_tiles
 from preprocess.fields import is_combed
 from preprocess.frames import ANALYSIS_LONG_SIDE, PICTURE_LONG_SIDE, Picture, Plane
-from preprocess.light import light_of
+from preprocess.light import Light, light_of
 from preprocess.planes import halved, resized
 from preprocess.tone import toned
 
@@ -23,6 +24,28 @@ SHOT_LONG_SIDE = 160
 
 _Raw = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _ROTATE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotPlanes:
+    """A frame in the shot detector's size, as it is coded. Its planes are read while it is at hand; what is left to do is
+    done for many frames at once: between two decoded frames each function's code is cold."""
+
+    luma: _Raw
+    cb: _Raw
+    cr: _Raw
+    light: Light
+    shift: int
+    """Bits above 8."""
+
+    def ycbcr(self) -> Plane:
+        """uint8 (h, w, 3) full-range YCbCr, long side at most `SHOT_LONG_SIDE`, as coded (not rotated)."""
+        if self.light.plain is None:
+            return toned(self.luma, self.cb, self.cr, self.light, 8 + self.shift, "ycbcr")
+        to_full = ((self.luma, _LUMA_TO_FULL), (self.cb, _CHROMA_TO_FULL), (self.cr, _CHROMA_TO_FULL))
+        planes = [_to_8_bit(plane, self.shift, None if self.light.full_range else table) for plane, table in to_full]
+        merged: Plane = cv2.merge(planes)
+        return merged
 
 
 class Shrunk:
@@ -51,8 +74,8 @@ class Shrunk:
             self._chroma = (self._chroma[0][::2], self._chroma[1][::2])
         return woven
 
-    def shot_frame(self) -> npt.NDArray[np.uint8]:
-        """uint8 (h, w, 3) full-range YCbCr, long side at most `SHOT_LONG_SIDE`, as coded (not rotated)."""
+    def shot_planes(self) -> ShotPlanes:
+        """What the shot detector is shown."""
         luma = self._luma_levels[0]
         if min(luma.shape) >= 4 * SHOT_LONG_SIDE:
             # Every second row of a large plane is enough for a picture of 160 pixels, and reading memory is what costs.
@@ -60,14 +83,11 @@ class Shrunk:
             luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0]), interpolation=cv2.INTER_LINEAR)
         while max(luma.shape) > SHOT_LONG_SIDE and min(luma.shape) >= 2:
             luma = halved(luma)
+        luma = luma if luma.flags.owndata else luma.copy()
         size = (luma.shape[1], luma.shape[0])
         # chroma is smooth: one linear step hardly aliases
         cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in self._chroma)
-        if self._plain is None:
-            return toned(luma, cb, cr, self._light, 8 + self._shift, "ycbcr")
-        cb, cr = (self._to_8_bit(plane, _CHROMA_TO_FULL) for plane in (cb, cr))
-        merged: npt.NDArray[np.uint8] = cv2.merge((self._to_8_bit(luma, _LUMA_TO_FULL), cb, cr))
-        return merged
+        return ShotPlanes(luma=luma, cb=cb, cr=cr, light=self._light, shift=self._shift)
 
     def analysis_luma(self) -> Plane:
         """`Sample.luma`: uint8, upright, pixel aspect applied, long side `ANALYSIS_LONG_SIDE` or the video's own."""
@@ -124,10 +144,7 @@ class Shrunk:
         return self._luma_levels[-1]
 
     def _to_8_bit(self, plane: _Raw, to_full_range: Plane) -> Plane:
-        if self._shift:
-            plane = np.minimum(plane >> self._shift, 255)
-        eight = plane.astype(np.uint8, copy=False)
-        return cv2.LUT(eight, to_full_range) if self._limited_range else eight
+        return _to_8_bit(plane, self._shift, to_full_range if self._limited_range else None)
 
     def _upright(self, plane: Plane) -> Plane:
         if self._info.rotation:
@@ -140,6 +157,14 @@ _LEVELS = np.arange(256, dtype=np.float64)
 # ITU-R BT.601/709: luma 16-235 and chroma 16-240 in limited range
 _LUMA_TO_FULL = np.clip(np.rint((_LEVELS - 16) * 255 / 219), 0, 255).astype(np.uint8)
 _CHROMA_TO_FULL = np.clip(np.rint((_LEVELS - 128) * 255 / 224 + 128), 0, 255).astype(np.uint8)
+
+
+def _to_8_bit(plane: _Raw, shift: int, table: Plane | None) -> Plane:
+    """A plane with `shift` bits more than 8, and its numbers as those of `table`."""
+    if shift:
+        plane = np.minimum(plane >> shift, 255)
+    eight = plane.astype(np.uint8, copy=False)
+    return eight if table is None else cv2.LUT(eight, table)
 
 
 def planes_of(raw: av.VideoFrame) -> tuple[_Raw, _Raw, _Raw, int]:

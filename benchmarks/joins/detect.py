@@ -31,7 +31,7 @@ def small_frames(video: Path, cache: Path | None = None) -> tuple[Frames, list[f
     frames, times = [], []
     with Video(Source(uri=os.fspath(video.resolve()), size_bytes=0, modified_ns=0)) as opened:
         for frame in opened.frames():
-            frames.append(frame.shrink().shot_frame())
+            frames.append(frame.shrink().shot_planes().ycbcr())
             times.append(float(frame.pts * opened.info.time_base))
     stacked = np.stack(frames)
     if stored is not None:

@@ -21,6 +21,7 @@ def measured(path: Path, scorers: Sequence[Scorer]) -> dict[str, Score]:
         memory = Remembered(video)
         for frame in video.frames():
             memory.push(frame, inside=True)
+        memory.settle()
         view = memory.observed(0, memory.end).view
     assert view is not None
     columns: dict[str, Score] = {}

@@ -130,6 +130,7 @@ def _of_film(frames: Sequence[Image], path: Path, codec: str, options: Mapping[s
         memory = Remembered(video)  # without a detector, which leaves out black
         for frame in video.frames():
             memory.push(frame, inside=True)
+        memory.settle()
         view = memory.observed(0, memory.end).view
     assert view is not None
     values = {scorer.name: scorer.score(view) for scorer in SCORERS}

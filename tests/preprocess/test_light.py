@@ -36,7 +36,7 @@ def _seen(path):
         frame = next(iter(video.frames()))
         shrunk = frame.shrink()
         picture, luma = shrunk.picture(), shrunk.analysis_luma()
-        shot = shrunk.shot_frame()
+        shot = shrunk.shot_planes().ycbcr()
         return picture, luma, shot, _centres(picture.bgr()), _centres(rgb_of(frame.raw)[..., ::-1])
 
 
