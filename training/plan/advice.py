@@ -25,7 +25,8 @@ def tried(config: TrainConfig, *, gpus: int, memory: float) -> Iterator[Tried]:
     """The recipe as it is, then with one more change each, until it fits or nothing is left to change.
 
     What costs least comes first: shards, then blocks that are computed again (a third more work), the type of numbers,
-    samples that ranks divide, no average, and more GPUs, among which weights, gradients and optimizer are divided.
+    what enters blocks in host memory, samples that ranks divide, gradients' averages in 8 bits, no average of weights,
+    and more GPUs, among which weights, gradients and optimizer are divided.
     """
     last = Tried(settings=(), gpus=gpus, estimate=estimate(config, gpus=gpus))
     yield last
@@ -54,9 +55,13 @@ def _settings(config: TrainConfig, gpus: int, heads: int) -> Iterator[str]:
         yield "trainer.activation_checkpointing=true"
     if trainer.precision != "bf16":
         yield "trainer.precision=bf16"
+    if not trainer.offload_activations:
+        yield "trainer.offload_activations=true"
     for together in (2, 4, 8):
         if together > trainer.sequence_ranks and gpus % together == 0 and heads % together == 0:
             yield f"trainer.sequence_ranks={together}"
+    if config.optimizer.state == "fp32":
+        yield "optimizer.state=8bit"
     if trainer.ema_decay is not None:
         yield "trainer.ema_decay=none"
 

@@ -45,6 +45,8 @@ def told(config: TrainConfig, *, gpus: int, memory: float, device: str, mfu: flo
     yield f"  {'together, at the peak':36}{_gigabytes(first.estimate.total)}"
     fits = first.estimate.total <= usable
     left = f"{_gigabytes(memory).strip()}, of which {_gigabytes(RESERVED).strip()} are left to CUDA"
+    if first.estimate.host:
+        yield f"  {'in host memory, beside':36}{_gigabytes(first.estimate.host)}"
     yield f"{'fits' if fits else 'does not fit'} into {left}"
     yield _time(config, first, device=device, mfu=mfu)
     if fits:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,6 +25,9 @@ class Tracked(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0.0
         self.peak = 0.0
+        self.elsewhere = 0.0
+        """Bytes that were made in `apart`, which count for nothing else."""
+        self._is_apart = False
         self._held: dict[int, tuple[weakref.ref[torch.UntypedStorage], float]] = {}
 
     def __torch_dispatch__(
@@ -46,7 +50,19 @@ class Tracked(TorchDispatchMode):
             self._held[key] = (storage, size)
             self._grow(size - before)
 
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is made meanwhile lies in another memory."""
+        self._is_apart = True
+        try:
+            yield
+        finally:
+            self._is_apart = False
+
     def _hold(self, storage: torch.UntypedStorage) -> None:
+        if self._is_apart:
+            self.elsewhere += storage.nbytes()
+            return
         key = storage._cdata
         if key not in self._held:
             size = float(storage.nbytes())

@@ -163,6 +163,12 @@ class OptimizerConfig:
     """Of the rate, after the warm-up."""
     final_share: float = 0.1
     """Share of the learning rate that is left at the end of the cosine."""
+    state: Literal["fp32", "8bit"] = "fp32"
+    """Of both averages: 8 bytes a weight, or a little more than 2, by torchao, for weights whose rows are multiples of
+    256 values; others stay float32."""
+    weights: Precision = "fp32"
+    """With `bf16`, weights that learn are held so and their gradients too, 4 bytes a weight in place of 8. A step is
+    rounded up or down by chance, as far as it lies between two numbers: in the mean nothing is lost. By torchao."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -200,6 +206,8 @@ class TrainerConfig:
     """How many ranks next to one another divide each sample's tokens; they have batches together, as one process."""
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
+    offload_activations: bool = field(default=False, metadata=OPERATIONAL)
+    """Have what is kept for the way back in host memory meanwhile, such as what enters each block."""
     threads: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Of an operation on the CPU, for which a small model's tensors can be too small; None leaves it to torch."""
     checkpoint_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
@@ -256,6 +264,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         refuse_remote(self.out)
+        for settings in (self.optimizer, *self.other_optimizers.values()):
+            if settings.weights == "bf16" and self.trainer.precision != "bf16":
+                raise ValueError(
+                    f"optimizer.weights=bf16 with trainer.precision={self.trainer.precision}: weights in bf16 are "
+                    "computed with in bf16; --set trainer.precision=bf16"
+                )
         if self.trainer.sample_every is not None and not self.samples.prompts:
             raise ValueError(
                 f"trainer.sample_every is {self.trainer.sample_every}, but there is nothing to sample: "

@@ -30,11 +30,14 @@ class Ema:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The network with averaged weights, for as long as the context lasts."""
+        exact = {name: each.clone() for name, each in self.average.items() if each.dtype != self._weights[name].dtype}
         self._swap()
         try:
             yield
         finally:
             self._swap()
+            for name, average in exact.items():  # what the network had was rounded
+                self.average[name].copy_(average)
 
     def _swap(self) -> None:
         for name, average in self.average.items():

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch.distributed.tensor import DTensor
 
 from training.run.config import OptimizerConfig
+from training.run.small_state import small_adamw
 
 
 def make_optimizer(
     weights: Sequence[torch.nn.Parameter], config: OptimizerConfig, device: torch.device
-) -> torch.optim.AdamW:
-    """AdamW over a network's trained weights."""
-    groups = [
+) -> torch.optim.Optimizer:
+    """AdamW over a network's trained weights, with its state at step 0.
+
+    Raises:
+        ValueError: it is to be torchao's, which is not installed.
+    """
+    groups: list[dict[str, Any]] = [
         {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
     ]
+    groups = [group for group in groups if group["params"]]
+    if (config.state, config.weights) != ("fp32", "fp32"):
+        return small_adamw(groups, config)
     optimizer = torch.optim.AdamW(
-        [group for group in groups if group["params"]],
+        groups,
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
         eps=config.epsilon,
@@ -34,6 +43,15 @@ def make_optimizer(
             "exp_avg_sq": torch.zeros_like(weight.detach()),
         }
     return optimizer
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Have the next step go so far."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:

@@ -13,10 +13,11 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
-from training.run.config import TrainerConfig
+from training.run.config import Precision, TrainerConfig
 from training.run.distributed import World
-from training.run.module import Batch, Loss, TrainModule
+from training.run.module import Batch, Loss, TrainModule, trained_weights
 from training.run.noise import SampleNoise
+from training.run.offload import Offloaded
 
 
 class Turn(torch.nn.Module):
@@ -26,18 +27,19 @@ class Turn(torch.nn.Module):
     with names and attributes as they are.
     """
 
-    def __init__(self, module: TrainModule, name: str, precision: str, device: torch.device) -> None:
+    def __init__(self, module: TrainModule, name: str, config: TrainerConfig, device: torch.device) -> None:
         super().__init__()
         self.network = module.networks[name]
         self.loss: Loss | None = None
         """Of the last forward pass; DDP hands on tensors only."""
         self._module = module
         self._name = name
-        self._autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=precision == "bf16")
+        self._autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=config.precision == "bf16")
+        self._kept = Offloaded if config.offload_activations else nullcontext
 
     def forward(self, batch: Batch, noise: SampleNoise, step: int) -> torch.Tensor:
         """The loss's sum."""
-        with self._autocast():
+        with self._autocast(), self._kept():
             self.loss = self._module.loss(self._name, batch, noise, step)
         return self.loss.total
 
@@ -45,12 +47,16 @@ class Turn(torch.nn.Module):
 class ParallelTurn:
     """A turn whose gradients are those of all ranks: `gradient_scale` x their sum."""
 
-    def __init__(self, module: TrainModule, name: str, config: TrainerConfig, world: World) -> None:
+    def __init__(
+        self, module: TrainModule, name: str, config: TrainerConfig, world: World, *, weights: Precision = "fp32"
+    ) -> None:
         self._config = config
-        self._plain = Turn(module, name, config.precision, world.device)
+        self._plain = Turn(module, name, config, world.device)
         self.turn: torch.nn.Module = self._plain
         self.gradient_scale = 1.0
         _require_float32(name, module.networks[name])
+        if weights == "bf16":
+            round_weights(module.networks[name])
         if config.activation_checkpointing:
             recompute(module.wraps(name))
         if config.strategy == "fsdp2":
@@ -85,6 +91,12 @@ def recompute(blocks: Iterable[torch.nn.Module]) -> None:
     """Keep only what enters each block, and compute the block again on the way back."""
     for block in blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def round_weights(network: torch.nn.Module) -> None:
+    """Hold weights that learn in bfloat16, and so their gradients."""
+    for weight in trained_weights(network).values():
+        weight.data = weight.data.to(torch.bfloat16)
 
 
 def reshard(network: torch.nn.Module) -> None:

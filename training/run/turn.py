@@ -12,9 +12,10 @@ from training.run.config import TrainConfig
 from training.run.distributed import World
 from training.run.ema import Ema
 from training.run.module import Batch, Loss, TrainModule, saved_state, trained_weights
-from training.run.noise import SampleNoise
-from training.run.optimize import learning_rate, make_optimizer, scaled_norm
+from training.run.noise import SampleNoise, derived_seed
+from training.run.optimize import learning_rate, make_optimizer, scaled_norm, set_rate
 from training.run.parallel import ParallelTurn, reshard
+from training.run.small_state import plain, shard_of
 
 
 class NonFiniteError(ArithmeticError):
@@ -29,10 +30,10 @@ class NetworkTurn:
         self._world = world
         self._name = name
         self._network = module.networks[name]
-        self._parallel = ParallelTurn(module, name, config.trainer, world)
+        self._settings = config.other_optimizers.get(name, config.optimizer)
+        self._parallel = ParallelTurn(module, name, config.trainer, world, weights=self._settings.weights)
         # Held from here on: FSDP2 puts gathered weights in their place while they are used.
         self._trained = trained_weights(self._network)
-        self._settings = config.other_optimizers.get(name, config.optimizer)
         self._optimizer = make_optimizer(list(self._trained.values()), self._settings, world.device)
         decay = config.trainer.ema_decay if name in module.averages() else None
         self._ema = None if decay is None else Ema(self._trained, decay)
@@ -58,9 +59,9 @@ class NetworkTurn:
         rate = learning_rate(self._settings, step, self._trainer.steps)
         finite = math.isfinite(total) and math.isfinite(norm)  # of all ranks, so they agree
         if finite:
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
-            self._optimizer.step()
+            set_rate(self._optimizer, rate)
+            with self._rounding(step):
+                self._optimizer.step()
             if self._ema is not None:
                 self._ema.update(step)
         self._optimizer.zero_grad(set_to_none=True)
@@ -105,11 +106,23 @@ class NetworkTurn:
         """All that a checkpoint holds of it, by name; loading fills these."""
         tensors = {f"network.{self._name}.{key}": value for key, value in saved_state(self._network).items()}
         for key, weight in self._trained.items():
-            for slot, value in self._optimizer.state[weight].items():
+            for slot, value in plain(weight, self._optimizer.state[weight], self._settings).items():
                 tensors[f"optimizer.{self._name}.{key}.{slot}"] = value
         if self._ema is not None:
             tensors |= {f"average.{self._name}.{key}": value for key, value in self._ema.average.items()}
         return tensors
+
+    @contextmanager
+    def _rounding(self, step: int) -> Iterator[None]:
+        """Where weights are rounded by chance: the same chance on ranks that hold the same weights."""
+        if self._settings.weights == "fp32":
+            yield
+            return
+        shard = shard_of(self._trainer, rank=self._world.rank, ranks=self._world.size)
+        device = self._world.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(derived_seed(self._trainer.seed, step, self._name, shard))
+            yield
 
     def _noise(self, batch: Batch, step: int) -> SampleNoise:
         return SampleNoise(self._trainer.seed, step, batch.clip_ids, device=self._world.device, stream=self._name)

@@ -51,9 +51,8 @@ def wan(
 def wan_condition(pipe: Any, video: torch.Tensor) -> torch.Tensor:
     frames, height, width = video.shape[1:]
     channels = pipe.vae.config.z_dim
-    _, condition = pipe.prepare_latents(
-        video[None, :, 0], 1, channels, height, width, frames, torch.float32, "cpu", latents=torch.zeros(1)
-    )
+    kind = {"dtype": torch.float32, "device": "cpu", "latents": torch.zeros(1)}
+    condition: torch.Tensor = pipe.prepare_latents(video[None, :, 0], 1, channels, height, width, frames, **kind)[1]
     return condition
 
 

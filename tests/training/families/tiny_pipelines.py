@@ -84,7 +84,7 @@ def cogvideox(folder: Path, *, from_image: bool = False, scales_wrongly: bool = 
         use_rotary_positional_embeddings=True,
         patch_bias=False,
     )
-    vae = AutoencoderKLCogVideoX(
+    vae: Any = AutoencoderKLCogVideoX(
         down_block_types=("CogVideoXDownBlock3D",) * 4,
         up_block_types=("CogVideoXUpBlock3D",) * 4,
         block_out_channels=(8, 8, 8, 8),

@@ -25,6 +25,7 @@ from training.run.noise import SampleNoise
 ROOT = Path(__file__).parents[3]
 LARGER = ("objective.model.layers=8", "data.sampler.max_frames=17", "data.sampler.budget_tokens=2560")
 RECOMPUTED = "trainer.activation_checkpointing=true"
+OFFLOADED = "trainer.offload_activations=true"
 SHARDED = "trainer.strategy=fsdp2"
 
 
@@ -95,7 +96,7 @@ def test_ranks_that_divide_samples_have_half_of_the_activations() -> None:
 
 
 def test_samples_are_divided_where_no_other_setting_helps() -> None:
-    config = planned_config(SHARDED, RECOMPUTED, "trainer.precision=bf16")
+    config = planned_config(SHARDED, RECOMPUTED, "trainer.precision=bf16", OFFLOADED)
     whole = estimate(config, gpus=2)
     *_, last = tried(config, gpus=2, memory=0.9 * whole.total)
     assert last.settings == ("trainer.sequence_ranks=2",)
@@ -105,6 +106,24 @@ def test_blocks_that_are_computed_again_keep_only_what_enters_them() -> None:
     kept, again = (estimate(planned_config(*LARGER, *more), gpus=1) for more in ((), (RECOMPUTED,)))
     assert working(planned_config(*LARGER, RECOMPUTED)) < working(planned_config(*LARGER)) / 3
     assert again.flops == pytest.approx(kept.flops * 4 / 3)
+
+
+def test_what_enters_blocks_waits_in_host_memory() -> None:
+    few = (*LARGER, RECOMPUTED, "data.sampler.budget_tokens=10240")
+    here, there = (estimate(planned_config(*few, *more), gpus=1) for more in ((), (OFFLOADED,)))
+    inputs = 8 * (1280 + 256) * 8 * 192 * 4  # layers, tokens of eight videos with their texts, values, bytes
+    assert here.host == 0
+    assert inputs <= there.host < 1.6 * inputs
+    assert here.total - inputs < there.total < here.total - 0.4 * inputs  # gradients come as inputs go
+
+
+def test_small_averages_and_weights_are_counted_as_small() -> None:
+    whole = estimate(planned_config(), gpus=1)
+    small = estimate(planned_config("optimizer.state=8bit"), gpus=1)
+    assert 2 * small.trained < small.rows["optimizer"] < whole.rows["optimizer"] == 8 * whole.trained
+    rounded = estimate(planned_config("optimizer.weights=bf16", "trainer.precision=bf16"), gpus=1)
+    assert rounded.rows["weights"] == pytest.approx(2 * whole.trained, rel=0.01)
+    assert rounded.rows["average"] == whole.rows["average"]
 
 
 def test_the_rows_of_an_autoencoder_are_there_too() -> None:
@@ -168,9 +187,10 @@ def test_settings_are_tried_until_it_fits() -> None:
 
 
 def test_more_gpus_are_tried_last() -> None:
-    config = planned_config("trainer.precision=bf16", RECOMPUTED, "trainer.ema_decay=none")
+    small = ("trainer.ema_decay=none", "optimizer.state=8bit")
+    config = planned_config("trainer.precision=bf16", RECOMPUTED, OFFLOADED, *small)
     alone = estimate(config, gpus=1)
-    state = 12 * alone.trained
+    state = alone.rows["weights"] + alone.rows["optimizer"]
     *_, last = tried(config, gpus=1, memory=alone.total - 0.6 * state)
     assert last.gpus > 1
     assert last.settings == (SHARDED,)
