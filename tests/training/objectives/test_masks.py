@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.training.tiny import DIT, TEXT, VAE, tiny_dit_module
+from training.models.grid import Shape
 from training.models.on_demand import at_hand
 from training.models.vae import VideoVae
 from training.objectives.dit import DitModule, DitObjective
@@ -20,6 +21,7 @@ from training.objectives.masks import (
     noise_on_known,
     resized_mask,
 )
+from training.run.config import TrainConfig, TrainerConfig
 from training.run.module import Batch
 from training.run.noise import SampleNoise
 
@@ -160,6 +162,15 @@ def test_the_loss_of_masked_samples_reaches_the_weights_and_needs_pixels() -> No
     cached = replace(given, video=module.latents(given), latent=True)
     with pytest.raises(ValueError, match=r"data\.cache must be empty"):
         module.loss("dit", cached, SampleNoise(0, 0, given.clip_ids), 0)
+
+
+def test_a_run_with_masks_is_planned_though_plans_have_no_pixels() -> None:
+    objective = DitObjective(vae="", model=DIT, text=TEXT, masks=MaskConfig(share=0.5))
+    config = TrainConfig(name="masks", out="out", objective=objective, data=None, trainer=TrainerConfig(steps=1))
+    planned = objective.planned(config)
+    module, given = planned.module, planned.batch(Shape(5, 16, 16), 2)
+    module.materialise("dit", torch.device("cpu"))
+    assert module.loss("dit", given, SampleNoise(0, 0, given.clip_ids), 0).flops
 
 
 def test_a_sample_is_told_what_training_was() -> None:

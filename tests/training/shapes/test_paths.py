@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from captioners.sidecar import SidecarCaptioner
+from pipelines.curate import curate
+from pipelines.recipe import recipes
+from preprocess.io.settings import override
+from training.data.clips import ClipData
+from training.data.plan.sampler import PlannedBatches
+from training.data.read.dataset import ClipDataset
+from training.data.read.loader import batches
+from training.models.grid import TokenGrid
 from training.models.rays import CAMERA_VALUES
+from training.recipes import tiny_dit
 from training.shapes.paths import MOVES, cameras, render_path, render_shot, shots, write_shots
 from training.shapes.seen import background_motion, camera_move, overlap
 from training.shapes.truth import direction, dominant_color
@@ -62,3 +74,30 @@ def test_what_goes_with_a_film_is_named_beside_it(tmp_path: Path) -> None:
             read = np.array([[float(value) for value in line.split()] for line in lines])
             assert read.shape[1] == CAMERA_VALUES + 3
             np.testing.assert_allclose(np.delete(read, [0, 5, 6], axis=1), cameras(shot), atol=1e-6)
+
+
+def test_a_run_from_a_manifest_is_shown_paths_and_cameras(tmp_path: Path) -> None:
+    write_shots(tmp_path, count=12, size=32)
+    (tmp_path / "paths" / "00002.mp4").unlink()
+    curation = replace(recipes.default(), name="shots", scorers=(), rules=(), captioner=SidecarCaptioner())
+    manifest = str(tmp_path / "manifest")
+    curate(str(tmp_path / "films"), manifest, curation, engine="local", workers=1)
+    config = tiny_dit(manifest, str(tmp_path / "run"))
+    settings = ["control=control", "camera=camera", "place=random"]
+    data = override(config, [f"data.reading.{one}" for one in settings]).data
+    assert isinstance(data, ClipData)
+    sides = {"min_side": 32, "max_side": 32, "sides": 1, "min_frames": 9, "max_frames": 9}
+    sampler = replace(data.sampler, still_share=0.0, budget_tokens=12 * 12, fps=4.0, **sides).on(TokenGrid())
+    dataset = ClipDataset(replace(data, held_out_share=0.0).table(held_out=False), sampler, data.reading)
+    [batch] = islice(batches(PlannedBatches(dataset.table, sampler, seed=0, rank=0, world_size=1), dataset, 0), 1)
+    assert batch.control is not None
+    assert batch.cameras is not None
+    assert batch.video.shape[1:] == (9, 32, 32, 3)
+    has = batch.control[1].tolist()
+    for film, path, there in zip(batch.video.numpy(), batch.control[0].numpy(), has, strict=True):
+        assert (overlap(film, path) > 0.45) == there
+    [(gone, reason)] = batch.unread
+    assert reason.startswith("control: not_found")
+    assert [batch.clip_ids[place] for place, there in enumerate(has) if not there] == [gone]
+    assert 0 < int(batch.cameras[1].sum()) < len(has)
+    assert batch.cameras[0].shape == (len(has), 9, 16)
