@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from preprocess.errors import StorageError
 from preprocess.io.names import imported
-from training.commands import cache, eval, export, plan, sample, show, train  # noqa: A004 - a command's name
+from training.commands import cache, eval, export, plan, sample, serve, show, train  # noqa: A004 - a command's name
 from training.run.turn import NonFiniteError
 
 COMMANDS = {
@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": plan,
     "show": show,
     "sample": sample,
+    "serve": serve,
     "eval": eval,
     "export": export,
 }

@@ -1,0 +1,70 @@
+// Pictures and films that go with a prompt: picked or dropped, uploaded at once.
+
+const FILE_KINDS = {
+  image: ["First picture", "image/*"],
+  last_image: ["Last picture", "image/*"],
+  video: ["Film to change", "video/*"],
+  mask: ["Mask: white is made anew", "image/*,video/*"],
+  control: ["Film to follow", "video/*"],
+  reference: ["How it looks", "image/*"],
+};
+const taken = new Map(); // kind -> {id, url, film}
+
+function drawFiles(takes) {
+  byId("files").replaceChildren(...Object.keys(FILE_KINDS).filter(kind => takes.includes(kind)).map(fileTile));
+}
+
+function fileTile(kind) {
+  const [name, accept] = FILE_KINDS[kind];
+  const input = element("input", { type: "file", id: `file-${kind}`, className: "unseen", accept });
+  const label = element("label", { for: `file-${kind}` }, element("span", {}, name));
+  const tile = element("div", { className: "file", id: `tile-${kind}` }, input, label);
+  input.addEventListener("change", () => { if (input.files[0]) upload(kind, input.files[0]); input.value = ""; });
+  tile.addEventListener("dragover", event => { event.preventDefault(); tile.classList.add("over"); });
+  tile.addEventListener("dragleave", () => tile.classList.remove("over"));
+  tile.addEventListener("drop", event => {
+    event.preventDefault();
+    tile.classList.remove("over");
+    if (event.dataTransfer.files[0]) upload(kind, event.dataTransfer.files[0]);
+  });
+  return tile;
+}
+
+async function upload(kind, file) {
+  show(byId("trouble"), "");
+  try {
+    const { id, kind: what } = await ask("POST", "files", new Blob([file]));
+    taken.set(kind, { id, film: what === "film", url: URL.createObjectURL(file) });
+  } catch (error) {
+    show(byId("trouble"), `${file.name}: ${error.message}`);
+  }
+  drawTile(kind);
+}
+
+function drawTile(kind) {
+  const tile = byId(`tile-${kind}`), file = taken.get(kind), label = tile.querySelector("label");
+  tile.classList.toggle("has", Boolean(file));
+  tile.querySelectorAll("img, video, button").forEach(each => each.remove());
+  if (file) {
+    if (file.url) {
+      const shown = file.film ? element("video", { src: file.url, muted: true, loop: true, autoplay: true, playsInline: true }) : element("img", { src: file.url, alt: "" });
+      label.prepend(shown);
+    }
+    const remove = element("button", { type: "button", "aria-label": `Remove: ${FILE_KINDS[kind][0]}` }, "×");
+    remove.addEventListener("click", () => { taken.delete(kind); drawTile(kind); byId(`file-${kind}`).focus(); });
+    tile.append(remove);
+  }
+  byId("strength-row").hidden = !taken.has("video") || taken.has("mask");
+}
+
+const uploadedFiles = () => Object.fromEntries([...taken].map(([kind, file]) => [kind, file.id]));
+
+/** The files of an earlier job: they are still on the server, without a picture of them here. */
+function takeFiles(told) {
+  for (const kind of Object.keys(FILE_KINDS)) {
+    if (!byId(`tile-${kind}`)) continue;
+    if (!told[kind]) taken.delete(kind);
+    else if (taken.get(kind)?.id !== told[kind]) taken.set(kind, { id: told[kind] });
+    drawTile(kind);
+  }
+}
