@@ -127,10 +127,17 @@ class Studio:
         if not ask.prompt.strip():
             raise ValueError("write a prompt: what should the video show?")
         shape, grid = _shape(ask), self._generator.grid
+        every, cell = grid.temporal_stride, grid.cell
+        if (shape.frames - 1) % every or shape.height % cell or shape.width % cell:
+            width, height = (max(cell, _near(side, cell)) for side in (shape.width, shape.height))
+            raise ValueError(
+                f"{_told(shape.frames, shape.width, shape.height)} cannot be made: frames are {every}n + 1, width and "
+                f"height multiples of {cell}. {_told(_near(shape.frames - 1, every) + 1, width, height)} can"
+            )
         tokens = grid.tokens(shape)
         if tokens > MOST_TOKENS:
             raise ValueError(
-                f"{shape.frames} frames of {shape.width} x {shape.height} pixels are {tokens:,} tokens, and at most "
+                f"{_told(shape.frames, shape.width, shape.height)} are {tokens:,} tokens, and at most "
                 f"{MOST_TOKENS:,} are made at once: ask for fewer frames or a smaller picture"
             )
         if shape.frames > 1 and (shape.width % 2 or shape.height % 2):
@@ -164,6 +171,14 @@ class Studio:
     def _hears(self, part: Part) -> bool:
         """Parts of a video are taken as first frames are: by a model that was shown some."""
         return part != "known" or self._generator.takes_first_frames
+
+
+def _near(number: int, every: int) -> int:
+    return round(number / every) * every
+
+
+def _told(frames: int, width: int, height: int) -> str:
+    return f"{frames} frame{'s' * (frames != 1)} of {width} x {height} pixels"
 
 
 def _shape(ask: Ask) -> Shape:

@@ -1,12 +1,12 @@
 // Pictures and films that go with a prompt: picked or dropped, uploaded at once.
 
 const FILE_KINDS = {
-  image: ["First picture", "image/*"],
-  last_image: ["Last picture", "image/*"],
-  video: ["Film to change", "video/*"],
-  mask: ["Mask: white is made anew", "image/*,video/*"],
-  control: ["Film to follow", "video/*"],
-  reference: ["How it looks", "image/*"],
+  image: ["First frame", "image/*", "A picture to begin with"],
+  last_image: ["Last frame", "image/*", "A picture to end with"],
+  video: ["Film to change", "video/*", "As much as the slider says, or where a mask is white"],
+  mask: ["Mask", "image/*,video/*", "Of the film to change, white is made anew and black is kept"],
+  control: ["Film to follow", "video/*", "Poses, depths, edges or tracks"],
+  reference: ["Looks like", "image/*", "A picture of what things look like"],
 };
 const taken = new Map(); // kind -> {id, url, film}
 
@@ -15,9 +15,9 @@ function drawFiles(takes) {
 }
 
 function fileTile(kind) {
-  const [name, accept] = FILE_KINDS[kind];
+  const [name, accept, title] = FILE_KINDS[kind];
   const input = element("input", { type: "file", id: `file-${kind}`, className: "unseen", accept });
-  const label = element("label", { for: `file-${kind}` }, element("span", {}, name));
+  const label = element("label", { for: `file-${kind}`, title }, element("span", {}, name));
   const tile = element("div", { className: "file", id: `tile-${kind}` }, input, label);
   input.addEventListener("change", () => { if (input.files[0]) upload(kind, input.files[0]); input.value = ""; });
   tile.addEventListener("dragover", event => { event.preventDefault(); tile.classList.add("over"); });

@@ -63,6 +63,7 @@ async function submit(event) {
     const job = await ask("POST", "jobs", asked());
     choose(job.id);
     await refresh();
+    if (byId("stage").getBoundingClientRect().top > innerHeight / 2) byId("stage").scrollIntoView({ block: "start" });
   } catch (error) {
     show(byId("trouble"), error.message);
   } finally {
