@@ -51,13 +51,11 @@ def main(source: str, rounds: int) -> None:
     cv2.setNumThreads(1)
     recipe = recipes.default()
     without_ocr, everything = stages(cheap(recipe)), stages(recipe)
-    units = [whole_unit(one) for one in list_sources(source).sources if _is_video(one)]
-    if not units:
-        raise ValueError(f"{source!r}: no readable video")
+    units = readable_units(source)
     ratios, ocr_ratios, speeds = [], [], []
     parts: dict[str, list[float]] = {}
     for number in range(rounds):
-        bare = cpu_seconds(lambda: [_decode(unit.spans[0].source) for unit in units])
+        bare = cpu_seconds(lambda: [bare_decode(unit.spans[0].source) for unit in units])
         without = cpu_seconds(lambda: [without_ocr.process([unit]) for unit in units])
         began = time.monotonic()
         breakdown = Breakdown()
@@ -102,15 +100,27 @@ def whole_unit(source: Source) -> WorkUnit:
     return WorkUnit(spans=(SourceSpan(source=source),))
 
 
+def readable_units(source: str) -> list[WorkUnit]:
+    """The videos of a folder, those that can be decoded.
+
+    Raises:
+        ValueError: there is none.
+    """
+    units = [whole_unit(one) for one in list_sources(source).sources if _is_video(one)]
+    if not units:
+        raise ValueError(f"{source!r}: no readable video")
+    return units
+
+
 def _is_video(source: Source) -> bool:
     try:
-        _decode(source, limit=1)
+        bare_decode(source, limit=1)
     except (MediaError, av.error.FFmpegError):
         return False
     return True
 
 
-def _decode(source: Source, limit: int | None = None) -> int:
+def bare_decode(source: Source, limit: int | None = None) -> int:
     """Bare decoding with one thread; the number of frames."""
     frames = 0
     with av.open(source.uri) as container:
