@@ -8,7 +8,7 @@ the others rise, the model has found a way around them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -19,7 +19,7 @@ from training.objectives.tuned import TunedModule, TunedObjective
 from training.run.config import TrainConfig
 from training.run.module import Batch, Loss
 from training.run.noise import SampleNoise
-from training.run.planned import Planned
+from training.run.planned import CAPTION, Planned
 from training.shapes.rewards import reward
 
 
@@ -47,14 +47,14 @@ class RewardObjective(TunedObjective):
             reward(name)
 
     def planned(self, config: TrainConfig) -> Planned:
-        """None.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError(
-            "a step of a reward is a whole sampling and the way back to pixels: plan does not go through it"
-        )
+        """A whole sampling and the way back from pixels, of a transformer that must be there with its autoencoder."""
+        planned = TunedObjective.planned(self, config)  # slots make a new class, which super() does not know
+        assert isinstance(planned.module, RewardModule)
+        base = planned.module.base
+        _ = base.vae  # where nothing is computed, nothing can be read from a disk
+        if not base.objective.text.learns:
+            base.encoded([CAPTION])
+        return replace(planned, assumed="prompts, whose videos are sampled, decoded and judged")
 
     def build(self, config: TrainConfig) -> RewardModule:
         """The transformer, on the meta device, with LoRA; `first_weights` has it as it was trained.

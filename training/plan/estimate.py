@@ -93,7 +93,6 @@ def estimate(config: TrainConfig, *, gpus: int) -> Estimate:
         )
     if gathered:
         rows["gathered blocks"] = gathered
-    again = 4 / 3 if trainer.activation_checkpointing else 1.0
     return Estimate(
         shape=shape,
         samples=samples,
@@ -102,7 +101,7 @@ def estimate(config: TrainConfig, *, gpus: int) -> Estimate:
         rows=rows,
         divided=divided,
         host=max(host for _, host, _ in turns) / together,
-        flops=sum(flops for *_, flops in turns) * trainer.accumulation * again / together,
+        flops=sum(flops for *_, flops in turns) * trainer.accumulation / together,
         heads=planned.heads,
         assumed=planned.assumed,
     )
@@ -151,7 +150,8 @@ def _turn(
             loss.total.backward()
         for weight in others:
             weight.requires_grad_(True)
-    flops = module.flops(name, batch) if loss.flops is None else loss.flops
+    again = 4 / 3 if trainer.activation_checkpointing else 1.0
+    flops = tracked.flops if loss.flops is None else loss.flops * again  # what is counted has both
     gradients = 0.0 if kept else a_gradient * _numel(weights) / shards
     together = trainer.sequence_ranks  # which divide all but the gradients; of those some are there at the peak
     peak = tracked.peak if together == 1 else tracked.peak / together + gradients * (1 - 1 / together)

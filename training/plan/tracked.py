@@ -11,6 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 _aten = torch.ops.aten
 
@@ -25,6 +26,8 @@ class Tracked(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0.0
         self.peak = 0.0
+        self.flops = 0.0
+        """Floating point operations, of matrices and convolutions."""
         self.elsewhere = 0.0
         """Bytes that were made in `apart`, which count for nothing else."""
         self._is_apart = False
@@ -37,6 +40,8 @@ class Tracked(TorchDispatchMode):
             each.untyped_storage()._cdata for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)
         }
         made = _without_values(func, args, kwargs or {})
+        if (count := flop_registry.get(func.overloadpacket)) is not None:
+            self.flops += count(*args, **(kwargs or {}), out_val=made)
         for each in tree_leaves(made):
             if isinstance(each, torch.Tensor) and each.untyped_storage()._cdata not in given:
                 self._hold(each.untyped_storage())

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.training.plan.measured import planned_config
+from tests.training.tiny import tiny_dit_module
 from training import recipes, recipes_full
 from training.__main__ import main
+from training.objectives.generate import GenerateConfig
+from training.objectives.reward import RewardModule, RewardObjective
 from training.plan.advice import tried
 from training.plan.estimate import Estimate, estimate
 from training.plan.tell import bytes_of
@@ -131,6 +136,64 @@ def test_the_rows_of_an_autoencoder_are_there_too() -> None:
     assert made.trained > 1_700_000
     assert made.rows["average"] < 4 * made.trained  # its judges have none
     assert made.rows["gradients and activations"] > 10e6
+
+
+def test_the_work_of_an_autoencoder_is_that_of_its_convolutions() -> None:
+    config = recipes.tiny_vae("", "")
+    planned = config.objective.planned(config)
+    for name in planned.module.networks:
+        planned.module.materialise(name, torch.device("cpu"))
+    batch = planned.batch(*config.data.largest_batch(planned.grid))
+    with FlopCounterMode(display=False) as counted:
+        for name in planned.module.turns(config.trainer.steps - 1):
+            others = [
+                weight
+                for other, each in planned.module.networks.items()
+                if other != name
+                for weight in each.parameters()
+            ]
+            for weight in others:
+                weight.requires_grad_(False)
+            noise = SampleNoise(0, 0, batch.clip_ids)
+            planned.module.loss(name, batch, noise, config.trainer.steps - 1).total.backward()
+            for weight in others:
+                weight.requires_grad_(True)
+    assert estimate(config, gpus=1).flops == pytest.approx(counted.get_total_flops(), rel=1e-6)
+
+
+def test_a_reward_is_planned_with_its_last_steps_and_the_way_back_from_pixels() -> None:
+    """What autograd keeps of a step, on real tensors, is most of what is planned, and none is forgotten."""
+    told = {}
+    for last_steps in (1, 3):
+        sampling = GenerateConfig(num_steps=4, guidance=2.0)
+        objective = RewardHere(base="", last_steps=last_steps, sampling=sampling, rank=2)
+        config = replace(recipes.tiny_reward("", ""), objective=objective)
+        planned = objective.planned(config)
+        assert planned.assumed.startswith("prompts")
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        batch = planned.batch(*config.data.largest_batch(planned.grid))
+        with saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = planned.module.loss("dit", batch, SampleNoise(0, 0, batch.clip_ids), 0)
+        told[last_steps] = working(config)
+        weights = sum(weight.nbytes for weight in planned.module.networks["dit"].parameters())
+        weights += sum(weight.nbytes for weight in planned.module.frozen["vae"].parameters())
+        assert loss.total.requires_grad
+        assert sum(kept.values()) - weights < told[last_steps] < 1.3 * sum(kept.values())
+    assert told[3] > 1.3 * told[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardHere(RewardObjective):
+    """On a transformer that no run has trained."""
+
+    def build(self, config: TrainConfig) -> RewardModule:
+        return RewardModule(self, tiny_dit_module())
 
 
 def test_what_no_values_are_asked_of() -> None:
