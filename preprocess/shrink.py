@@ -28,8 +28,8 @@ _ROTATE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShotPlanes:
-    """A frame in the shot detector's size, as it is coded. Its planes are read while it is at hand; what is left to do is
-    done for many frames at once: between two decoded frames each function's code is cold."""
+    """A frame in the shot detector's size, as it is coded. Its planes are read while it is at hand; what is left to do
+    is done for many frames at once: between two decoded frames each function's code is cold."""
 
     luma: _Raw
     cb: _Raw

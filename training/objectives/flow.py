@@ -142,19 +142,33 @@ def steps_left(num_steps: int, strength: float) -> int:
     return math.ceil(num_steps * strength - 1e-6)
 
 
-def euler(velocity: Velocity, noise: torch.Tensor, levels: torch.Tensor, *, graph_steps: int = 0) -> torch.Tensor:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Steps of sampling, by their number from 0, whose velocity is recorded for gradients."""
+
+    steps: frozenset[int]
+    through_latents: bool = True
+    """Whether gradients pass from a step's velocity to the steps before it; else by the sum of steps alone, which
+    keeps the chain short (DRTune, arXiv 2405.00760)."""
+
+
+NO_STEPS = Recorded(steps=frozenset())
+
+
+def euler(
+    velocity: Velocity, noise: torch.Tensor, levels: torch.Tensor, *, recorded: Recorded = NO_STEPS
+) -> torch.Tensor:
     """Follow the velocity from `noise` (B, C, T, H, W), at `levels[0]`, to `levels[-1]`.
 
-    Only the last `graph_steps` steps are recorded for gradients. The earlier ones run under `no_grad`, so that memory
-    grows with the recorded steps and not with all (DRaFT-K, arXiv 2309.17400).
+    Steps that are not recorded run under `no_grad`, so that memory grows with the recorded steps and not with all
+    (DRaFT-K, arXiv 2309.17400).
     """
     latents = noise
-    num_steps = len(levels) - 1
     for step, (level, following) in enumerate(zip(levels.tolist(), levels[1:].tolist(), strict=False)):
-        record = torch.is_grad_enabled() and step >= num_steps - graph_steps
-        with torch.set_grad_enabled(record):
-            told = timesteps(torch.full((len(latents),), level, device=latents.device))
-            latents = latents + (following - level) * velocity(latents, told)
+        told = timesteps(torch.full((len(latents),), level, device=latents.device))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and step in recorded.steps):
+            change = velocity(latents if recorded.through_latents else latents.detach(), told)
+        latents = latents + (following - level) * change
     return latents
 
 

@@ -10,7 +10,7 @@ import torch
 
 from preprocess.io.bounds import at_least, check
 from training.models.generator import VideoGenerator
-from training.objectives.flow import check_shift, noised, sampling_levels, shift_for
+from training.objectives.flow import NO_STEPS, Recorded, check_shift, noised, sampling_levels, shift_for
 from training.objectives.solvers import Scheduler, solve
 
 
@@ -47,7 +47,7 @@ def generate(
     condition: torch.Tensor | None = None,
     start: torch.Tensor | None = None,
     strength: float = 1.0,
-    graph_steps: int = 0,
+    recorded: Recorded = NO_STEPS,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
     """Latents (B, C, T, h, w) of about unit variance, from noise of that shape; `generator.decoded` makes them videos.
@@ -61,7 +61,7 @@ def generate(
         condition: what else the model is told, in place of first frames; see `training.objectives.tasks`.
         start: latents (B, C, T, h, w) of videos to begin with, in place of noise alone (SDEdit, arXiv 2108.01073).
         strength: how much of them is noise, as a level before the shift: 1 is noise alone, 0 gives `start` back.
-        graph_steps: through how many of the last steps gradients will pass; the others are not recorded.
+        recorded: through which steps gradients will pass.
         on_step: is called before each step with its number; what it raises ends the sampling.
 
     Raises:
@@ -95,6 +95,6 @@ def generate(
         begun = generator.schedule.begun(noise_BCTHW, levels)
     if start is not None:
         begun = noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
-    with torch.set_grad_enabled(torch.is_grad_enabled() and graph_steps > 0):
+    with torch.set_grad_enabled(torch.is_grad_enabled() and bool(recorded.steps)):
         encoded = generator.encoded(texts)
-    return solve(config.scheduler, velocity, begun, levels, graph_steps=graph_steps, on_step=on_step)
+    return solve(config.scheduler, velocity, begun, levels, recorded=recorded, on_step=on_step)

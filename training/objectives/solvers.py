@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 
-from training.objectives.flow import TIMESTEPS, Velocity, euler, timesteps
+from training.objectives.flow import NO_STEPS, TIMESTEPS, Recorded, Velocity, euler, timesteps
 
 Scheduler = Literal["euler", "dpm++", "unipc"]
 """By the names that users know."""
@@ -34,7 +34,7 @@ def solve(
     noise: torch.Tensor,
     levels: torch.Tensor,
     *,
-    graph_steps: int = 0,
+    recorded: Recorded = NO_STEPS,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
     """Follow the velocity from `noise` (B, C, T, H, W), at `levels[0]`, to `levels[-1]`.
@@ -44,7 +44,7 @@ def solve(
         velocity: of the model.
         noise: where it begins.
         levels: (steps + 1,), falling.
-        graph_steps: through how many of the last steps gradients pass; by Euler's steps alone.
+        recorded: through which steps gradients pass; by Euler's steps alone.
         on_step: is called before each step with its number; what it raises ends the sampling.
 
     Raises:
@@ -52,8 +52,8 @@ def solve(
     """
     watched = velocity if on_step is None else _watched(velocity, on_step)
     if scheduler == "euler":
-        return euler(watched, noise, levels, graph_steps=graph_steps)
-    if graph_steps:
+        return euler(watched, noise, levels, recorded=recorded)
+    if recorded.steps:
         raise ValueError(f"scheduler {scheduler}: gradients pass through the steps of euler alone")
     return _multistep(_made(scheduler), watched, noise, levels)
 

@@ -6,24 +6,13 @@ What judges real films (HPSv2, MPS, PickScore) fits the same contract.
 
 from __future__ import annotations
 
-import difflib
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
 
+from training.rewards.base import Reward, in_range
 from training.shapes.corpus import COLORS, DIRECTIONS, SPEEDS
-
-
-class Reward(ABC):
-    """A figure for each video and caption, higher for better ones. Without a model, or with one loaded when made."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def __call__(self, video: torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
-        """(B,) for videos (B, 3, F, H, W) in [-1, 1], differentiable; 0 where the caption asks for nothing it knows."""
 
 
 class ColorReward(Reward):
@@ -102,24 +91,9 @@ REWARDS: Mapping[str, type[Reward]] = {
 }
 
 
-def reward(name: str) -> Reward:
-    """The reward of that name.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if name not in REWARDS:
-        near = difflib.get_close_matches(name, REWARDS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"no reward {name!r}, there are {', '.join(REWARDS)}{hint}")
-    return REWARDS[name]()
-
-
 def _chroma(video_BCFHW: torch.Tensor) -> torch.Tensor:
     """What differs from grey, the same shape; clamped to what pixels can hold."""
-    pixels = video_BCFHW.float()
-    # Straight through the clamp: beyond the range there would be no gradient to lead back.
-    pixels = pixels + (pixels.clamp(-1, 1) - pixels).detach()
+    pixels = in_range(video_BCFHW)
     return pixels - pixels.mean(1, keepdim=True)
 
 

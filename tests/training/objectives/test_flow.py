@@ -3,6 +3,7 @@ import torch
 
 from training.objectives.flow import (
     Levels,
+    Recorded,
     draw_levels,
     euler,
     noised,
@@ -73,7 +74,12 @@ def test_only_the_last_steps_are_recorded():
     """d z_end / d w_i of a velocity that has its own weight in each step is zero in all but the last K."""
     weights = torch.ones(6, requires_grad=True)
     calls = iter(range(6))
-    end = euler(lambda z, told: weights[next(calls)] * z, torch.ones(1, 1, 1, 1, 1), sampling_levels(6), graph_steps=2)
+    end = euler(
+        lambda z, told: weights[next(calls)] * z,
+        torch.ones(1, 1, 1, 1, 1),
+        sampling_levels(6),
+        recorded=Recorded(steps=frozenset({4, 5})),
+    )
     end.sum().backward()
     assert (weights.grad != 0).tolist() == [False] * 4 + [True] * 2
 
@@ -81,7 +87,12 @@ def test_only_the_last_steps_are_recorded():
 def test_nothing_is_recorded_under_no_grad():
     weight = torch.ones(1, requires_grad=True)
     with torch.no_grad():
-        end = euler(lambda z, told: weight * z, torch.ones(1, 1, 1, 1, 1), sampling_levels(3), graph_steps=3)
+        end = euler(
+            lambda z, told: weight * z,
+            torch.ones(1, 1, 1, 1, 1),
+            sampling_levels(3),
+            recorded=Recorded(steps=frozenset(range(3))),
+        )
     assert not end.requires_grad
 
 

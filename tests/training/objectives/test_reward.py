@@ -8,12 +8,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.training.tiny import tiny_dit_module
 from training.models.lora import lora_parameters
 from training.objectives.generate import GenerateConfig
+from training.objectives.judges import reward
 from training.objectives.reward import RewardModule, RewardObjective
 from training.run.module import Batch
 from training.run.noise import SampleNoise
 from training.run.parallel import recompute
 from training.shapes.corpus import render, scenes
-from training.shapes.rewards import BackgroundReward, ColorReward, DirectionReward, SaturationReward, reward
+from training.shapes.rewards import BackgroundReward, ColorReward, DirectionReward, SaturationReward
 
 CAPTIONS = ["a red circle moving left slowly", "a blue square moving up quickly"]
 
@@ -179,3 +180,58 @@ def test_gradients_lead_back_from_beyond_what_pixels_hold():
     video = (3 * _films(2)[0]).requires_grad_(True)
     ColorReward()(video, CAPTIONS).sum().backward()
     assert float(video.grad.abs().sum()) > 0
+
+
+def _strategic(strategy: str, *, num_steps: int = 6, last_steps: int = 2, **settings) -> RewardModule:
+    sampling = GenerateConfig(num_steps=num_steps, guidance=2.0)
+    objective = RewardObjective(
+        base="", last_steps=last_steps, sampling=sampling, rank=2, strategy=strategy, **settings
+    )
+    return RewardModule(objective, tiny_dit_module())
+
+
+@pytest.mark.parametrize("strategy", ["random", "drtune"])
+def test_the_drawn_steps_are_recorded_and_learn(strategy):
+    module, batch = _strategic(strategy), _batch()
+    drawn = set()
+    for step in range(3):
+        recorded, entered = [], []
+        hooks = [
+            module.base.model.register_forward_hook(lambda *_, seen=recorded: seen.append(torch.is_grad_enabled())),
+            module.base.model.register_forward_pre_hook(lambda _, a, seen=entered: seen.append(a[0].requires_grad)),
+        ]
+        loss = module.loss("dit", batch, SampleNoise(0, step, batch.clip_ids), step)
+        for hook in hooks:
+            hook.remove()
+        steps = tuple(place for place, one in enumerate(recorded) if one)
+        assert len(steps) == 2
+        if strategy == "drtune":
+            assert steps[1] - steps[0] == 3
+            assert not any(entered)
+        drawn.add(steps)
+        module.base.model.zero_grad()
+        loss.total.backward()
+        assert any(weight.grad.abs().max() > 0 for weight in lora_parameters(module.base.model).values())
+    assert len(drawn) > 1
+    again = module.objective.recorded(7), module.objective.recorded(7)
+    assert again[0] == again[1]
+
+
+def test_the_first_frame_alone_may_be_decoded_and_judged():
+    module = _strategic("last", decoded_latents=1, rewards={"saturation": 1.0})
+    seen = []
+    saturation = module._rewards["saturation"]()
+
+    def watching(video, captions):
+        seen.append(video.shape)
+        return saturation(video, captions)
+
+    module._rewards["saturation"].loaded = watching
+    _loss(module).backward()
+    assert [tuple(shape) for shape in seen] == [(2, 3, 1, 16, 16)]
+
+
+def test_smooth_motion_is_a_reward_to_tune_by():
+    module = _strategic("last", rewards={"smooth_motion": 1.0}, watched="background")
+    _loss(module).backward()
+    assert any(weight.grad.abs().max() > 0 for weight in lora_parameters(module.base.model).values())

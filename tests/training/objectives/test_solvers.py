@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.training.tiny import tiny_dit_module
-from training.objectives.flow import TIMESTEPS, sampling_levels
+from training.objectives.flow import TIMESTEPS, Recorded, sampling_levels
 from training.objectives.generate import GenerateConfig, generate
 from training.objectives.solvers import _CLASSES, solve
 
@@ -85,7 +85,7 @@ def test_each_step_is_told_and_can_end_the_sampling() -> None:
 def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = torch.zeros(1, 1, 1, 1, 1)
     with pytest.raises(ValueError, match="steps of euler alone"):
-        solve("dpm++", velocity, noise, sampling_levels(5), graph_steps=1)
+        solve("dpm++", velocity, noise, sampling_levels(5), recorded=Recorded(steps=frozenset({4})))
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(ValueError, match="or take euler"):
         solve("unipc", velocity, noise, sampling_levels(5))
