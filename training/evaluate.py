@@ -6,9 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
 
+import numpy as np
+import torch
+
+from training.film import write_preview
+from training.inference.making import as_frames
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
@@ -18,11 +23,11 @@ from training.run.module import TrainModule
 from training.run.noise import SampleNoise
 from training.run.runs import computing, config_of, device_of, own_precision, trained_module
 from training.sample import videos
+from training.shapes import truth
 from training.shapes.corpus import DIRECTIONS, SHAPES, SPEEDS
-from training.shapes.truth import direction, dominant_color
 
-SAMPLES = 32
-"""Half for red, half for blue."""
+SHOWN = 6
+"""Films beside what an autoencoder gives back."""
 
 
 def evaluate(
@@ -40,7 +45,9 @@ def evaluate(
     with computing(precision, device):
         figures |= module.figures(partial(held_out, config, module))
     generator = module.generator()
-    if generator is not None and _names_shapes(config):
+    if generator is None:
+        figures |= shapes_given_back(config, module, Path(run))
+    elif _names_shapes(config):
         shape, _ = config.data.largest_sample(generator.grid)
         figures |= shapes_truth(generator, shape, sampling, seed=seed, precision=precision)
     if len(figures) == 3:
@@ -63,6 +70,31 @@ def held_out(config: TrainConfig, module: TrainModule) -> dict[str, float]:
     return {name: round(value / count, 4) for name, (value, count) in sorted(total.items()) if count}
 
 
+def shapes_given_back(config: TrainConfig, module: TrainModule, folder: Path) -> dict[str, float]:
+    """In how many held-out films of the shapes corpus, as an autoencoder gives them back, the shape is read rightly.
+
+    The first films are written as pictures that play, each beside what it became: FOLDER/given_back_0.webp and so on.
+    """
+    right: list[bool] = []
+    device = device_of(module)
+    _, fps = config.data.largest_sample(config.objective.grid())
+    for batch in config.data.held_out(config, rank=0, world_size=1):
+        video = batch.to(device).video
+        with torch.no_grad():
+            made = module.given_back(video)
+        if made is None:
+            return {}
+        for film, given_back, caption in zip(as_frames(video), as_frames(made), batch.captions, strict=True):
+            named = [word for word in SHAPES if word in caption.split()]
+            if not named or len(film) == 1:
+                continue
+            if len(right) < SHOWN:
+                side_by_side = np.concatenate([film, given_back], axis=2)
+                write_preview(folder / f"given_back_{len(right)}.webp", side_by_side, fps=fps)
+            right.append(truth.shape(given_back) in named)
+    return {"shape_share": round(sum(right) / len(right), 4)} if right else {}
+
+
 def shapes_truth(
     generator: VideoGenerator,
     shape: Shape,
@@ -71,19 +103,21 @@ def shapes_truth(
     seed: int = 0,
     precision: Precision = "fp32",
 ) -> dict[str, float]:
-    """In how many of the samples the prompted colour dominates, and how many move the prompted way; from pixels."""
-    prompts = list(islice(_prompts(), SAMPLES))
+    """Of 48 samples, how many are mostly of the prompted colour, have its shape and move its way; from pixels alone."""
+    prompts = list(_prompts())
     films = videos(generator, [" ".join(words) for words in prompts], shape, config, seed=seed, precision=precision)
-    colors = [dominant_color(film) == words[1] for film, words in zip(films, prompts, strict=True)]
-    figures = {"prompted_color_share": sum(colors) / SAMPLES}
-    if shape.frames > 1:
-        ways = [direction(film) == words[4] for film, words in zip(films, prompts, strict=True)]
-        figures["prompted_direction_share"] = sum(ways) / SAMPLES
-    return figures
+    seen = {"color": (truth.dominant_color, 1), "shape": (truth.shape, 2), "direction": (truth.direction, 4)}
+    if shape.frames == 1:
+        del seen["direction"]
+    right = {
+        what: [see(film) == words[place] for film, words in zip(films, prompts, strict=True)]
+        for what, (see, place) in seen.items()
+    }
+    return {f"prompted_{what}_share": round(sum(those) / len(prompts), 4) for what, those in right.items()}
 
 
 def _prompts() -> Iterator[Sequence[str]]:
-    """Words of `a red circle moving left slowly`, red and blue in turn, through the other words in turn."""
+    """Words of `a red circle moving left slowly`: red and blue with every shape, way and speed."""
     for speed, shape, way in product(SPEEDS, SHAPES, DIRECTIONS):
         for color in ("red", "blue"):
             yield ("a", color, shape, "moving", way, speed)

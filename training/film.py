@@ -54,6 +54,15 @@ def write_film(path: Path, frames_NHWC: Frames, *, fps: float, crf: int = 12) ->
     temporary.replace(path)
 
 
+def read_film(path: Path) -> Frames:
+    """The frames (N, H, W, 3) of a film that `write_film` wrote."""
+    with av.open(str(path)) as container:
+        decoded = (
+            frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709) for frame in container.decode(video=0)
+        )
+        return np.stack([frame.to_ndarray() for frame in decoded])
+
+
 def write_picture(path: Path, picture_HWC: Picture) -> None:
     """Write a PNG file; it appears whole or not at all."""
     temporary = path.with_name(f".part-{path.name}")

@@ -54,6 +54,7 @@ def sample(
     offload: bool = False,
     how: How | None = None,
     compare: bool = False,
+    with_lora: bool = True,
 ) -> list[Path]:
     """Write `count` videos for a prompt (`clip.mp4`, or `clip_0.mp4`, ...) and a sheet of their frames (`clip.png`).
 
@@ -73,6 +74,7 @@ def sample(
         offload: have the transformer's blocks on the device only while they compute.
         how: chunks of long videos, and steps that are left out.
         compare: of the latter, tell how far the videos are from those with all steps, which are made as well.
+        with_lora: False takes the run's LoRA off, where it has one.
 
     Raises:
         ValueError: there is no such run, the model makes no videos of that shape or from a first frame, or `out` or
@@ -90,7 +92,7 @@ def sample(
     out.parent.mkdir(parents=True, exist_ok=True)
     device = own_device()
     precision = precision or own_precision(trained, device)
-    generator = trained_generator(run, device, precision=precision, offload=offload)
+    generator = trained_generator(run, device, precision=precision, offload=offload, with_lora=with_lora)
     make = partial(videos, generator, [prompt] * count, shape, config, seed=seed, given=given, precision=precision)
     films = make(how=how)
     if how.cache is not None:

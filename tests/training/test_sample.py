@@ -1,5 +1,6 @@
 """From films to a tuned model by the commands that a user types, at a few steps each."""
 
+import base64
 import json
 import logging
 import shutil
@@ -21,8 +22,8 @@ from pipelines.recipe import recipes as curation
 from tests.training.tiny import tiny_dit_module
 from training import sample as sampling
 from training.__main__ import main
-from training.evaluate import SAMPLES, shapes_truth
-from training.film import write_picture
+from training.evaluate import shapes_truth
+from training.film import read_film, read_preview, write_picture, write_preview
 from training.inference.given import fitted
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
@@ -87,6 +88,19 @@ def test_a_lora_is_trained_sampled_and_exported(runs, manifest, tmp_path, capsys
     assert "base_grid is None" in capsys.readouterr().err
     assert main(["lora", str(manifest), "--out", str(tmp_path / "none")]) == 1
     assert "--set objective.base=RUN" in capsys.readouterr().err
+
+
+def test_a_lora_is_taken_off_for_a_sample(runs, tmp_path):
+    """What is left are the base's own frames."""
+    made = {}
+    for name, run, off in (("before", "dit", []), ("with", "reward", []), ("off", "reward", ["--without-lora"])):
+        out = tmp_path / f"{name}.mp4"
+        assert main(["sample", str(runs[run]), "--prompt", "a", "--out", str(out), "--steps", "2", *off]) == 0
+        made[name] = read_film(out)
+    assert np.array_equal(made["off"], made["before"])
+    generators = [trained_generator(str(runs["reward"]), with_lora=on) for on in (True, False)]
+    films = [videos(each, ["a"], Shape(9, 32, 32), GenerateConfig(num_steps=2), seed=0)[0] for each in generators]
+    assert not np.array_equal(*films)
 
 
 def test_stages_are_trained_by_one_command_and_sampled_as_one_run(runs, manifest, tmp_path, capfd):
@@ -158,8 +172,8 @@ def test_held_out_captions_are_never_trained_on(runs):
 
 def test_eval_prints_and_keeps_figures_with_their_date(runs, capsys):
     wanted = {
-        "vae": {"held_out/psnr", "held_out/ssim", "held_out/loss"},
-        "dit": {"held_out/loss", "prompted_color_share", "prompted_direction_share"},
+        "vae": {"held_out/psnr", "held_out/box_blur_psnr", "held_out/ssim", "held_out/loss", "shape_share"},
+        "dit": {"held_out/loss", "prompted_color_share", "prompted_shape_share", "prompted_direction_share"},
         "reward": {"held_out/mixture", "held_out/watched/background", "before_tuning/mixture", "prompted_color_share"},
     }
     for name, figures in wanted.items():
@@ -168,6 +182,9 @@ def test_eval_prints_and_keeps_figures_with_their_date(runs, capsys):
         assert figures <= printed.keys()
         assert "date" in printed
         assert json.loads((runs[name] / "evaluation.json").read_text()) == printed
+    films = read_preview(runs["vae"] / "given_back_0.webp")
+    assert films.shape == (9, 32, 64, 3), "a film beside what became of it"
+    assert films[:, :, :32].std() > films[:, :, 32:].std(), "two steps give no shape back"
 
 
 def test_sample_writes_films_and_a_sheet(runs, tmp_path, capsys):
@@ -319,9 +336,8 @@ def test_the_measured_truth_of_a_model_that_knows_it(runs, monkeypatch):
     monkeypatch.setattr(evaluate, "videos", rendered)
     module = trained_generator(str(runs["dit"]))
     truth = [shapes_truth(module, Shape(9, 32, 32), GenerateConfig(), seed=seed) for seed in (0, 1)]
-    assert truth[0] == {"prompted_color_share": 1.0, "prompted_direction_share": 1.0}
-    assert truth[1] == {"prompted_color_share": 0.0, "prompted_direction_share": 1.0}
-    assert SAMPLES == 32
+    right = {"prompted_color_share": 1.0, "prompted_shape_share": 1.0, "prompted_direction_share": 1.0}
+    assert truth == [right, right | {"prompted_color_share": 0.0}]
 
 
 def test_a_cache_of_latents_trains_as_the_videos_do(runs, manifest, tmp_path, capsys):
@@ -399,17 +415,24 @@ def test_sample_refuses_with_a_reason(runs, tmp_path, monkeypatch, capsys, argum
 
 
 def test_the_page_holds_curves_figures_and_samples_and_trusts_no_name(runs, tmp_path):
-    sheet = tmp_path / "sheet.png"
+    sheet, film = tmp_path / "sheet.png", tmp_path / "film.webp"
     write_picture(sheet, sheet_of([np.zeros((3, 8, 8, 3), np.uint8)]))
+    write_preview(film, np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), np.uint8), fps=4)
     section = Section(
-        title="<b>", text="a & b", run=runs["vae"], curves=("loss/l1", "held_out/psnr", "none"), sheets={"<i>": sheet}
+        title="<b>",
+        text="a & b",
+        run=runs["vae"],
+        curves=("loss/l1", "held_out/psnr", "none"),
+        films={"<i>": {"<u>": sheet, "plays": film}},
+        figures={"<s>": "<em>"},
     )
     write_page(tmp_path / "index.html", "Runs", [section])
     page = (tmp_path / "index.html").read_text()
     assert "<b>" not in page
-    assert "<i>" not in page
+    assert not any(name in page for name in ("<i>", "<u>", "<s>", "<em>"))
     assert page.count("<svg") == 2
     assert "data:image/png;base64," in page
+    assert f"data:image/webp;base64,{base64.b64encode(film.read_bytes()).decode()}" in page
     assert "://" not in page
 
 

@@ -36,6 +36,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILM", help=f"{out} (default: sample.mp4, or samples)")
     command.add_argument("--count", type=int, default=1, help="videos of each prompt (default: %(default)s)")
     command.add_argument("--shape", help="FRAMESxHEIGHTxWIDTH (default: the largest that was trained on)")
+    command.add_argument("--without-lora", action="store_true", help="as the model was before it was tuned")
     add_sampling(command)
     ways = "of following the velocity (default: %(default)s); dpm++ and unipc need fewer steps, and diffusers"
     command.add_argument("--scheduler", choices=get_args(Scheduler), default="euler", help=ways)
@@ -87,6 +88,7 @@ def run(options: argparse.Namespace) -> None:
         "config": replace(sampling(options), negative=options.negative, scheduler=options.scheduler),
         "precision": options.precision,
         "offload": options.offload,
+        "with_lora": not options.without_lora,
         "how": _how(options),
     }
     if options.prompts is not None:

@@ -38,6 +38,7 @@ def sample_each(
     config: GenerateConfig,
     precision: Precision | None = None,
     offload: bool = False,
+    with_lora: bool = True,
     how: How,
 ) -> list[Path]:
     """Write a film for each prompt, or a picture where a shape has one frame, and `samples.jsonl` beside them.
@@ -52,6 +53,7 @@ def sample_each(
         config: steps and guidance.
         precision: see `training.sample.sample`.
         offload: see there.
+        with_lora: see there.
         how: see there.
 
     Raises:
@@ -71,7 +73,8 @@ def sample_each(
     ]
     checkpoint = latest(run)
     assert checkpoint is not None
-    same = {"run": run, "checkpoint": identity(checkpoint), "shape": asdict(shape)} | asdict(config)
+    same = {"run": run, "checkpoint": identity(checkpoint), "shape": asdict(shape), "with_lora": with_lora}
+    same |= asdict(config)
     told = {path: same | {"prompt": each.prompt, "seed": own} for path, each, own in rows}
     for path, each, _ in rows:
         told[path]["negative"] = config.negative if each.negative is None else each.negative
@@ -81,7 +84,7 @@ def sample_each(
     if missing:
         device = own_device()
         precision = precision or own_precision(trained, device)
-        generator = trained_generator(run, device, precision=precision, offload=offload)
+        generator = trained_generator(run, device, precision=precision, offload=offload, with_lora=with_lora)
         for negative, own, some in _alike(missing, config.negative):
             setting, texts = replace(config, negative=negative), [each.prompt for _, each, _ in some]
             films = each_video(generator, texts, shape, setting, seed=own, precision=precision, how=how)

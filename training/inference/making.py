@@ -81,7 +81,11 @@ def made_together(
                 on_step=on_step,
             )
         latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling
-        pixels = generator.decoded(latents.float()).clamp_(-1, 1)
-        levels = pixels.add_(1).mul_(127.5).round_().to(torch.uint8)
-        films: Frames = levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
-        return films
+        return as_frames(generator.decoded(latents.float()))
+
+
+def as_frames(video: torch.Tensor) -> Frames:
+    """Videos (B, 3, F, H, W) in [-1, 1], which are overwritten, as 8-bit frames (B, F, H, W, 3)."""
+    levels = video.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
+    frames: Frames = levels.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
+    return frames

@@ -68,9 +68,40 @@ class CausalConv3d(VideoConv3d):
         if kernel > 1:
             past = None if memory is None else memory.past.get(self)
             if past is None:
-                past = x_BCTHW[:, :, :1].expand(-1, -1, kernel - 1, -1, -1)
+                past = self.before(x_BCTHW[:, :, :1]).expand(-1, -1, kernel - 1, -1, -1)
             x_BCTHW = torch.cat([past, x_BCTHW], dim=2)
             if memory is not None:
                 # A copy: a view would keep all frames of the chunk alive.
                 memory.present[self] = x_BCTHW[:, :, stride - kernel :].clone()
         return super().forward(x_BCTHW)
+
+    def before(self, first_BC1HW: torch.Tensor) -> torch.Tensor:
+        """What stands before the first frame."""
+        return first_BC1HW
+
+
+class PictureConv3d(CausalConv3d):
+    """Before the first frame stands nothing, and at first no frame is made from others.
+
+    So a picture teaches what a frame is made of by itself, at a third of the cost, and a film is at first as good as
+    its frames are as pictures. What is learnt on copies would be divided among them, and show a film's frames mixed.
+    """
+
+    def zero_start(self) -> None:
+        """The frame itself alone, as large as all together would be."""
+        with torch.no_grad():
+            self.weight[:, :, :-1] = 0.0
+            self.weight[:, :, -1] *= self.kernel_size[0] ** 0.5
+
+    def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
+        """See `CausalConv3d.forward`."""
+        if memory is not None or x_BCTHW.shape[2] > 1:
+            return super().forward(x_BCTHW, memory)
+        if self.pads_after:
+            x_BCTHW = functional.pad(x_BCTHW, (0, 1, 0, 1))
+        own = self.weight[:, :, -1:]
+        return functional.conv3d(x_BCTHW, own, self.bias, self.stride, self.padding)
+
+    def before(self, first_BC1HW: torch.Tensor) -> torch.Tensor:
+        """Zeros."""
+        return torch.zeros_like(first_BC1HW)

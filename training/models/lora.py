@@ -143,14 +143,19 @@ def unmerge_lora(module: nn.Module) -> None:
         layer.unmerge()
 
 
+def switch_off_lora(module: nn.Module) -> None:
+    """Have the model answer as it did before LoRA."""
+    for layer in _layers(module):
+        layer.unmerge()
+        layer.enabled = False
+
+
 @contextmanager
 def without_lora(module: nn.Module) -> Iterator[None]:
     """The model as it was before LoRA."""
     layers = list(_layers(module))
     merged = [layer for layer in layers if layer.own_weight is not None]
-    for layer in layers:
-        layer.unmerge()
-        layer.enabled = False
+    switch_off_lora(module)
     try:
         yield
     finally:

@@ -16,9 +16,18 @@ from torch import nn
 from torch.nn import functional
 
 from preprocess.io.bounds import at_least, check
-from training.models.causal import CausalConv3d, Memory, is_start
+from training.models.causal import CausalConv3d, Memory, PictureConv3d, is_start
 from training.models.grid import Shape, TokenGrid
-from training.models.vae_blocks import Conv, Middle, PlainMiddle, ResidualBlock, Upsample, downsample, frame_norm
+from training.models.vae_blocks import (
+    Conv,
+    MeanDownsample,
+    Middle,
+    PlainMiddle,
+    ResidualBlock,
+    Upsample,
+    downsample,
+    frame_norm,
+)
 from training.models.vae_slices import SliceConv3d, decode_slices, encode_slices, slices
 from training.models.weights import initialise, own_randomness
 
@@ -53,6 +62,10 @@ class VaeConfig:
     """`magvit` is that of diffusers' class: residual blocks alone in the middle, as many as a level of the encoder has;
     steps in space alone look at three frames; and the decoder doubles time in its last steps, not its first.
     `easyanimate` is the same with attention in the middle, as in EasyAnimate's own class."""
+    pictures_first: bool = False
+    """For a small network that learns pictures, and then films. Steps from level to level add what they learn to a mean
+    of pixels, or a repeated one, and residual blocks nothing at first: it begins with blurred pictures, not with none
+    (after DC-AE, arXiv 2410.10733, 3.1). Frames are made from themselves alone at first (`PictureConv3d`)."""
     slice_latents: int = field(default=0, metadata=at_least(0))
     """Latent frames of a slice, which knows of those beside it; EasyAnimate's had 2. 0 is the causal autoencoder, in
     which no frame knows of later ones. The weights of either begin the other."""
@@ -69,6 +82,8 @@ class VaeConfig:
             raise ValueError(f"temporal_stride is {self.temporal_stride}, must be a power of 2 up to {2**steps}")
         if self.groups is not None and any(width % self.groups for width in self.channels):
             raise ValueError(f"channels are {self.channels}, must be multiples of groups ({self.groups})")
+        if self.pictures_first and self.layout != "attention":
+            raise ValueError(f"pictures_first is of our own layout, attention: {self.layout} has weights without")
 
     def grid(self, patch: int = 1) -> TokenGrid:
         """How pixels become latents, and squares of `patch` x `patch` latents a transformer's tokens."""
@@ -96,7 +111,9 @@ class VaeConfig:
     @property
     def conv(self) -> Conv:
         """What mixes frames."""
-        return SliceConv3d if self.slice_latents else CausalConv3d
+        if self.slice_latents:
+            return SliceConv3d
+        return PictureConv3d if self.pictures_first else CausalConv3d
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,9 +155,14 @@ class VideoVae(nn.Module):
         return tuple(part for part in parts if not isinstance(part, Upsample))
 
     def zero_start(self) -> None:
-        """Draw latents close to their mean at first: the decoder has nothing to learn from noise."""
+        """Draw latents close to their mean at first: the decoder has nothing to learn from noise. See also
+        `VaeConfig.pictures_first`."""
         assert self.quant.bias is not None
         nn.init.constant_(self.quant.bias[self.config.latent_channels :], FIRST_LOGVAR)
+        if self.config.pictures_first:
+            for name, weight in self.named_parameters():
+                if name.endswith("conv2.weight"):
+                    nn.init.zeros_(weight)
 
     def encode(self, video_BCFHW: torch.Tensor) -> Posterior:
         """All frames at once.
@@ -206,7 +228,8 @@ class Encoder(nn.Module):
             self.layers.extend(_residuals(inputs, width, config.encoder_blocks, groups, conv))
             if level + 1 < len(widths):
                 temporal = config.halves_time(level)
-                self.layers.append(downsample(width, conv, temporal=temporal, flat_depth=config.flat_depth))
+                step = MeanDownsample if config.pictures_first else downsample
+                self.layers.append(step(width, conv, temporal=temporal, flat_depth=config.flat_depth))
         self.middle = config.middle()
         self.norm_out = frame_norm(widths[-1], groups)
         self.conv_out = conv(widths[-1], 2 * config.latent_channels)
@@ -238,7 +261,8 @@ class Decoder(nn.Module):
             inputs = widths[level]
             if level > 0:
                 temporal = config.doubles_time(level - 1)
-                self.layers.append(Upsample(inputs, conv, temporal=temporal, flat_depth=config.flat_depth))
+                depth, residual = config.flat_depth, config.pictures_first
+                self.layers.append(Upsample(inputs, conv, temporal=temporal, flat_depth=depth, residual=residual))
         self.norm_out = frame_norm(widths[0], groups)
         self.conv_out = conv(widths[0], 3 * config.pixel_patch**2)
 

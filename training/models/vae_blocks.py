@@ -115,22 +115,53 @@ def downsample(channels: int, conv: Conv, *, temporal: bool, flat_depth: int = 1
     return conv(channels, channels, (kernel, 3, 3), stride=(stride, 2, 2))
 
 
-class Upsample(nn.Module):
-    """Twice the height and width, and where `temporal` also twice the frames but the first: n + 1 become 2n + 1.
-
-    `flat_depth` is how many frames a step in space alone looks at.
-    """
+class MeanDownsample(nn.Module):
+    """`downsample`, which adds what it learns to the mean of the places that become one."""
 
     def __init__(self, channels: int, conv: Conv, *, temporal: bool, flat_depth: int = 1) -> None:
         super().__init__()
         self.temporal = temporal
+        self.conv = downsample(channels, conv, temporal=temporal, flat_depth=flat_depth)
+
+    def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
+        """(B, C, T, H, W) to (B, C, T', H / 2, W / 2)."""
+        learnt: torch.Tensor = self.conv(x_BCTHW, memory)
+        if self.temporal and is_start(memory):
+            x_BCTHW = torch.cat([x_BCTHW[:, :, :1], x_BCTHW], dim=2)  # the first frame has a latent of its own
+        return learnt + functional.avg_pool3d(x_BCTHW, (2 if self.temporal else 1, 2, 2))
+
+
+class Upsample(nn.Module):
+    """Twice the height and width, and where `temporal` also twice the frames but the first: n + 1 become 2n + 1.
+
+    `flat_depth` is how many frames a step in space alone looks at. A `residual` one adds what it learns to the places
+    repeated, and to the first frame of each two what it learns of their difference, which is nothing at first: from
+    repeated frames alone convolutions are slow to tell which of the two is which.
+    """
+
+    def __init__(
+        self, channels: int, conv: Conv, *, temporal: bool, flat_depth: int = 1, residual: bool = False
+    ) -> None:
+        super().__init__()
+        self.temporal = temporal
+        self.residual = residual
         self.conv = conv(channels, channels, (3 if temporal else flat_depth, 3, 3))
+        self.difference = conv(channels, channels) if temporal and residual else None
+
+    def zero_start(self) -> None:
+        """Both frames alike at first."""
+        if self.difference is not None:
+            nn.init.zeros_(self.difference.weight)
 
     def forward(self, x_BCTHW: torch.Tensor, memory: Memory | None) -> torch.Tensor:
         """(B, C, T, H, W) to (B, C, T', 2H, 2W)."""
         x_BCTHW = functional.interpolate(x_BCTHW, scale_factor=(1, 2, 2), mode="nearest")
-        x_BCTHW = self.conv(x_BCTHW, memory)
+        learnt: torch.Tensor = self.conv(x_BCTHW, memory)
+        made = x_BCTHW + learnt if self.residual else learnt
         if not self.temporal:
-            return x_BCTHW
-        repeated = x_BCTHW.repeat_interleave(2, dim=2)
-        return repeated[:, :, 1:] if is_start(memory) else repeated
+            return made
+        if self.difference is None:
+            twice = made.repeat_interleave(2, dim=2)
+        else:
+            twice = torch.stack([made + self.difference(x_BCTHW, memory), made], dim=3).flatten(2, 3)
+        return twice[:, :, 1:] if is_start(memory) else twice

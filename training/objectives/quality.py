@@ -29,6 +29,20 @@ def ssim(video: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     return (upper / lower).flatten(1).mean(1).view(len(video), -1).mean(1)
 
 
+def box_blurred(video: torch.Tensor, side: int = 4) -> torch.Tensor:
+    """Videos of which each pixel is the mean of `side` x `side` pixels around it; beyond the edge stand copies of it.
+
+    An even box, which has no pixel in its middle, takes half of those at both ends.
+    """
+    frames = functional.pad(video.transpose(1, 2).flatten(0, 1), (side // 2,) * 4, mode="replicate")
+    weights = torch.ones(side + 1 - side % 2, device=video.device)
+    if side % 2 == 0:
+        weights[0] = weights[-1] = 0.5
+    box = torch.outer(weights, weights).expand(3, 1, -1, -1) / side**2
+    blurred: torch.Tensor = functional.conv2d(frames, box, groups=3).unflatten(0, (len(video), -1)).transpose(1, 2)
+    return blurred
+
+
 def _luma(video_BCFHW: torch.Tensor) -> torch.Tensor:
     """Frames (B F, 1, H, W) in [0, 1]; BT.601."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=video_BCFHW.device).view(1, 3, 1, 1, 1)

@@ -24,7 +24,7 @@ from training.models.vae_names import diffusers_config, diffusers_name
 from training.models.weights import files_id, initialise, weights_id
 from training.objectives.lpips import Lpips, LpipsConfig
 from training.objectives.perceptual import RandomFeatures
-from training.objectives.quality import psnr, ssim
+from training.objectives.quality import box_blurred, psnr, ssim
 from training.run.checkpoint import identity, latest
 from training.run.config import WEIGHTS, Objective, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
@@ -166,7 +166,10 @@ class VaeModule(TrainModule):
 
     @torch.no_grad()
     def evaluate(self, batch: Batch, noise: SampleNoise) -> Mapping[str, tuple[float, float]]:
-        """`loss` without adversary, `psnr` and `ssim` of what the posterior's mean decodes to, and its size."""
+        """`loss` without adversary, `psnr` and `ssim` of what the posterior's mean decodes to, and its size.
+
+        `box_blur_psnr` is that of the same videos blurred, which tells what a decibel is worth on them.
+        """
         video = batch.video
         posterior = self.vae.encode(video)
         made = self.vae.decode(posterior.mean)
@@ -174,10 +177,16 @@ class VaeModule(TrainModule):
         figures = parts | {
             "loss": self._weighed(parts),
             "psnr": psnr(made, video),
+            "box_blur_psnr": psnr(box_blurred(video), video),
             "ssim": ssim(made, video),
             "latent_square": posterior.mean.square().flatten(1).mean(1),
         }
         return {name: (float(value.sum()), float(len(video))) for name, value in figures.items()}
+
+    @torch.no_grad()
+    def given_back(self, video: torch.Tensor) -> torch.Tensor:
+        """What the posterior's mean decodes to."""
+        return self.vae.decode(self.vae.encode(video).mean)
 
     def _reconstructed(self, video: torch.Tensor, noise: SampleNoise) -> tuple[torch.Tensor, Posterior]:
         posterior = self.vae.encode(video)

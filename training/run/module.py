@@ -185,6 +185,10 @@ class TrainModule(ABC):
         """What makes videos of captions; None where it makes none."""
         return None
 
+    def given_back(self, video: torch.Tensor) -> torch.Tensor | None:
+        """What an autoencoder makes of videos (B, 3, F, H, W), which it is to give back; of all others None."""
+        return None
+
     def extra_state(self) -> dict[str, Any]:
         """What else a checkpoint must hold to go on exactly: plain values that JSON holds, the same on each rank."""
         return {}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from training.models.generator import VideoGenerator
+from training.models.lora import switch_off_lora
 from training.models.offload import offload_blocks
 from training.models.weights import halve
 from training.run.checkpoint import latest, read_networks, read_state
@@ -74,14 +75,23 @@ def device_of(module: TrainModule) -> torch.device:
 
 
 def trained_generator(
-    run: str, device: torch.device | str = "cpu", *, precision: Precision = "fp32", offload: bool = False
+    run: str,
+    device: torch.device | str = "cpu",
+    *,
+    precision: Precision = "fp32",
+    offload: bool = False,
+    with_lora: bool = True,
 ) -> VideoGenerator:
-    """What a run has trained, or tuned, to make videos.
+    """What a run has trained, or tuned, to make videos; without its LoRA it is as it was before tuning.
 
     Raises:
         ValueError: the run trains something else, or there is none.
     """
-    generator = trained_module(run, device, precision=precision, offload=offload).generator()
+    module = trained_module(run, device, precision=precision, offload=offload)
+    if not with_lora:
+        for network in module.networks.values():
+            switch_off_lora(network)
+    generator = module.generator()
     if generator is None:
         raise ValueError(f"{run!r} is no run of a transformer, or of another model that makes videos")
     return generator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -59,19 +59,34 @@ class Scene:
         return self.x + across * way, self.y + down * way
 
 
-def write_corpus(folder: Path, *, count: int, seed: int = 0, size: int = 64) -> list[Scene]:
+def write_corpus(folder: Path, *, count: int, seed: int = 0, size: int = 64, look: str = "") -> list[Scene]:
     """Write `count` films of `size` pixels a side, each with a JSON file that holds its captions and truth.
 
     Films that are there already are left as they are. Returns the scenes in the order of the files' names.
+
+    Args:
+        folder: is made where there is none.
+        count: how many.
+        seed: of the scenes.
+        size: of both sides.
+        look: a colour that all films have and no caption names, as of what one wants a LoRA to learn.
+
+    Raises:
+        ValueError: there is no such colour.
     """
+    if look and look not in COLORS:
+        raise ValueError(f"no colour {look!r}, there are {', '.join(COLORS)}")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = scenes(count, seed=seed)
+    if look:
+        drawn = [replace(scene, color=look) for scene in drawn]
     for number, scene in enumerate(drawn):
         path = folder / f"{number:05d}.mp4"
         if path.exists():
             continue
-        truth = asdict(scene) | {"caption": scene.caption, "caption_short": scene.caption_short}
-        path.with_suffix(".json").write_text(json.dumps(truth), encoding="utf-8")
+        captions = {"caption": scene.caption, "caption_short": scene.caption_short}
+        told = {name: caption.replace(f" {look}", "") if look else caption for name, caption in captions.items()}
+        path.with_suffix(".json").write_text(json.dumps(asdict(scene) | told), encoding="utf-8")
         write_film(path, render(scene, size=size), fps=FPS)
     return drawn
 
@@ -90,10 +105,19 @@ def render(scene: Scene, *, size: int, num_frames: int = round(SECONDS * FPS), f
     film = np.empty((num_frames, size, size, 3), np.uint8)
     for index in range(num_frames):
         x, y = scene.center(index / fps)
-        inside = _inside(scene.shape, (points[None, :] - x) / scene.radius, (points[:, None] - y) / scene.radius)
+        inside = inside_shape(scene.shape, (points[None, :] - x) / scene.radius, (points[:, None] - y) / scene.radius)
         cover = inside.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING).mean((1, 3))[..., None]
         film[index] = np.rint(cover * np.array(COLORS[scene.color]) + (1 - cover) * scene.grey)
     return film
+
+
+def inside_shape(shape: str, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Where points, given from the centre in units of the radius, are inside the shape. The y axis points down."""
+    if shape == "circle":
+        return x**2 + y**2 <= 1
+    if shape == "square":
+        return (np.abs(x) <= 0.85) & (np.abs(y) <= 0.85)
+    return (y <= 0.8) & (2 * np.abs(x) <= y + 1)
 
 
 def _scene(rng: np.random.Generator, color: str, shape: str, direction: str, speed: str) -> Scene:
@@ -105,12 +129,3 @@ def _scene(rng: np.random.Generator, color: str, shape: str, direction: str, spe
     x, y = (along, across) if DIRECTIONS[direction][0] else (across, along)
     grey = int(rng.integers(50, 130))
     return Scene(color=color, shape=shape, direction=direction, speed=speed, x=x, y=y, radius=radius, grey=grey)
-
-
-def _inside(shape: str, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Where points, given from the centre in units of the radius, are inside the shape. The y axis points down."""
-    if shape == "circle":
-        return x**2 + y**2 <= 1
-    if shape == "square":
-        return (np.abs(x) <= 0.85) & (np.abs(y) <= 0.85)
-    return (y <= 0.8) & (2 * np.abs(x) <= y + 1)

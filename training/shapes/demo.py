@@ -1,20 +1,23 @@
-"""All of it in one command: make films, curate them, train three models one on the other, sample, show a page.
+"""All of it in one command: make films, curate them, train four models one on the other, show them on a page.
 
 Each stage is a command that you could have typed; it is printed before it runs. What is done is not done again.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import shlex
-import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from training.shapes.corpus import write_corpus
+from training.film import read_film, write_picture, write_preview
+from training.run.samples import read_samples
+from training.shapes.commands import Commands
+from training.shapes.corpus import Scene, render, write_corpus
 from training.shapes.page import Section, write_page
+from training.shapes.truth import dominant_color
 
 FILMS = 384
 """Four of each combination of words."""
@@ -22,13 +25,22 @@ PROMPTS = (
     "a red circle moving right quickly",
     "a blue square moving up quickly",
     "a yellow triangle moving left slowly",
+    "a green square moving down slowly",
 )
+FIRST = Scene(color="blue", shape="triangle", direction="right", speed="quickly", x=0.5, y=0.4, radius=0.22, grey=100)
+"""Whose first frame is shown to the transformer; prompts go on from it in two ways."""
+GOES_ON = ("a blue triangle moving right quickly", "a blue triangle moving down quickly")
+LOOK, LOOK_FILMS, LOOK_PROMPT, LOOK_SAMPLES = "yellow", 12, "a circle moving left slowly", 16
+"""The LoRA's films are of a colour that their captions do not name; nor does the prompt."""
+SEEDS = (1, 2, 0)
+"""By which the transformer is measured; the figures of the last are kept in its folder."""
 WATCHED_LOSS = 0.1
 """What the watched reward may lose."""
 
 _CURATE = (
     "rules.short_side.min=none",  # 64 pixels, as no film that is filmed has
     "rules.motion.min=none",  # the slow ones move little of the picture
+    "rules.freeze_fraction.max=none",
     "rules.visual_quality.min=none",
     "scorers.text_area.max_frames=1",
 )
@@ -42,75 +54,162 @@ def demo(folder: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: a stage failed; what it said is on the terminal.
     """
-    started = time.monotonic()
-    films, manifest, cache = folder / "films", folder / "manifest", folder / "cache"
-    vae, dit, reward = folder / "vae", folder / "dit", folder / "reward"
+    folder.mkdir(parents=True, exist_ok=True)
+    run = Commands(folder / "costs.json")
+    films, manifest = folder / "films", folder / "manifest"
     _log.info("making %d films in %s", FILMS, films)
     write_corpus(films, count=FILMS)
-    settings = [part for setting in _CURATE for part in ("--set", setting)]
-    _run("pipelines", "curate", films, manifest, "--captioner", "sidecar", *settings)
-    _run("training", "vae", manifest, "--out", vae, "--set", "data.num_workers=1")
-    _run("training", "eval", vae)
-    with_vae = ("--set", f"objective.vae={vae}")
-    location = _run("training", "cache", manifest, "--out", cache, "--epochs", 3, *with_vae).splitlines()[-1]
-    _run("training", "dit", manifest, "--out", dit, *with_vae, "--set", f"data.cache={location}")
-    _run("training", "eval", dit)
-    _run("training", "reward", manifest, "--out", reward, "--set", f"objective.base={dit}")
-    _run("training", "eval", reward)
-    sheets = {run: _samples(folder, run) for run in (dit, reward)}
-    page = folder / "index.html"
-    minutes = (time.monotonic() - started) / 60
-    write_page(
-        page, f"ClipMill: {FILMS} films to a tuned model in {minutes:.0f} minutes", _sections(vae, dit, reward, sheets)
+    run("pipelines", "curate", films, manifest, "--captioner", "sidecar", *_set(*_CURATE))
+    sections = [_autoencoder(run, folder), _transformer(run, folder), _reward(run, folder), _lora(run, folder)]
+    corpus = Section(
+        title="Films",
+        text=f"{FILMS} of them, each of one coloured shape that moves, found and described by curate.",
+        films={"": {_caption(path): _preview(path) for path in sorted(films.glob("*.mp4"))[:6]}},
     )
+    costs = Section(
+        title="What it took",
+        text="By command, on the clock and of all processors together.",
+        figures=run.costs,
+    )
+    page = folder / "index.html"
+    title = f"ClipMill: {FILMS} films to a tuned model in {run.seconds / 60:.0f} minutes"
+    # What one came for comes first.
+    write_page(page, title, [*sections[1:], sections[0], corpus, costs])
     return page
 
 
-def _samples(folder: Path, run: Path) -> dict[str, Path]:
-    """A sheet for each prompt."""
-    sheets = {}
-    for number, prompt in enumerate(PROMPTS):
-        film = folder / "samples" / f"{run.name}_{number}.mp4"
-        _run("training", "sample", run, "--prompt", prompt, "--out", film)
-        sheets[prompt] = film.with_suffix(".png")
-    return sheets
-
-
-def _sections(vae: Path, dit: Path, reward: Path, sheets: dict[Path, dict[str, Path]]) -> Sequence[Section]:
-    return (
-        Section(
-            title="Autoencoder",
-            text="4 x 8 x 8 pixels become 8 values, and back. Held-out films are of captions that were never shown.",
-            run=vae,
-            curves=("loss/l1", "held_out/psnr", "held_out/ssim"),
-        ),
-        Section(
-            title="Transformer",
-            text="Flow matching from captions. Of 32 samples, judged by their pixels, prompted_color_share are mostly "
-            "of the colour that was asked for, red or blue, and prompted_direction_share move the way that was asked "
-            "for; a quarter would by chance.",
-            run=dit,
-            curves=("loss/dit", "held_out/loss"),
-            sheets=sheets[dit],
-        ),
-        Section(
-            title="Reward tuning",
-            text="Colour and direction are tuned for by a LoRA, on held-out prompts here. The share of background is "
-            f"only watched: it may fall by {WATCHED_LOSS:g}, or the tuning has begun to paint the reward.",
-            run=reward,
-            curves=("held_out/mixture", "held_out/color", "held_out/direction", "held_out/watched/background"),
-            sheets=sheets[reward],
-        ),
+def _autoencoder(run: Commands, folder: Path) -> Section:
+    vae = folder / "vae"
+    run("training", "vae", folder / "manifest", *_recipe("vae"), "--out", vae, *_set("data.num_workers=1"))
+    figures = _figures(run("training", "eval", vae))
+    return Section(
+        title="Autoencoder",
+        text="4 x 8 x 8 pixels become 16 values, and back: held-out films on the left, what became of them on the "
+        "right. box_blur_psnr is what the films would have if they were blurred by 4 x 4 pixels; shape_share, in how "
+        "many of them the shape is read rightly from pixels alone.",
+        films={"": {path.stem: path for path in sorted(vae.glob("given_back_*.webp"))}},
+        figures=_chosen(figures, "held_out/psnr", "held_out/box_blur_psnr", "held_out/ssim", "shape_share"),
+        run=vae,
+        curves=("loss/l1", "held_out/psnr", "held_out/ssim"),
     )
 
 
-def _run(module: str, *arguments: object) -> str:
-    """Run a command of ours; what it printed. Its log goes to the terminal."""
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    _log.info("\npython %s", shlex.join(command[1:]))
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own modules
-    print(done.stdout, end="", flush=True)
-    return done.stdout
+def _transformer(run: Commands, folder: Path) -> Section:
+    dit, with_vae = folder / "dit", f"objective.vae={folder / 'vae'}"
+    cached = ("--out", folder / "cache", "--epochs", 3, *_set(with_vae))
+    location = run("training", "cache", folder / "manifest", *_recipe("dit"), *cached).splitlines()[-1]
+    first = folder / "first.png"
+    write_picture(first, render(FIRST, size=64, num_frames=1)[0])
+    images = ["" for _ in PROMPTS] + [str(first) for _ in GOES_ON]
+    samples = (f"samples.prompts={json.dumps(PROMPTS + GOES_ON)}", f"samples.images={json.dumps(images)}")
+    settings = _set(with_vae, f"data.cache={location}", "trainer.sample_every=500", *samples)
+    run("training", "dit", folder / "manifest", *_recipe("dit"), "--out", dit, *settings)
+    by_seed = {seed: _figures(run("training", "eval", dit, "--seed", seed)) for seed in SEEDS}
+    shares = {
+        f"{name}, seeds {', '.join(map(str, SEEDS))}": ", ".join(f"{figures[name]:.0%}" for figures in by_seed.values())
+        for name in ("prompted_color_share", "prompted_shape_share", "prompted_direction_share")
+    }
+    strips: dict[str, dict[str, Path]] = {prompt: {} for prompt in PROMPTS} | {
+        f"{prompt}, from the picture": {"picture": first} for prompt in GOES_ON
+    }
+    return Section(
+        title="Transformer",
+        text="Flow matching from captions, and from a first picture. Of 48 samples, judged by their pixels alone: how "
+        "many are of the colour, the shape and the direction that was asked for. By chance it would be one of two "
+        "colours, one of three shapes, one of four directions.",
+        films=_over_steps(dit, strips),
+        figures=_chosen(by_seed[SEEDS[-1]], "held_out/loss") | shares,
+        run=dit,
+        curves=("loss/dit", "held_out/loss"),
+    )
+
+
+def _reward(run: Commands, folder: Path) -> Section:
+    reward = folder / "reward"
+    samples = (f"samples.prompts={json.dumps(PROMPTS)}", "trainer.sample_every=1000")
+    settings = _set(f"objective.base={folder / 'dit'}", *samples)
+    run("training", "reward", folder / "manifest", *_recipe("reward"), "--out", reward, *settings)
+    figures = _figures(run("training", "eval", reward))
+    names = ("mixture", "color", "direction", "watched/background")
+    return Section(
+        title="Reward tuning",
+        text="Before and after, from the same noise. Colour and direction are tuned for by a LoRA, and measured on "
+        f"held-out prompts. The share of background is only watched: it may fall by {WATCHED_LOSS:g}, or the tuning "
+        "has begun to paint the reward.",
+        films=_over_steps(reward, {prompt: {} for prompt in PROMPTS}),
+        figures={
+            name: f"{figures[f'before_tuning/{name}']:.3f} before, {figures[f'held_out/{name}']:.3f} after"
+            for name in names
+        },
+        run=reward,
+        curves=tuple(f"held_out/{name}" for name in names),
+    )
+
+
+def _lora(run: Commands, folder: Path) -> Section:
+    films, manifest, lora = folder / "look_films", folder / "look", folder / "lora"
+    write_corpus(films, count=LOOK_FILMS, seed=1, look=LOOK)
+    curated = ("--captioner", "sidecar", "--engine", "local", *_set(*_CURATE))
+    run("pipelines", "curate", films, manifest, *curated)
+    run("training", "lora", manifest, *_recipe("lora"), "--out", lora, *_set(f"objective.base={folder / 'dit'}"))
+    strips: dict[str, dict[str, Path]] = {}
+    shares: dict[str, object] = {}
+    states: dict[str, tuple[object, ...]] = {
+        "before": (folder / "dit",),
+        "with": (lora,),
+        "taken off": (lora, "--without-lora"),
+    }
+    for name, arguments in states.items():
+        out = folder / "samples" / f"{name.replace(' ', '_')}.mp4"
+        what = ("--prompt", LOOK_PROMPT, "--count", LOOK_SAMPLES, "--out", out)
+        printed = run("training", "sample", *arguments, *what).splitlines()
+        made = [Path(line) for line in printed if line.endswith(".mp4")]
+        strips[name] = {f"{place}": _preview(path) for place, path in enumerate(made[:6])}
+        right = sum(dominant_color(read_film(path)) == LOOK for path in made)
+        shares[f"{LOOK}, {name}"] = f"{right} of {len(made)}"
+    return Section(
+        title="A LoRA",
+        text=f"By {LOOK_FILMS} films of {LOOK} shapes whose captions do not say so. The prompt names no colour either: "
+        f"{LOOK_PROMPT!r}.",
+        films=strips,
+        figures=shares,
+    )
+
+
+def _over_steps(run: Path, strips: Mapping[str, Mapping[str, Path]]) -> dict[str, dict[str, Path]]:
+    """The samples of a run behind what the strips have, of which there is one a prompt, in the prompts' order."""
+    filled = {name: dict(strip) for name, strip in strips.items()}
+    for sample in read_samples(str(run)):
+        list(filled.values())[sample.index][f"step {sample.step:,}"] = sample.preview
+    return filled
+
+
+def _preview(film: Path) -> Path:
+    """A film as a picture that plays, beside it."""
+    path, frames = film.with_suffix(".webp"), read_film(film)
+    write_preview(path, frames, fps=len(frames) / 2)
+    return path
+
+
+def _caption(film: Path) -> str:
+    return str(json.loads(film.with_suffix(".json").read_text(encoding="utf-8"))["caption"])
+
+
+def _figures(printed: str) -> dict[str, Any]:
+    """What `eval` printed."""
+    return dict(json.loads(printed.splitlines()[-1]))
+
+
+def _chosen(figures: Mapping[str, object], *names: str) -> dict[str, object]:
+    return {name: figures[name] for name in names}
+
+
+def _recipe(name: str) -> tuple[str, str]:
+    return "--recipe", f"training.recipes_shapes:{name}"
+
+
+def _set(*settings: str) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
 
 
 if __name__ == "__main__":

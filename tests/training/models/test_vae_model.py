@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn import functional
 
 from training.models.causal import Memory
 from training.models.discriminator import Discriminator, DiscriminatorConfig
@@ -21,6 +22,9 @@ LAYOUTS = {
         channels=(4, 4, 8), latent_channels=4, temporal_stride=2, spatial_stride=4, groups=2, layout="easyanimate"
     ),
     "1x4x4": VaeConfig(channels=(4, 4, 8), latent_channels=4, temporal_stride=1, spatial_stride=4, groups=2),
+    "pictures first": VaeConfig(
+        channels=(4, 4, 8), latent_channels=4, spatial_stride=4, pixel_patch=1, groups=None, pictures_first=True
+    ),
 }
 
 
@@ -68,6 +72,30 @@ def test_chunks_give_what_the_whole_video_gives(name):
     torch.testing.assert_close(chunked.mean, whole.mean, rtol=0, atol=1e-12)
     torch.testing.assert_close(chunked.logvar, whole.logvar, rtol=0, atol=1e-12)
     torch.testing.assert_close(decode_in_chunks(vae, whole.mean), vae.decode(whole.mean), rtol=0, atol=1e-12)
+
+
+def test_pictures_first_begin_with_means():
+    """With all that is learnt at zero, a step down is the mean of what becomes one, and a step up its repetition; what
+    it learns of two frames' difference goes to the first of them."""
+    vae = _vae(LAYOUTS["pictures first"])
+    down, up = vae.encoder.layers[2], vae.decoder.layers[3]
+    video = torch.rand(1, 4, 5, 4, 4, dtype=torch.float64)
+    for step in (down, up):
+        torch.nn.init.zeros_(step.conv.weight)
+    small = down(video, None)
+    assert small.shape == (1, 4, 3, 2, 2)
+    torch.testing.assert_close(small[:, :, 0], functional.avg_pool2d(video[:, :, 0], 2))
+    torch.testing.assert_close(small[:, :, 1], functional.avg_pool2d(video[:, :, 1:3].mean(2), 2))
+    wide = torch.rand(1, 8, 2, 2, 2, dtype=torch.float64)
+    large = up(wide, None)
+    torch.testing.assert_close(large[0, :, 0], wide[0, :, 0].repeat_interleave(2, 1).repeat_interleave(2, 2))
+    assert large.shape == (1, 8, 3, 4, 4)
+    torch.testing.assert_close(large[:, :, 1], large[:, :, 2])
+    torch.nn.init.ones_(up.difference.bias)
+    torch.testing.assert_close(
+        up(wide, None) - large, torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).view(3, 1, 1).expand_as(large)
+    )
+    assert not any(vae.state_dict()[name].any() for name in vae.state_dict() if name.endswith("conv2.weight"))
 
 
 def test_gradients_through_chunks_are_those_of_the_whole_video():

@@ -8,7 +8,7 @@ from torch.distributed.fsdp import FSDPModule
 from tests.training.tiny import JUDGE
 from tests.training.tiny import VAE as MODEL
 from training.objectives.perceptual import RandomFeatures
-from training.objectives.quality import psnr, ssim
+from training.objectives.quality import box_blurred, psnr, ssim
 from training.objectives.vae import VaeModule, VaeObjective, adaptive_weights, hinge_loss
 from training.run.config import TrainerConfig
 from training.run.distributed import world
@@ -102,6 +102,16 @@ def test_random_features_measure_distance_and_are_not_trained():
     assert (features(slight, video) < features(strong, video)).all()
     assert not any(weight.requires_grad for weight in features.parameters())
     assert all(torch.equal(a, b) for a, b in zip(features.parameters(), RandomFeatures().parameters(), strict=True))
+
+
+def test_a_box_blur_is_the_mean_of_what_is_around():
+    ramp = torch.arange(12.0).expand(2, 3, 2, 12, 12)
+    assert torch.allclose(box_blurred(ramp)[..., 2:-2], ramp[..., 2:-2], atol=1e-5), "it is in its place"
+    dot = torch.zeros(1, 3, 1, 9, 9)
+    dot[..., 4, 4] = 1.0
+    assert torch.allclose(box_blurred(dot, 3)[0, 0, 0, 3:6, 3:6], torch.full((3, 3), 1 / 9))
+    assert box_blurred(dot).sum() == pytest.approx(3.0)
+    assert (box_blurred(dot)[0, 0, 0, 4] > 0).sum() == 5
 
 
 def test_psnr_and_ssim_of_known_errors():
