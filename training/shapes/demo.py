@@ -104,7 +104,10 @@ def _transformer(run: Commands, folder: Path) -> Section:
     samples = (f"samples.prompts={json.dumps(PROMPTS + GOES_ON)}", f"samples.images={json.dumps(images)}")
     settings = _set(with_vae, f"data.cache={location}", "trainer.sample_every=500", *samples)
     run("training", "dit", folder / "manifest", *_recipe("dit"), "--out", dit, *settings)
-    by_seed = {seed: _figures(run("training", "eval", dit, "--seed", seed)) for seed in SEEDS}
+    by_seed = {}
+    for seed in SEEDS:
+        by_seed[seed] = _figures(run("training", "eval", dit, "--seed", seed))
+        seed_figures(folder, seed).write_text(json.dumps(by_seed[seed], indent=1), encoding="utf-8")
     shares = {
         f"{name}, seeds {', '.join(map(str, SEEDS))}": ", ".join(f"{figures[name]:.0%}" for figures in by_seed.values())
         for name in ("prompted_color_share", "prompted_shape_share", "prompted_direction_share")
@@ -122,6 +125,16 @@ def _transformer(run: Commands, folder: Path) -> Section:
         run=dit,
         curves=("loss/dit", "held_out/loss"),
     )
+
+
+def seed_figures(folder: Path, seed: int) -> Path:
+    """Where the transformer's figures are, by samples of that seed."""
+    return folder / "dit" / f"evaluation_{seed}.json"
+
+
+def look_samples(folder: Path, state: str) -> list[Path]:
+    """The films that were made before, with or without the LoRA."""
+    return sorted((folder / "samples").glob(f"{state}_*.mp4"))
 
 
 def _reward(run: Commands, folder: Path) -> Section:
@@ -157,16 +170,16 @@ def _lora(run: Commands, folder: Path) -> Section:
     states: dict[str, tuple[object, ...]] = {
         "before": (folder / "dit",),
         "with": (lora,),
-        "taken off": (lora, "--without-lora"),
+        "taken_off": (lora, "--without-lora"),
     }
     for name, arguments in states.items():
-        out = folder / "samples" / f"{name.replace(' ', '_')}.mp4"
+        out = folder / "samples" / f"{name}.mp4"
         what = ("--prompt", LOOK_PROMPT, "--count", LOOK_SAMPLES, "--out", out)
-        printed = run("training", "sample", *arguments, *what).splitlines()
-        made = [Path(line) for line in printed if line.endswith(".mp4")]
-        strips[name] = {f"{place}": _preview(path) for place, path in enumerate(made[:6])}
+        run("training", "sample", *arguments, *what)
+        made = look_samples(folder, out.stem)
+        strips[name.replace("_", " ")] = {f"{place}": _preview(path) for place, path in enumerate(made[:6])}
         right = sum(dominant_color(read_film(path)) == LOOK for path in made)
-        shares[f"{LOOK}, {name}"] = f"{right} of {len(made)}"
+        shares[f"{LOOK}, {name.replace('_', ' ')}"] = f"{right} of {len(made)}"
     return Section(
         title="A LoRA",
         text=f"By {LOOK_FILMS} films of {LOOK} shapes whose captions do not say so. The prompt names no colour either: "

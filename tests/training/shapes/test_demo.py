@@ -1,0 +1,72 @@
+"""What `make train-demo` promises, held to the figures that it measures. It takes minutes, so no part of `make test`.
+
+`SHAPES_DEMO=FOLDER` takes one that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import open_browser
+from tests.training.shapes.test_page import plays
+from training.film import read_film
+from training.shapes.demo import LOOK, LOOK_SAMPLES, SEEDS, WATCHED_LOSS, demo, look_samples, seed_figures
+from training.shapes.truth import dominant_color
+
+pytestmark = pytest.mark.attack
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    known = os.environ.get("SHAPES_DEMO")
+    return Path(known) if known else demo(tmp_path_factory.mktemp("demo")).parent
+
+
+def figures(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_shapes_are_told_in_what_the_autoencoder_gives_back(made: Path) -> None:
+    vae = figures(made / "vae" / "evaluation.json")
+    assert vae["shape_share"] >= 0.95
+    assert vae["held_out/psnr"] > vae["held_out/box_blur_psnr"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_samples_show_what_was_asked_for(made: Path, seed: int) -> None:
+    dit = figures(seed_figures(made, seed))
+    assert dit["prompted_shape_share"] >= 0.6
+    assert dit["prompted_direction_share"] >= 0.8
+
+
+def test_the_reward_rises_and_the_watched_one_holds(made: Path) -> None:
+    tuned = figures(made / "reward" / "evaluation.json")
+    assert tuned["held_out/mixture"] > tuned["before_tuning/mixture"]
+    assert tuned["held_out/watched/background"] > tuned["before_tuning/watched/background"] - WATCHED_LOSS
+
+
+def test_a_lora_gives_its_look_and_takes_it_along(made: Path) -> None:
+    films = {
+        state: [read_film(path) for path in look_samples(made, state)] for state in ("before", "with", "taken_off")
+    }
+    counts = {state: sum(dominant_color(film) == LOOK for film in those) for state, those in films.items()}
+    assert all(len(those) == LOOK_SAMPLES for those in films.values())
+    assert counts["before"] < 0.3 * LOOK_SAMPLES
+    assert counts["with"] > 0.8 * LOOK_SAMPLES
+    assert all((one == other).all() for one, other in zip(films["before"], films["taken_off"], strict=True))
+
+
+def test_all_of_it_plays(made: Path) -> None:
+    with open_browser() as browser:
+        browser.open(made / "index.html")
+        films = [
+            place for place, each in enumerate(browser.all("img")) if "image/webp" in (each.get_attribute("src") or "")
+        ]
+        assert len(films) >= 20
+        assert all(plays(browser, place) for place in films[:: len(films) // 10])
+        assert not browser.console_errors()
