@@ -172,7 +172,7 @@ def each_video(
     at_once = max(1, MOST_TOKENS // generator.grid.tokens(Shape(spans[0], shape.height, shape.width)))
     if how.cache is not None:
         at_once = 1  # what it leaves out depends on all that is made together
-    steps = given.steps(config.num_steps)
+    steps, shared = given.steps(config.num_steps), 1 if how.chunks is None else how.chunks.shared
     done, total = 0, -(-len(ids) // at_once) * len(spans) * steps
     for start in range(0, len(ids), at_once):
         some, texts = ids[start : start + at_once], captions[start : start + at_once]
@@ -181,12 +181,12 @@ def each_video(
             on_step = how.told_after(done, total)
             noise = SampleNoise(seed, number, some, device=generator.device, stream="sample")
             size = Shape(frames, shape.height, shape.width)
-            begun: Begun = given if films is None else Continued(films[:, -1])
+            begun: Begun = given if films is None else Continued(films[:, -shared:])
             made = made_together(maker, texts, size, config, noise, begun, precision, how.cache, on_step)
-            films = made if films is None else np.concatenate([films, made[:, 1:]], axis=1)
+            films = made if films is None else np.concatenate([films, made[:, shared:]], axis=1)
             done += steps
         assert films is not None
-        yield from films
+        yield from films[:, : shape.frames]
 
 
 def sheet_of(films: Sequence[Frames], *, zoom: int = 3) -> Picture:

@@ -62,7 +62,8 @@ def _add_ways(command: argparse.ArgumentParser) -> None:
     command.add_argument("--offload", action="store_true", help=blocks)
     chunk = "make videos with more frames than this in chunks that go on from one another, or in windows"
     command.add_argument("--chunk", type=int, metavar="FRAMES", help=chunk)
-    command.add_argument("--overlap", type=int, default=0, metavar="FRAMES", help="of windows (default: half of one)")
+    overlap = "of windows (default: half of one), or how many frames the next chunk begins with (default: 1)"
+    command.add_argument("--overlap", type=int, default=0, metavar="FRAMES", help=overlap)
     by = "how chunks hang together (default: first_frame where the model takes one, else windows)"
     command.add_argument("--chunk-by", choices=("auto", "first_frame", "windows"), default="auto", help=by)
     cache = "leave out blocks in steps until their input has changed by this share, such as 0.1; says in how many"

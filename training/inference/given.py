@@ -133,9 +133,9 @@ class Given:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Continued:
-    """The last frames (B, H, W, 3) of videos that go on."""
+    """The last frames (B, N, H, W, 3) of videos that go on."""
 
-    first: Frames
+    frames: Frames
     strength: float = 1.0
 
     def steps(self, num_steps: int) -> int:
@@ -143,8 +143,16 @@ class Continued:
         return num_steps
 
     def condition(self, generator: VideoGenerator, shape: Shape, count: int) -> torch.Tensor | None:
-        """Each video's own frame."""
-        return first_frames(generator, self.first, shape)
+        """Each video's own frames: one as first frames are, several as a part that is known."""
+        num_known = self.frames.shape[1]
+        if num_known == 1:
+            return first_frames(generator, self.frames[:, 0], shape)
+        video = np.zeros((count, shape.frames, *self.frames.shape[2:]), np.uint8)
+        video[:, :num_known] = self.frames
+        known = torch.zeros(count, 1, shape.frames, shape.height, shape.width, device=generator.device)
+        known[:, :, :num_known] = 1
+        pixels = as_model_input(torch.from_numpy(video).to(generator.device))
+        return generator.told(Told(video=pixels, known=known), shape)
 
     def start(self, generator: VideoGenerator, count: int) -> torch.Tensor | None:
         """Noise."""

@@ -1,6 +1,7 @@
 """Videos that are longer than a model makes at once, in chunks.
 
-Where the model takes a first frame, each next chunk begins with the last one of the chunk before. A model of text alone
+Where the model takes a first frame, each next chunk begins with the last one of the chunk before, or with several where
+it was trained with masks (`objective.masks`). A model of text alone
 makes all chunks at once, in windows that overlap: in each step the velocities of what lies in several windows are
 averaged, with less weight towards a window's ends (MultiDiffusion, arXiv 2302.08113, in time).
 """
@@ -27,9 +28,15 @@ class Chunks:
     frames: int
     """That are made at once."""
     overlap: int = 0
-    """Of neighbouring windows, in frames; 0 is half of one. Chunks that go on from a frame share that frame."""
+    """Of neighbouring windows, in frames; 0 is half of one. Of chunks that go on, how many frames of the one before
+    begin the next; 0 is one."""
     by: Literal["auto", "first_frame", "windows"] = "auto"
     """`auto` goes on from first frames where the model takes them, and has windows where not."""
+
+    @property
+    def shared(self) -> int:
+        """Frames of two chunks of which one goes on."""
+        return max(1, self.overlap)
 
     def goes_on(self, generator: VideoGenerator) -> bool:
         """Whether chunks begin with the last frame of the one before."""
@@ -37,19 +44,22 @@ class Chunks:
 
 
 def lengths(frames: int, chunks: Chunks, grid: TokenGrid) -> list[int]:
-    """The frames of each chunk, the first one's included, where all but the first share one with the one before.
+    """The frames of each chunk, with those that it shares with the one before; together at least `frames`.
 
     Raises:
-        ValueError: a chunk is of no size that the model makes, or of one frame.
+        ValueError: a chunk is of no size that the model makes, or has no frames of its own.
     """
     stride = grid.temporal_stride
-    if (chunks.frames - 1) % stride or chunks.frames <= 1:
-        raise ValueError(f"chunk is {chunks.frames} frames, must be {stride}n+1, and more than 1")
-    left, made = frames - 1, []
-    while left > 0:
-        made.append(1 + min(chunks.frames - 1, left))
-        left -= chunks.frames - 1
-    return made or [1]
+    if (chunks.frames - 1) % stride or not chunks.shared < chunks.frames:
+        raise ValueError(
+            f"chunk is {chunks.frames} frames, must be {stride}n+1, and more than the {chunks.shared} that two share"
+        )
+    made, there = [chunks.frames], chunks.frames
+    while there < frames:
+        wanted = chunks.shared + frames - there
+        made.append(min(chunks.frames, 1 + -(-(wanted - 1) // stride) * stride))
+        there += made[-1] - chunks.shared
+    return made
 
 
 class Windowed(VideoGenerator):

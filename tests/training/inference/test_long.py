@@ -15,13 +15,31 @@ from training.sample import videos
 CONFIG = GenerateConfig(num_steps=3, guidance=2.0)
 
 
-def test_chunks_share_a_frame_and_the_last_one_is_what_is_left() -> None:
+def test_chunks_share_frames_and_the_last_one_is_what_is_left() -> None:
     grid = tiny_dit_module().grid
     assert lengths(25, Chunks(frames=9), grid) == [9, 9, 9]
     assert lengths(21, Chunks(frames=9), grid) == [9, 9, 5]
+    assert lengths(21, Chunks(frames=9, overlap=3), grid) == [9, 9, 9]
+    assert lengths(17, Chunks(frames=9, overlap=3), grid) == [9, 9, 5]
     for frames in (8, 1, -3):
         with pytest.raises(ValueError, match=r"must be 4n\+1"):
             lengths(25, Chunks(frames=frames), grid)
+    with pytest.raises(ValueError, match="more than the 9 that two share"):
+        lengths(25, Chunks(frames=9, overlap=9), grid)
+
+
+def test_chunks_may_begin_with_several_frames_of_the_one_before() -> None:
+    module, told = tiny_dit_module(), []
+    module.model.register_forward_pre_hook(lambda _, args: told.append(args[3]))
+    how = How(chunks=Chunks(frames=9, overlap=3))
+    films = videos(module, ["a", "b"], Shape(17, 16, 16), CONFIG, seed=1, how=how)
+    assert [film.shape for film in films] == [(17, 16, 16, 3)] * 2
+    known = torch.zeros(2, 1, 9, 16, 16)
+    known[:, :, :3] = 1
+    last = torch.stack([torch.from_numpy(film[6:9]) for film in films]).permute(0, 4, 1, 2, 3) / 127.5 - 1
+    video = torch.full((2, 3, 9, 16, 16), -1.0)
+    video[:, :, :3] = last
+    torch.testing.assert_close(told[3][:2], module.masked_condition(video, known))
 
 
 def test_each_chunk_begins_with_the_last_frame_of_the_one_before() -> None:
