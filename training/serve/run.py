@@ -99,6 +99,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host.strip("[]"), port))
+        listening.listen()  # who asks before the server has begun waits for it
     except OSError as error:
         listening.close()
         raise ValueError(f"{host}:{port} cannot be listened at: {error.strerror}") from error

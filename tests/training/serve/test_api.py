@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ from training.__main__ import main
 from training.film import write_film
 from training.run.launch import train
 
+ROOT = Path(__file__).resolve().parents[3]
 FEW = {"prompt": "a red circle", "steps": 2}
 LONG = {"prompt": "a blue circle", "steps": 1000}
 
@@ -261,3 +265,22 @@ def test_what_cannot_be_served_is_refused(run: Path, tmp_path: Path, capsys: pyt
     ):
         assert main(["serve", *arguments]) == 1
         assert reason in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_and_the_job_that_runs(run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "serve", str(run), "--out", str(tmp_path / "out")]
+    command += ["--plug-in", "tests.training.tiny_dit_run"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            client = Client(process.stdout.readline().strip())
+            job = client.ask(**LONG)
+            while not client.job(job_id=job["id"])["step"]:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    record = json.loads((tmp_path / "out" / "jobs" / job["id"] / "job.json").read_text())
+    assert record["state"] == "cancelled"
