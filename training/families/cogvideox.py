@@ -9,6 +9,7 @@ since 1.5 joins two latents to a token.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -64,6 +65,10 @@ class CogVideoX(Family):
         latent, config = self.encode(encoders.vae, first_B31HW), encoders.vae.config
         return [latent / config.scaling_factor**2 if config.invert_scale_latents else latent]
 
+    def seen_shapes(self, transformer: Any, image_tokens: int, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """A latent."""
+        return [(int(transformer.config.out_channels), 1, *size[1:])]
+
     def condition(
         self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
     ) -> torch.Tensor:
@@ -90,6 +95,10 @@ class CogVideoX(Family):
         """Padding is read as text is."""
         vectors, _ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
         return all_read(vectors)
+
+    def text_width(self, transformer: Any) -> int:
+        """The text encoder's."""
+        return int(transformer.config.text_embed_dim)
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """v."""

@@ -40,6 +40,10 @@ class EasyAnimate(Family):
         vectors, *_ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
         return all_read(vectors)
 
+    def text_width(self, transformer: Any) -> int:
+        """The text encoder's."""
+        return int(transformer.config.text_embed_dim)
+
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity; a model that paints in is told of nothing that is there."""
         latents = asked.latents

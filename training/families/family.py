@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -87,6 +87,10 @@ class Family(ABC):
         """Vectors (B, L, D) and their mask (B, L), by a pipeline that has its text encoders alone."""
 
     @abstractmethod
+    def text_width(self, transformer: Any) -> int:
+        """D of what `read` gives, by the transformer's settings."""
+
+    @abstractmethod
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """What the transformer makes of noised latents; of their shape."""
 
@@ -130,6 +134,10 @@ class Family(ABC):
 
     def seen(self, encoders: Encoders, first_B31HW: torch.Tensor, num_latents: int) -> list[torch.Tensor]:
         """What must be encoded of a first frame (1, 3, 1, H, W), in [-1, 1], beside the latents of its video."""
+        return []
+
+    def seen_shapes(self, transformer: Any, image_tokens: int, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """Of what `seen` gives for latents of a size (T, h, w), by the transformer's settings."""
         return []
 
     def condition(

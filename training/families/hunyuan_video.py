@@ -48,6 +48,10 @@ class HunyuanVideo(Family):
         words, whole, mask = pipeline.encode_prompt(captions)
         return packed([(words, mask.bool()), (whole[:, None], mask.new_ones(len(mask), 1).bool())])
 
+    def text_width(self, transformer: Any) -> int:
+        """The wider one's, and the number of the encoder."""
+        return 1 + max(int(transformer.config.text_embed_dim), int(transformer.config.pooled_projection_dim))
+
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
         config = transformer.config

@@ -8,10 +8,12 @@ Sources: diffusers 0.42.1, `pipelines/hunyuan_video1_5/pipeline_hunyuan_video1_5
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 from training.families.family import Asked
 from training.families.first_frames import Encoders, taken_from
@@ -60,6 +62,10 @@ class HunyuanVideo15(HunyuanVideo):
         assert encoders.eyes is not None
         return [encoders.eyes(first_B31HW)]
 
+    def seen_shapes(self, transformer: Any, image_tokens: int, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """SigLIP's vectors."""
+        return [(image_tokens, int(transformer.config.image_embed_dim))]
+
     def condition(
         self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
     ) -> torch.Tensor:
@@ -73,17 +79,21 @@ class HunyuanVideo15(HunyuanVideo):
         caption, mask, quoted, quoted_mask = pipeline.encode_prompt(captions, batch_size=len(captions))
         return packed([(caption, mask.bool()), (quoted, quoted_mask.bool())])
 
+    def text_width(self, transformer: Any) -> int:
+        """The wider one's, and the number of the encoder."""
+        return 1 + max(int(transformer.config.text_embed_dim), int(transformer.config.text_embed_2_dim))
+
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity. The transformer looks at SigLIP's tokens of all samples or of none: those of which a frame is
         told are asked about apart from the others, so that no sample's answer depends on its neighbours."""
         condition = asked.condition
         if condition is None:
             return self._answer(transformer, asked, None)
-        is_told = condition.flatten(1).any(dim=1)
+        is_told = condition.flatten(1).any(dim=1).tolist()
         answer = torch.empty_like(asked.latents)
         for told in (True, False):
-            rows = (is_told == told).nonzero()[:, 0]
-            if len(rows):
+            rows = [row for row, is_of_these in enumerate(is_told) if bool(is_of_these) == told]
+            if rows:
                 some = replace(asked, latents=asked.latents[rows], told=asked.told[rows], text=_of(asked.text, rows))
                 answer[rows] = self._answer(transformer, some, condition[rows] if told else None).to(answer.dtype)
         return answer
@@ -111,11 +121,15 @@ class HunyuanVideo15(HunyuanVideo):
         )[0]
         return answer
 
+    def blocks(self, transformer: Any) -> list[nn.Module]:
+        """54, all with two streams."""
+        return list(transformer.transformer_blocks)
+
     def idle(self, transformer: Any) -> list[str]:
         """The last block's text goes nowhere."""
         last = f"transformer_blocks.{len(transformer.transformer_blocks) - 1}"
         return [f"{last}.attn.to_add_out", f"{last}.ff_context"]
 
 
-def _of(text: Text, rows: torch.Tensor) -> Text:
+def _of(text: Text, rows: list[int]) -> Text:
     return text[0][rows], text[1][rows]

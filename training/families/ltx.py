@@ -77,6 +77,10 @@ class Ltx(Family):
         """All that is not told."""
         return not_told(clean, condition)
 
+    def text_width(self, transformer: Any) -> int:
+        """The text encoder's."""
+        return int(transformer.config.caption_channels)
+
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity; of what is told, that which keeps it where it is."""
         latents, times, grid = asked.latents, asked.told, asked.grid

@@ -17,7 +17,7 @@ from training.families.pretrained_video import PretrainedVideo, latent_source, t
 from training.families.skeleton import skeleton
 from training.models.exports import Export, Layout, lora_export, plain_export
 from training.models.generator import VideoGenerator
-from training.models.grid import TokenGrid
+from training.models.grid import Shape, TokenGrid
 from training.models.lora import add_lora, initialise_lora, lora_parameters, merge_lora, seed_dropout
 from training.models.lora_names import fill_lora
 from training.models.on_demand import LatentSource, TextSource
@@ -29,6 +29,7 @@ from training.objectives.text_to_video import blanked, without
 from training.run.config import WEIGHTS, Objective, Precision, TrainConfig
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise, derived_seed
+from training.run.planned import Planned, from_caches
 
 NETWORK = "transformer"
 
@@ -96,6 +97,18 @@ class PretrainedObjective(Objective):
     def texts_of(self, *, seed: int) -> TextSource:
         """The pipeline's text encoders."""
         return text_source(self.family, self.folder)
+
+    def planned(self, config: TrainConfig) -> Planned:
+        """Trained from caches."""
+        module = self.build(config)
+        text_dim = self.family.text_width(module.transformer)
+        planned = from_caches(module, module.video, text_dim=text_dim, heads=1)
+
+        def batch(shape: Shape, count: int) -> Batch:
+            made = planned.batch(shape, count)
+            return replace(made, video=module.video.with_nothing_seen(made.video))
+
+        return replace(planned, batch=batch)
 
     def build(self, config: TrainConfig) -> PretrainedModule:
         """The transformer, on the meta device; `first_weights` reads it from the pipeline's folder."""

@@ -120,6 +120,14 @@ class PretrainedVideo(VideoGenerator):
         both = samples.float() if latent else encoded(self.family, self._encoders(), samples)
         return both[:, : self._channels], both[:, self._channels :]
 
+    def with_nothing_seen(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents with as many further channels as a cache has, of zeros."""
+        if not self._sees:
+            return latents
+        size = latents.shape[2:]
+        seen = [torch.zeros(1, *each) for each in self.family.seen_shapes(self.transformer, self._image_tokens, size)]
+        return torch.cat([latents, channels_of(seen, size).expand(len(latents), -1, -1, -1, -1)], dim=1)
+
     def decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """Videos of normed latents, one at a time; gradients pass."""
         return torch.cat([self.family.decode(self._encoders().vae, each[None]) for each in latents])

@@ -10,7 +10,7 @@ Sources: diffusers 0.42.1, `pipelines/wan/pipeline_wan.py`, `pipeline_wan_i2v.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,6 +74,12 @@ class Wan(Family):
         latents = self.encode(encoders.vae, functional.pad(first_B31HW, (0, 0, 0, 0, 0, frames)))
         return [latents] if encoders.eyes is None else [latents, encoders.eyes(first_B31HW)]
 
+    def seen_shapes(self, transformer: Any, image_tokens: int, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """Latents, and CLIP's vectors."""
+        config = transformer.config
+        vectors = [(image_tokens, int(config.image_dim))] if image_tokens else []
+        return [(int(config.out_channels), *size), *vectors]
+
     def condition(
         self, first_BC1HW: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor, num_latents: int
     ) -> torch.Tensor:
@@ -101,6 +107,10 @@ class Wan(Family):
             captions, do_classifier_free_guidance=False, max_sequence_length=self.text_tokens
         )
         return vectors, vectors.abs().sum(-1) > 0
+
+    def text_width(self, transformer: Any) -> int:
+        """The text encoder's."""
+        return int(transformer.config.text_dim)
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""

@@ -17,9 +17,11 @@ from tests.training.tiny_run import losses
 from training.families.pretrained import NETWORK
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
+from training.plan.estimate import estimate
 from training.run.launch import train
 from training.run.module import trained_weights
 from training.run.noise import SampleNoise
+from training.run.parallel import recompute
 from training.run.runs import trained_generator, trained_module
 from training.sample import videos
 
@@ -60,6 +62,24 @@ def test_all_that_is_trained_has_a_gradient(case: str, folder: Path, method: str
     without = [name for name, weight in trained_weights(module.transformer).items() if weight.grad is None]
     assert not without
     assert trained_weights(module.transformer)
+
+
+def test_blocks_are_computed_again_with_the_same_gradients_and_are_planned(case: str, folder: Path) -> None:
+    gradients = []
+    for settings in ((), ("trainer.activation_checkpointing=true",)):
+        config = run_config("", case, folder, *settings)
+        module = config.objective.build(config)
+        module.materialise(NETWORK, torch.device("cpu"))
+        if settings:
+            recompute(module.wraps(NETWORK))
+        [batch] = config.data.held_out(config, rank=0, world_size=1)
+        module.loss(NETWORK, batch, SampleNoise(0, 0, batch.clip_ids), 0).total.backward()
+        gradients.append({name: weight.grad for name, weight in trained_weights(module.transformer).items()})
+    torch.testing.assert_close(*gradients)
+    planned = estimate(run_config("", case, folder, "trainer.activation_checkpointing=true"), gpus=1)
+    assert planned.trained == sum(gradient.numel() for gradient in gradients[0].values())
+    assert planned.rows["optimizer"] == 8 * planned.trained
+    assert planned.flops > 2 * planned.tokens * planned.trained
 
 
 def test_fifty_steps_of_a_lora_lower_the_loss(case: str, folder: Path, run: Path) -> None:
