@@ -31,7 +31,9 @@ class BilingualTextConfig:
     t5: str
     """T5, mT5 or UMT5: `text_encoder_2` and `tokenizer_2`."""
     max_clip_tokens: int = field(default=77, metadata=at_least(2))
+    """Longer captions are cut off there."""
     max_t5_tokens: int = field(default=256, metadata=at_least(1))
+    """The same of T5."""
 
     def __post_init__(self) -> None:
         check(self, "text")

@@ -27,7 +27,9 @@ class Diffusion:
     betas: Literal["linear", "scaled_linear"] = "linear"
     """How the noise of a step grows from the first to the last of 1000: itself in a line, or its root."""
     first_beta: float = 1e-4
+    """Share of the variance that the first step takes from the data."""
     last_beta: float = 0.02
+    """The same of the last."""
     zero_at_end: bool = False
     """Move the schedule so that nothing is left of the data at its end (arXiv 2305.08891); for v alone."""
     spacing: Literal["leading", "trailing"] = "leading"
