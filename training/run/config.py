@@ -242,6 +242,7 @@ class Stage:
     trainer: TrainerConfig
     optimizer: OptimizerConfig = OptimizerConfig()
     objective: Objective | None = None
+    """In place of the recipe's; None: the recipe's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
