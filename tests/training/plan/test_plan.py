@@ -221,7 +221,7 @@ def test_the_full_sizes_are_theirs() -> None:
     shape, samples = config.data.largest_batch(planned.grid)
     assert (shape.frames, shape.height, shape.width, samples) == (49, 1024, 1024, 1)
     assert planned.grid.tokens(shape) == 53_248
-    for stage, tokens in (("small", 3_328), ("middle", 13_312)):
+    for stage, tokens in (("pictures", 3_328), ("small", 3_328), ("middle", 13_312), ("middle_image", 13_312)):
         shape, samples = config.stages[stage].data.largest_batch(planned.grid)
         assert (planned.grid.tokens(shape), samples) == (tokens, 1)
     seven = recipes_full.ea_7b("", "")

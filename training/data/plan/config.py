@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from preprocess.io.bounds import at_least, check, within
+from training.data.plan.bounds import bounds_of
 from training.models.grid import TokenGrid
 
 STILL_FRAMES = 1
@@ -46,6 +47,9 @@ class SamplerConfig:
     source_weights: str = ""
     """Such as `*/films/*=2, */stock/*=0.5`: a weight for clips whose source_uri matches, 1 for others; the first match
     counts. A clip of the largest weight is shown in every epoch, one of half that weight in every second."""
+    bounds: str = ""
+    """Such as `motion>=0.5, text_area<=0.02, short_side>=512`: bounds on the manifest's columns that clips have to hold
+    to; what was not measured counts for pictures alone. "": all kept clips."""
     still_share: float = field(default=0.0, metadata=within("[0, 1]"))
     """Share of videos that an epoch shows as one frame, each time others."""
     distinct_epochs: int = field(default=0, metadata=at_least(0))
@@ -69,6 +73,7 @@ class SamplerConfig:
                 raise ValueError(f"{name} is {value}, must be a number")
         check(self)
         self.weights_by_pattern()
+        bounds_of(self.bounds)
 
     def on(self, grid: TokenGrid) -> GridSampler:
         """The same settings for a model.

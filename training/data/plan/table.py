@@ -16,6 +16,7 @@ from preprocess.io.places import refuse_elsewhere
 from preprocess.io.roots import Roots
 from preprocess.io.tables import with_moved
 from preprocess.manifest import Manifest
+from training.data.plan.bounds import bounds_of, within_bounds
 from training.data.plan.config import SamplerConfig
 from training.data.plan.hashing import Keys, keys_of
 
@@ -85,6 +86,11 @@ def read_table(manifest: str, sampler: SamplerConfig, *, source: str = "", roots
     kept = pa.concat_tables([clips.schema.empty_table(), *batches])
     if not kept.num_rows:
         raise ValueError(f"{manifest!r}: none of its {clips.num_rows} clips is kept")
+    if bounds := bounds_of(sampler.bounds):
+        fits = within_bounds(kept, bounds)
+        if not fits.any():
+            raise ValueError(f"{manifest!r}: none of its {len(fits)} kept clips holds to bounds={sampler.bounds}")
+        kept = kept.filter(pa.array(fits))
     roots = roots or Roots()
     moved = with_moved(kept, "source_uri", roots)
     named = [source] * bool(source) + [*roots.targets]
