@@ -28,7 +28,7 @@ pictures: .venv/all
 	$(BIN)/python -m pipelines demo demo
 	$(BIN)/python -m docs.pictures demo/out
 
-# Films of moving shapes, curated, and three models trained on them.
+# Films of moving shapes, curated, and four models trained on them; demo/train/index.html shows them.
 train-demo: .venv/all
 	$(BIN)/python -m training.shapes.demo demo/train
 

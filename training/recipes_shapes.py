@@ -62,8 +62,8 @@ def vae(manifest: str, out: str) -> TrainConfig:
         objective=objective,
         stages={"pictures": pictures},
         data=_data(manifest, budget_tokens=2 * _FILM),
-        trainer=TrainerConfig(steps=350, threads=1, ema_decay=0.99, eval_every=100, checkpoint_every=100),
-        optimizer=replace(optimizer, learning_rate=4e-4, warmup_steps=50, final_share=0.05),
+        trainer=TrainerConfig(steps=1000, threads=1, ema_decay=0.99, eval_every=250, checkpoint_every=250),
+        optimizer=replace(optimizer, learning_rate=5e-4, warmup_steps=50, final_share=0.05),
     )
 
 
@@ -80,7 +80,7 @@ def dit(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=objective,
         data=_data(manifest, budget_tokens=16 * _TOKENS_OF_FILM, distinct_epochs=EPOCHS),
-        trainer=TrainerConfig(steps=1600, threads=1, ema_decay=0.995, eval_every=400, checkpoint_every=400),
+        trainer=TrainerConfig(steps=2000, threads=1, ema_decay=0.995, eval_every=500, checkpoint_every=500),
         optimizer=OptimizerConfig(learning_rate=3e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
     )
 

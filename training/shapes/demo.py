@@ -40,7 +40,6 @@ WATCHED_LOSS = 0.1
 _CURATE = (
     "rules.short_side.min=none",  # 64 pixels, as no film that is filmed has
     "rules.motion.min=none",  # the slow ones move little of the picture
-    "rules.freeze_fraction.max=none",
     "rules.visual_quality.min=none",
     "scorers.text_area.max_frames=1",
 )
