@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import get_args
 
 from training.film import Frames
-from training.inference.given import GivenFiles
+from training.inference.given import Given, GivenFiles
 from training.inference.loras import lora_files, with_lora
 from training.inference.making import How
 from training.models.conditions import Part
@@ -109,8 +109,11 @@ class Studio:
             ValueError: the model takes no such thing, or a file is not what it should be.
         """
         shape, lora = _shape(ask), self._lora(ask)
-        given = self._given(ask).read(shape, self.fps)
-        with nullcontext() if lora is None else with_lora(self._generator, lora, ask.lora_strength):
+        given = self._read(ask)
+        with (
+            _named({} if lora is None else {f"LoRA {ask.lora}": lora}),
+            nullcontext() if lora is None else with_lora(self._generator, lora, ask.lora_strength),
+        ):
             [film] = videos(
                 self._generator,
                 [ask.prompt],
@@ -146,16 +149,16 @@ class Studio:
         for name in get_args(FileKind):
             if getattr(ask, name) is not None and name not in takes:
                 raise ValueError(f"this model takes no {name.replace('_', ' ')}; it takes {', '.join(takes)}")
-        given = self._given(ask)
         if ask.video is None and (ask.mask is not None or ask.strength < 1):
             raise ValueError("a mask and a strength are those of a video: upload one")
-        given.read(shape, self.fps)
+        self._read(ask)
         self._lora(ask)
         _config(ask)
 
-    def _given(self, ask: Ask) -> GivenFiles:
+    def _read(self, ask: Ask) -> Given:
         paths = {name: self._files.path(getattr(ask, name)) for name in get_args(FileKind)}
-        return GivenFiles(**paths, strength=ask.strength)
+        with _named({name.replace("_", " "): path for name, path in paths.items() if path is not None}):
+            return GivenFiles(**paths, strength=ask.strength).read(_shape(ask), self.fps)
 
     def _lora(self, ask: Ask) -> Path | None:
         if ask.lora is None:
@@ -171,6 +174,18 @@ class Studio:
     def _hears(self, part: Part) -> bool:
         """Parts of a video are taken as first frames are: by a model that was shown some."""
         return part != "known" or self._generator.takes_first_frames
+
+
+@contextmanager
+def _named(files: Mapping[str, Path]) -> Iterator[None]:
+    """Have what is wrong with a file said by what it is to who asked, not by where it lies here."""
+    try:
+        yield
+    except ValueError as error:
+        sentence = str(error)
+        for name, path in files.items():
+            sentence = sentence.replace(str(path), f"the {name}")
+        raise ValueError(sentence) from error
 
 
 def _near(number: int, every: int) -> int:

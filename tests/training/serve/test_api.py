@@ -91,6 +91,8 @@ def test_pictures_films_and_looks_go_with_a_prompt(client: Client, tmp_path: Pat
     film = client.upload((tmp_path / "a.mp4").read_bytes())
     assert (film["kind"], film["width"]) == ("film", 32)
     plain = {**FEW, "seed": 3}
+    with pytest.raises(RefusedError, match=r"^400: the video: \d+ frames at 4 a second, and 17 are needed"):
+        client.ask(**plain, frames=17, video=film["id"], strength=0.5)
     asks = [
         plain,
         {**plain, "image": first["id"]},
@@ -183,7 +185,7 @@ def test_broken_files_are_refused_as_they_come(shared: Client, monkeypatch: pyte
 def test_a_lora_of_another_model_is_a_failed_job_and_the_next_one_is_made(client: Client) -> None:
     broken = client.ended(client.ask(**FEW, lora="broken")["id"])
     assert broken["state"] == "failed"
-    assert "no safetensors file" in broken["error"]
+    assert broken["error"].startswith("the LoRA broken: no safetensors file")
     assert client.ended(client.ask(**FEW)["id"])["state"] == "done"
     with pytest.raises(RefusedError, match="there is no film"):
         client.film(job_id=broken["id"])

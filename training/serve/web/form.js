@@ -24,7 +24,7 @@ function noteSize() {
   const [frames, width, height] = ["frames", "width", "height"].map(name => Number(byId(name).value));
   const every = model.frames_every;
   const wrong = (frames - 1) % every || width % model.pixels_every || height % model.pixels_every;
-  const length = frames === 1 ? "A picture" : `${lasting(frames / model.fps)} at ${model.fps} fps`;
+  const length = frames === 1 ? "A picture" : `${(frames / model.fps).toFixed(1)} s at ${model.fps} fps`;
   const rule = every > 1 ? `Frames are ${every}n + 1, sides multiples of ${model.pixels_every}.` : `Sides are multiples of ${model.pixels_every}.`;
   byId("size-note").textContent = wrong || !frames || !width || !height ? rule : `${length}.`;
 }
