@@ -40,7 +40,7 @@ def rows(material: Material, seed: int) -> dict[str, float]:
     """
     rng = np.random.default_rng(seed)
     scorer = TextAreaScorer()
-    frames = [frame for frame in _frames(material.chosen(rng, FRAMES)) if _area(scorer, frame) == 0]
+    frames = [frame for frame in _frames(material.chosen(rng, FRAMES)) if told_area(scorer, frame) == 0]
     if not frames:
         return {}
     figures, ratios = {}, []
@@ -55,7 +55,7 @@ def rows(material: Material, seed: int) -> dict[str, float]:
             made = made or lettered(frame, line[:7], font, high=high, style=style)
             if made is None:
                 continue
-            told = _area(scorer, made.image) / (cv2.contourArea(made.corners) / (SIZE[0] * SIZE[1]))
+            told = told_area(scorer, made.image) / (cv2.contourArea(made.corners) / (SIZE[0] * SIZE[1]))
             drawn += 1
             found += told >= FOUND
             ratios += [told] if told >= FOUND else []
@@ -65,7 +65,7 @@ def rows(material: Material, seed: int) -> dict[str, float]:
         figures["area told / true, median"] = float(np.median(ratios))
     plain = [cv2.GaussianBlur(frame, (0, 0), BLUR).astype(np.uint8) for frame in frames]
     alarms = [
-        _area(scorer, row_of(thing, plain[int(rng.integers(len(plain)))], rng)) > 0
+        told_area(scorer, row_of(thing, plain[int(rng.integers(len(plain)))], rng)) > 0
         for thing in THINGS
         for _ in range(3)
     ]
@@ -77,7 +77,8 @@ def _frames(takes: list[Take]) -> Iterator[Image]:
         yield from take.frames(SIZE, start=take.num_frames // 2, count=1)
 
 
-def _area(scorer: TextAreaScorer, frame: Image) -> float:
+def told_area(scorer: TextAreaScorer, frame: Image) -> float:
+    """`text_area` of a clip of this frame, as it is after compression."""
     area = scorer.score(_view(frame))["text_area"]
     assert isinstance(area, float)
     return area

@@ -59,6 +59,28 @@ def test_text_that_runs_up_or_down_is_read(scorer: TextAreaScorer, degrees: int)
     assert 0.8 * truth < area(scores) < 1.9 * truth
 
 
+@pytest.mark.parametrize(("line", "at", "scale"), [("Berlin", (30, 380), 8), ("SEA", (120, 400), 11)])
+def test_letters_of_a_third_and_half_of_the_height_are_seen(
+    scorer: TextAreaScorer, line: str, at: tuple[int, int], scale: float
+) -> None:
+    scene = texture(540, 960)
+    frame, truth = with_text(scene, line, at=at, scale=scale)
+    for frames in ([frame], [scene] * 2 + [frame] * 2):
+        scores = scorer.score(view_of(frames, fps=2))
+        assert scores["text"] == line
+        assert 0.8 * truth < area(scores) < 1.9 * truth
+
+
+@pytest.mark.parametrize("at", [(-150, 290), (560, 300)], ids=["above", "below"])
+def test_upright_title_that_the_edge_cuts_off_is_seen(scorer: TextAreaScorer, at: tuple[int, int]) -> None:
+    whole = "Chapter One: the river"
+    frame, _ = with_text(texture(540, 960), whole, at=at, scale=1.8, degrees=90)
+    scores = scorer.score(view_of([frame], fps=2))
+    assert len(str(scores["text"])) >= 6
+    assert str(scores["text"]) in whole
+    assert area(scores) > 0.01
+
+
 def test_subtitle_of_small_video_is_seen(scorer: TextAreaScorer) -> None:
     frame, _ = with_text(texture(540, 960), "I never said that", at=(120, 500), scale=2.2)
     small = cv2.resize(frame, (426, 240), interpolation=cv2.INTER_AREA).astype(np.uint8)
