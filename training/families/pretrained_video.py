@@ -86,6 +86,11 @@ class PretrainedVideo(VideoGenerator):
         with torch.no_grad():
             return self._text().encode(captions)
 
+    @property
+    def takes_first_frames(self) -> bool:
+        """Whether it can be told how a video begins, by latents or by pixels."""
+        return self.family.tells_first_frames(self.folder)
+
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """What tells the transformer the first frame of each video, by its latent.
 
@@ -158,7 +163,7 @@ class PretrainedVideo(VideoGenerator):
             return self.family.answer(transformer, asked)
 
     def _require_first_frames(self) -> None:
-        if not self.family.tells_first_frames(self.folder):
+        if not self.takes_first_frames:
             raise ValueError(f"{self.folder.model} makes videos of texts alone: it takes no first frame")
 
     def _load_other(self) -> nn.Module:

@@ -224,6 +224,7 @@ def test_without_diffusers_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_family_without_first_frames_refuses_them(folder: Path) -> None:
+    assert not made(PretrainedObjective(model=str(folder), family=Wan())).video.takes_first_frames
     with pytest.raises(ValueError, match="takes no first frame"):
         PretrainedModule(PretrainedObjective(model=str(folder), family=Wan(), first_frame_share=0.5))
 
@@ -239,6 +240,7 @@ def test_what_is_seen_of_first_frames_is_cached_beside_the_latents(tmp_path: Pat
     from_cache = made(objective)
     assert loss(from_cache, cached) == pytest.approx(loss(made(objective), batch), abs=1e-6)
     assert set(from_cache.frozen) == {"text"}
+    assert from_cache.video.takes_first_frames
     of_another = replace(batch, video=batch.video.clone())
     of_another.video[:, 0] = 0
     assert loss(made(objective), of_another) != pytest.approx(loss(made(objective), batch), abs=1e-3)
