@@ -3,8 +3,8 @@
 The method is EasyAnimate v5.1's (arXiv 2405.18991, section 4): stages of ever more tokens a sample, from pictures to
 49 frames of 1024 x 1024, text by Qwen2-VL, the first frame told in some videos; the optimizer's settings are those of
 its scripts. Data of each stage are bounds on a manifest's columns, those of the paper's table 2. Batches and steps are
-those of the authors' report on v5.1, for 64 GPUs: elsewhere change `trainer.accumulation`. `--set objective.vae=RUN`
-names the autoencoder.
+those of the authors' report on v5.1, for 256 GPUs (theirs were over 200): elsewhere change `trainer.accumulation`.
+`--set objective.vae=RUN` names the autoencoder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from training.models.text_hub import QwenVlTextConfig
 from training.objectives.dit import DitObjective
 from training.run.config import OptimizerConfig, Stage, TrainConfig, TrainerConfig
 
-GPUS = 64
+GPUS = 256
 """For which the accumulation is set: each has one sample of the stage's largest size in a micro-step."""
 _OPTIMIZER = OptimizerConfig(learning_rate=2e-5, epsilon=1e-10, weight_decay=5e-3, warmup_steps=100)
 
