@@ -111,7 +111,7 @@ def test_a_lora_of_another_base_is_refused(base: Path, tuned: Path, tmp_path: Pa
     shutil.copytree(tuned, run)
     _weights(run, f"objective.base={other}")  # the same, at another place
     train(tiny_dit_config(other, "trainer.steps=9"))
-    refused = r"newest checkpoint is step_00000009-\w+, but the LoRA is one of step_00000008-\w+"
+    refused = r"newest checkpoint is step_00000009-\w+, but what was trained is for step_00000008-\w+"
     with pytest.raises(ValueError, match=refused):
         _weights(run, f"objective.base={other}")
     with pytest.raises(ValueError, match=refused):
