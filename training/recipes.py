@@ -43,27 +43,10 @@ TINY_LATENTS = 8
 
 def tiny_vae(manifest: str, out: str) -> TrainConfig:
     """1.7 M weights: 4 x 8 x 8 pixels become 8 values."""
-    model = VaeConfig(
-        channels=(16, 32, 64),
-        pixel_patch=2,
-        latent_channels=TINY_LATENTS,
-        groups=None,
-        encoder_blocks=1,
-        decoder_blocks=1,
-    )
-    objective = VaeObjective(
-        model=model,
-        discriminator=DiscriminatorConfig(channels=(16, 32), groups=8),
-        l2_weight=3.0,
-        perceptual_weight=0.05,
-        kl_weight=1e-4,
-        adversarial_weight=0.02,
-        adversarial_start=1100,
-    )
     return TrainConfig(
         name="tiny_vae",
         out=out,
-        objective=objective,
+        objective=_tiny_vae_objective(),
         data=_tiny_data(manifest, samples=4, tokens=48),
         trainer=TrainerConfig(steps=1200, threads=1, ema_decay=0.99, eval_every=200, checkpoint_every=600),
         optimizer=OptimizerConfig(learning_rate=5e-4, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.05),
@@ -74,15 +57,14 @@ def tiny_vae(manifest: str, out: str) -> TrainConfig:
 def tiny_vae_stages(manifest: str, out: str) -> TrainConfig:
     """`tiny_vae` in three stages: by pictures, then by videos, whose frames lie up to thrice as far apart, then the
     decoder alone."""
-    whole = tiny_vae(manifest, out)
+    whole, objective = tiny_vae(manifest, out), _tiny_vae_objective()
     videos = _tiny_data(manifest, samples=4, tokens=48)
     pictures = replace(videos, sampler=replace(videos.sampler, still_share=1.0))
     strided = replace(videos, reading=replace(videos.reading, max_stride=3))
-    assert isinstance(whole.objective, VaeObjective)
     return replace(
         whole,
         name="tiny_vae_stages",
-        objective=replace(whole.objective, trains="decoder", adversarial_start=0),
+        objective=replace(objective, trains="decoder", adversarial_start=0),
         data=strided,
         trainer=replace(whole.trainer, steps=300),
         optimizer=replace(whole.optimizer, learning_rate=2e-4),
@@ -91,7 +73,7 @@ def tiny_vae_stages(manifest: str, out: str) -> TrainConfig:
                 data=data,
                 trainer=replace(whole.trainer, steps=600),
                 optimizer=whole.optimizer,
-                objective=replace(whole.objective, adversarial_start=600),
+                objective=replace(objective, adversarial_start=600),
             )
             for name, data in (("pictures", pictures), ("videos", strided))
         },
@@ -244,6 +226,26 @@ def hunyuan_video15_lora(manifest: str, out: str) -> TrainConfig:
 def easyanimate_lora(manifest: str, out: str) -> TrainConfig:
     """Of EasyAnimate 5.1 by 49 frames of 512 x 512; `alibaba-pai/EasyAnimateV5.1-7b-zh-diffusers`."""
     return lora_of(EasyAnimate(), "easyanimate_lora", manifest, out, tokens=13_312, fps=8.0, frames=49, side=512)
+
+
+def _tiny_vae_objective() -> VaeObjective:
+    model = VaeConfig(
+        channels=(16, 32, 64),
+        pixel_patch=2,
+        latent_channels=TINY_LATENTS,
+        groups=None,
+        encoder_blocks=1,
+        decoder_blocks=1,
+    )
+    return VaeObjective(
+        model=model,
+        discriminator=DiscriminatorConfig(channels=(16, 32), groups=8),
+        l2_weight=3.0,
+        perceptual_weight=0.05,
+        kl_weight=1e-4,
+        adversarial_weight=0.02,
+        adversarial_start=1100,
+    )
 
 
 def _tiny_dit_objective(layout: DitConfig) -> DitObjective:
