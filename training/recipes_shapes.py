@@ -80,7 +80,7 @@ def dit(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=objective,
         data=_data(manifest, budget_tokens=16 * _TOKENS_OF_FILM, distinct_epochs=EPOCHS),
-        trainer=TrainerConfig(steps=2000, threads=1, ema_decay=0.995, eval_every=500, checkpoint_every=500),
+        trainer=TrainerConfig(steps=6000, threads=1, ema_decay=0.998, eval_every=1000, checkpoint_every=1000),
         optimizer=OptimizerConfig(learning_rate=3e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
     )
 

@@ -30,10 +30,12 @@ PROMPTS = (
 FIRST = Scene(color="blue", shape="triangle", direction="right", speed="quickly", x=0.5, y=0.4, radius=0.22, grey=100)
 """Whose first frame is shown to the transformer; prompts go on from it in two ways."""
 GOES_ON = ("a blue triangle moving right quickly", "a blue triangle moving down quickly")
-LOOK, LOOK_FILMS, LOOK_PROMPT, LOOK_SAMPLES = "yellow", 12, "a circle moving left slowly", 16
+LOOK, LOOK_FILMS, LOOK_PROMPT, LOOK_SAMPLES = "green", 12, "a circle moving left slowly", 16
 """The LoRA's films are of a colour that their captions do not name; nor does the prompt."""
 SEEDS = (1, 2, 0)
 """By which the transformer is measured; the figures of the last are kept in its folder."""
+SHOWN = 5
+"""Most steps of which samples are shown beside one another: as many as a page is wide."""
 WATCHED_LOSS = 0.1
 """What the watched reward may lose."""
 
@@ -101,7 +103,7 @@ def _transformer(run: Commands, folder: Path) -> Section:
     write_picture(first, render(FIRST, size=64, num_frames=1)[0])
     images = ["" for _ in PROMPTS] + [str(first) for _ in GOES_ON]
     samples = (f"samples.prompts={json.dumps(PROMPTS + GOES_ON)}", f"samples.images={json.dumps(images)}")
-    settings = _set(with_vae, f"data.cache={location}", "trainer.sample_every=500", *samples)
+    settings = _set(with_vae, f"data.cache={location}", "trainer.sample_every=2000", *samples)
     run("training", "dit", folder / "manifest", *_recipe("dit"), "--out", dit, *settings)
     by_seed = {}
     for seed in SEEDS:
@@ -191,7 +193,12 @@ def _lora(run: Commands, folder: Path) -> Section:
 def _over_steps(run: Path, strips: Mapping[str, Mapping[str, Path]]) -> dict[str, dict[str, Path]]:
     """The samples of a run behind what the strips have, of which there is one a prompt, in the prompts' order."""
     filled = {name: dict(strip) for name, strip in strips.items()}
-    for sample in read_samples(str(run)):
+    made = read_samples(str(run))
+    steps = sorted({sample.step for sample in made})
+    shown = {steps[round(place * (len(steps) - 1) / (SHOWN - 1))] for place in range(SHOWN)}
+    for sample in made:
+        if sample.step not in shown:
+            continue
         list(filled.values())[sample.index][f"step {sample.step:,}"] = sample.preview
     return filled
 
