@@ -1,12 +1,14 @@
 """More of the shapes corpus: what goes with each film, a video of the shape's path and a camera, true by construction.
 
 In half of the scenes the background is a grey texture, a wall that the camera goes along or towards; the shape goes its
-own way in the picture. The path is a white disc on black, as poses, depths and edges are videos.
+own way in the picture, or stands still before the wall. The path is a white disc on black, as poses, depths and edges
+are videos.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -28,7 +30,7 @@ MOVES: dict[Move, tuple[float, float]] = {
 """What the camera goes a second, to the right and forward, in distances to the wall; the picture is as wide as that."""
 WAVES = 4
 """Of which a texture is the sum."""
-DEEPEST = 28.0
+CONTRAST = 90.0
 """Grey levels that they add together, up and down, at most."""
 
 
@@ -41,6 +43,10 @@ class Shot:
     """None: the wall is of one grey, and nobody says where the camera is."""
     waves: tuple[tuple[float, float, float], ...] = ()
     """Of the wall: cycles a picture's width along x and y, and a phase."""
+    contrast: float = CONTRAST
+    """See there."""
+    stands: bool = False
+    """Whether the shape stands still before the wall, so that it moves in the picture only as the camera does."""
 
     def camera(self, seconds: float) -> npt.NDArray[np.float64]:
         """(16,), see `training.models.rays.CAMERA_VALUES`: halfway through the film it stands in the middle."""
@@ -50,6 +56,16 @@ class Shot:
         pose[:, 3] = (-right * gone, 0.0, -forward * gone)
         return np.concatenate([[1.0, 1.0, 0.5, 0.5], pose.ravel()])
 
+    def seen(self, seconds: float) -> Scene:
+        """The scene as a film of one frame shows it, where the shape stands still: at its place, in its size."""
+        camera, scene = self.camera(seconds), self.scene
+        distance = 1.0 + camera[15]
+        x, y = ((place - 0.5 + camera[entry]) / distance + 0.5 for place, entry in ((scene.x, 7), (scene.y, 11)))
+        begun = scene.center(0.0)
+        return replace(
+            scene, x=float(x + scene.x - begun[0]), y=float(y + scene.y - begun[1]), radius=scene.radius / distance
+        )
+
     def wall(self, size: int, seconds: float) -> npt.NDArray[np.float64]:
         """(size, size): grey levels that the camera sees of it, the scene's own among them."""
         points = (np.arange(size) + 0.5) / size - 0.5
@@ -58,15 +74,15 @@ class Shot:
         x, y = (points * distance - camera[7])[None, :], (points * distance - camera[11])[:, None]
         level = np.full((size, size), float(self.scene.grey))
         for along, down, phase in self.waves:
-            level += DEEPEST / WAVES * np.cos(2 * np.pi * (along * x + down * y) + phase)
+            level += self.contrast / WAVES * np.cos(2 * np.pi * (along * x + down * y) + phase)
         return level
 
 
-def shots(count: int, *, seed: int = 0) -> list[Shot]:
+def shots(count: int, *, seed: int = 0, contrast: float = CONTRAST) -> list[Shot]:
     """Every second one of a wall with a texture, those with all movements in turn."""
     rng = np.random.default_rng((seed, 1))
     return [
-        Shot(scene=scene, move=list(MOVES)[number // 2 % len(MOVES)], waves=_waves(rng))
+        Shot(scene=scene, move=list(MOVES)[number // 2 % len(MOVES)], waves=_waves(rng), contrast=contrast)
         if number % 2
         else Shot(scene=scene)
         for number, scene in enumerate(scenes(count, seed=seed))
@@ -75,17 +91,18 @@ def shots(count: int, *, seed: int = 0) -> list[Shot]:
 
 def render_shot(shot: Shot, *, size: int, num_frames: int = round(SECONDS * FPS), fps: float = FPS) -> Frames:
     """The film's first frames as uint8 RGB (N, H, W, 3)."""
-    film = render(shot.scene, size=size, num_frames=num_frames, fps=fps)
+    times = [index / fps for index in range(num_frames)]
+    film = _of_shape(shot, shot.scene, size, times)
     if shot.move is None:
         return film
-    walls = np.stack([shot.wall(size, index / fps) for index in range(num_frames)])
-    behind = (1 - _cover(shot.scene, size=size, num_frames=num_frames, fps=fps)) * (walls - shot.scene.grey)
+    walls = np.stack([shot.wall(size, seconds) for seconds in times])
+    behind = (1 - _cover(shot, shot.scene, size, times)) * (walls - shot.scene.grey)
     return np.clip(np.rint(film + behind[..., None]), 0, 255).astype(np.uint8)
 
 
 def render_path(shot: Shot, *, size: int, num_frames: int = round(SECONDS * FPS), fps: float = FPS) -> Frames:
     """Where the shape is in the same frames: a white disc of its radius on black."""
-    cover = _cover(replace(shot.scene, shape="circle"), size=size, num_frames=num_frames, fps=fps)
+    cover = _cover(shot, replace(shot.scene, shape="circle"), size, [index / fps for index in range(num_frames)])
     return np.rint(255 * cover)[..., None].repeat(3, axis=3).astype(np.uint8)
 
 
@@ -123,10 +140,18 @@ def camera_file(cameras_N16: npt.NDArray[np.float32]) -> str:
     return "\n".join(["shapes", *(" ".join(f"{value:.9g}" for value in row) for row in rows), ""])
 
 
-def _cover(scene: Scene, *, size: int, num_frames: int, fps: float) -> npt.NDArray[np.float64]:
+def _of_shape(shot: Shot, scene: Scene, size: int, times: Sequence[float]) -> Frames:
+    """(N, size, size, 3): the scene at those times, which are evenly spaced, in the shot's way of moving."""
+    if not shot.stands:
+        return render(scene, size=size, num_frames=len(times), fps=1 / times[1] if len(times) > 1 else FPS)
+    still = replace(shot, scene=scene)
+    return np.concatenate([render(still.seen(seconds), size=size, num_frames=1) for seconds in times])
+
+
+def _cover(shot: Shot, scene: Scene, size: int, times: Sequence[float]) -> npt.NDArray[np.float64]:
     """(N, size, size): the share of each pixel that the shape covers."""
     color = np.array(COLORS[scene.color])
-    alone = render(replace(scene, grey=0), size=size, num_frames=num_frames, fps=fps)
+    alone = _of_shape(shot, replace(scene, grey=0), size, times)
     cover: npt.NDArray[np.float64] = alone[..., color.argmax()] / color.max()
     return cover
 

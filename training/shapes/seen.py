@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from training.film import Frames
 from training.shapes.paths import Move
@@ -17,7 +18,7 @@ STILL = 0.04
 
 def overlap(film: Frames, path: Frames) -> float:
     """Intersection over union of the coloured pixels and the path's disc, mean over frames (N, H, W, 3)."""
-    shape, disc = np.ptp(film.astype(np.int32), axis=3) >= COLORED, path[..., 0] >= 128
+    shape, disc = np.stack([_colored(frame) for frame in film]), path[..., 0] >= 128
     both = (shape & disc).sum(axis=(1, 2))
     either = (shape | disc).sum(axis=(1, 2))
     return float(np.mean(both / np.maximum(either, 1)))
@@ -48,10 +49,27 @@ def background_motion(film: Frames, *, fps: float) -> tuple[float, float]:
     return float(right / size * fps), float(growth * fps)
 
 
-def camera_move(film: Frames, *, fps: float) -> Move:
-    """What the camera of `training.shapes.paths` does: content that goes left is a camera that goes right."""
-    right, growth = background_motion(film, fps=fps)
+def shape_motion(film: Frames, *, fps: float) -> tuple[float, float]:
+    """How fast the coloured pixels' centre goes to the right, in picture widths a second, and their width grows, a
+    second, from the first frame to the last; none where there is no colour in one of them."""
+    masks = [_colored(frame) for frame in (film[0], film[-1])]
+    if not all(mask.any() for mask in masks):
+        return 0.0, 0.0
+    first, last = (mask.nonzero()[1].mean() / film.shape[2] for mask in masks)
+    seconds = (len(film) - 1) / fps
+    return float(last - first) / seconds, float(np.log(masks[1].sum() / masks[0].sum()) / 2 / seconds)
+
+
+def camera_move(right: float, growth: float) -> Move:
+    """What the camera of `training.shapes.paths` does where things go to the right and grow at such rates a second:
+    what goes left is seen by a camera that goes right."""
     # growth is told of the edge, half a picture away, as a shift is
     ways: Sequence[tuple[Move, float]] = (("left", right), ("right", -right), ("in", growth), ("out", -growth))
     move, most = max(ways, key=lambda way: way[1])
     return move if most >= STILL else "still"
+
+
+def _colored(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """(H, W): pixels of at least half of the frame's strongest colour, where the edge of what is blurred was."""
+    chroma = np.ptp(frame.astype(np.int32), axis=2)
+    return np.asarray(chroma >= max(COLORED, np.percentile(chroma, 99) / 2))

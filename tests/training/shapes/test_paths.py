@@ -22,7 +22,7 @@ from training.models.grid import TokenGrid
 from training.models.rays import CAMERA_VALUES
 from training.recipes import tiny_dit
 from training.shapes.paths import MOVES, cameras, render_path, render_shot, shots, write_shots
-from training.shapes.seen import background_motion, camera_move, overlap
+from training.shapes.seen import background_motion, camera_move, overlap, shape_motion
 from training.shapes.truth import direction, dominant_color
 
 DRAWN = shots(60, seed=3)
@@ -38,7 +38,7 @@ def test_films_show_their_shape_its_path_and_the_cameras_move(size: int) -> None
         assert direction(film) == shot.scene.direction
         assert overlap(film, path) > (0.9 if shot.scene.shape == "circle" else 0.45)
         if shot.move is not None:
-            moves.append(camera_move(film, fps=4) == shot.move)
+            moves.append(camera_move(*background_motion(film, fps=4)) == shot.move)
         greys = film[np.ptp(film.astype(int), axis=3) == 0]
         assert (shot.move is None) == (np.ptp(greys) == 0)
     assert np.mean(moves) >= 0.95
@@ -50,6 +50,18 @@ def test_a_wall_goes_as_fast_as_its_camera_says() -> None:
             right, growth = background_motion(render_shot(shot, size=64, num_frames=9, fps=4), fps=4)
             assert right == pytest.approx(-MOVES[shot.move][0], abs=0.03)
             assert abs(growth) < 0.05
+
+
+def test_a_shape_that_stands_still_moves_with_the_wall() -> None:
+    for shot in DRAWN:
+        if shot.move is None:
+            continue
+        still = replace(shot, stands=True, scene=replace(shot.scene, x=0.5, y=0.5))
+        film, path = (made(still, size=32, num_frames=9, fps=4) for made in (render_shot, render_path))
+        of_wall, of_shape = background_motion(film, fps=4), shape_motion(film, fps=4)
+        assert camera_move(*of_shape) == camera_move(*of_wall) == shot.move
+        assert of_shape == pytest.approx(of_wall, abs=0.05)
+        assert overlap(film, path) > 0.45
 
 
 def test_other_paths_overlap_little() -> None:
