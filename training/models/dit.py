@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -149,6 +151,15 @@ class VideoDit(Transformer):
         # gradient, for which DDP waits.
         video = self.norm(torch.cat([text, video], dim=1))[:, text.shape[1] :]
         return self._latents(self.patches_out(self.final_norm(video, time)), grid)
+
+    @contextmanager
+    def skipping(self, cache: StepCache) -> Iterator[None]:
+        """Between the text's projection and the last norm."""
+        self.step_cache = cache
+        try:
+            yield
+        finally:
+            self.step_cache = None
 
     def flops_per_sample(self, latent_shape: tuple[int, int, int], text_tokens: int, *, training: bool = True) -> int:
         """Floating-point operations of one sample of (T, h, w) latents, a multiply-add being two.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
 from torch import nn
+
+from training.models.step_cache import StepCache
 
 
 class TransformerConfig(Protocol):
@@ -72,6 +75,16 @@ class Transformer(nn.Module, ABC):
     def flops_per_sample(self, latent_shape: tuple[int, int, int], text_tokens: int, *, training: bool = True) -> int:
         """Floating-point operations of one sample of (T, h, w) latents, a multiply-add being two; `training` counts
         the backward pass as twice the forward one."""
+
+    @contextmanager
+    def skipping(self, cache: StepCache) -> Iterator[None]:
+        """Meanwhile, blocks are left out where the cache says so.
+
+        Raises:
+            ValueError: it is one whose blocks cannot be.
+        """
+        raise ValueError(f"--cache-steps: the blocks of a {type(self).__name__} cannot be left out")
+        yield
 
     def names_elsewhere(self) -> Mapping[str, str] | None:
         """What diffusers' class calls each weight; None where `training.models.dit_names` says it."""

@@ -10,7 +10,6 @@ import torch
 
 from training.models import vae_chunks
 from training.models.conditions import ConditionLayout, Part, Told, reference_condition
-from training.models.dit import VideoDit
 from training.models.dit_names import diffusers_name
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
@@ -130,14 +129,8 @@ class LatentVideoGenerator(VideoGenerator):
         Raises:
             ValueError: it is one whose blocks cannot be left out.
         """
-        dit = self.model.dit
-        if not isinstance(dit, VideoDit):
-            raise ValueError(f"steps are cached of a VideoDit, and this is a {type(dit).__name__}")
-        dit.step_cache = cache
-        try:
+        with self.model.dit.skipping(cache):
             yield
-        finally:
-            dit.step_cache = None
 
     def _used(self, network: Frozen) -> Frozen:
         at = torch.device("cpu") if self.device.type == "meta" else self.device
