@@ -10,7 +10,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from training.film import write_preview
 from training.inference.making import as_frames
@@ -46,7 +45,8 @@ def evaluate(
         figures |= module.figures(partial(held_out, config, module))
     generator = module.generator()
     if generator is None:
-        figures |= shapes_given_back(config, module, Path(run))
+        with computing(precision, device):
+            figures |= shapes_given_back(config, module, Path(run))
     elif _names_shapes(config):
         shape, _ = config.data.largest_sample(generator.grid)
         figures |= shapes_truth(generator, shape, sampling, seed=seed, precision=precision)
@@ -80,11 +80,10 @@ def shapes_given_back(config: TrainConfig, module: TrainModule, folder: Path) ->
     _, fps = config.data.largest_sample(config.objective.grid())
     for batch in config.data.held_out(config, rank=0, world_size=1):
         video = batch.to(device).video
-        with torch.no_grad():
-            made = module.given_back(video)
+        made = module.given_back(video)
         if made is None:
             return {}
-        for film, given_back, caption in zip(as_frames(video), as_frames(made), batch.captions, strict=True):
+        for film, given_back, caption in zip(as_frames(video), as_frames(made.float()), batch.captions, strict=True):
             named = [word for word in SHAPES if word in caption.split()]
             if not named or len(film) == 1:
                 continue

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.browser import open_browser
@@ -59,7 +60,8 @@ def test_a_lora_gives_its_look_and_takes_it_along(made: Path) -> None:
     assert all(len(those) == LOOK_SAMPLES for those in films.values())
     assert counts["before"] < 0.3 * LOOK_SAMPLES
     assert counts["with"] > 0.8 * LOOK_SAMPLES
-    assert all((one == other).all() for one, other in zip(films["before"], films["taken_off"], strict=True))
+    for one, other in zip(films["before"], films["taken_off"], strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 0.5, "but for what rounding makes of the last bits in H.264"
 
 
 def test_all_of_it_plays(made: Path) -> None:
