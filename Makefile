@@ -16,7 +16,7 @@ setup-all: .venv/all
 	touch $@
 
 .venv/all: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,models,train]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export,models,small,train]'
 	touch .venv/core $@
 
 # make demo VIDEOS=folder curates your own videos.
