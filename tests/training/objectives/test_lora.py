@@ -107,6 +107,7 @@ def test_a_run_leaves_its_base_as_it_is_and_resumes(base: Path, tmp_path: Path, 
         assert torch.equal(made[name], value.to(made[name].dtype)), name
 
 
+@pytest.mark.attack
 def test_two_ranks_in_shards_go_on_with_a_lora_of_others_as_one_rank_does(base: Path, tmp_path: Path) -> None:
     file = others_lora(base, tmp_path, rank=3)
     settings = (f"objective.base={base}", "objective.flow=true", "objective.dropout=0.2", f"objective.start={file}")

@@ -102,7 +102,7 @@ COPIES = ("trainer.strategy=fsdp2", "trainer.shard_ranks=2")
 @pytest.mark.parametrize(
     ("ranks", "settings"),
     [
-        (4, (*COPIES, "trainer.accumulation=2")),
+        pytest.param(4, (*COPIES, "trainer.accumulation=2"), marks=pytest.mark.attack),
         (2, ("trainer.strategy=fsdp2", "trainer.accumulation=2", "trainer.gradients_whole=true")),
     ],
 )
@@ -118,6 +118,7 @@ def test_copies_of_shards_train_as_one_rank(
         torch.testing.assert_close(weights(tmp_path, averaged), weights(one_rank, averaged), rtol=0, atol=1e-5)
 
 
+@pytest.mark.attack
 def test_a_run_of_copies_goes_on_on_one_rank(one_rank: Path, tmp_path: Path) -> None:
     stop = ("objective.dies_at_step=6", "objective.dies_of=15")
     run_ranks(4, tmp_path, JUDGED, *COPIES, *stop, check=False)
@@ -135,7 +136,7 @@ def test_ranks_that_do_not_fill_copies_are_refused(tmp_path: Path) -> None:
     [
         (2, (), 4, 0),
         (2, ("trainer.gradients_whole=true",), 1, 0),
-        (4, ("trainer.shard_ranks=2",), 4, 1),
+        pytest.param(4, ("trainer.shard_ranks=2",), 4, 1, marks=pytest.mark.attack),
     ],
 )
 def test_how_often_a_step_exchanges_gradients(

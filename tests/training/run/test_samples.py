@@ -103,7 +103,7 @@ def test_a_picture_begins_the_video(tmp_path: Path) -> None:
     assert made.preview.read_bytes() == expected[False] != expected[True]
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp2", marks=pytest.mark.attack)])
 def test_ranks_share_the_prompts(plain: Path, sampled: Path, tmp_path: Path, strategy: str) -> None:
     prompts = 'samples.prompts=["a <b>red</b> circle", "a blue circle", ""]'
     run_ranks(2, tmp_path, *SAMPLED, prompts, f"trainer.strategy={strategy}", script=SCRIPT)

@@ -60,7 +60,7 @@ def test_two_thousand_tokens_on_two_ranks_are_as_on_one(tmp_path: Path, windows:
     [
         (2, "trainer.sequence_ranks=2"),
         (2, "trainer.sequence_ranks=2", "trainer.strategy=fsdp2", "trainer.activation_checkpointing=true"),
-        (4, "trainer.sequence_ranks=2"),
+        pytest.param((4, "trainer.sequence_ranks=2"), marks=pytest.mark.attack),
     ],
 )
 def test_ranks_that_divide_samples_train_as_one(one_rank: Path, tmp_path: Path, settings: tuple[int, str, ...]) -> None:

@@ -69,6 +69,7 @@ def test_two_ranks_train_as_one_rank_trains_a_whole_network(base: Path, tmp_path
     torch.testing.assert_close(*averages, rtol=0, atol=1e-4)
 
 
+@pytest.mark.attack
 def test_a_lora_on_shards_trains_as_one_on_a_whole_network(base: Path, tuned: Path, tmp_path: Path) -> None:
     setting = f"objective.base={base}"
     run_ranks(1, tmp_path / "whole", setting, "objective.whole=true", script=SCRIPT)

@@ -95,7 +95,8 @@ def test_killed_it_ends_as_undisturbed_without_what_it_began_with(
         torch.testing.assert_close(*weights, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["file", pytest.param("run", marks=pytest.mark.attack)])
+@pytest.mark.attack
+@pytest.mark.parametrize("kind", ["file", "run"])
 def test_shards_begin_with_the_weights_of_a_run_and_of_a_file(earlier: Path, tmp_path: Path, kind: str) -> None:
     file = tmp_path / "weights.safetensors"
     save_file(held(earlier, averaged=False), file)
