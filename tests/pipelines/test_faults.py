@@ -155,7 +155,7 @@ TROUBLES = {
 SHORT = ["bounds.stall_seconds=6", f"bounds.memory_bytes={300 << 20}"]
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.cluster])])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=[pytest.mark.attack, pytest.mark.cluster])])
 def test_whatever_a_file_does_the_others_are_done(tmp_path: Path, engine: str) -> None:
     (tmp_path / "in").mkdir()
     names = dict.fromkeys(f"{kind}.mp4" for kind in (*TROUBLES, "none", "nothing"))
