@@ -47,7 +47,6 @@ def sample(
     count: int = 1,
     seed: int = 0,
     shape: Shape | None = None,
-    image: Path | None = None,
     config: GenerateConfig,
     files: GivenFiles | None = None,
     precision: Precision | None = None,
@@ -67,9 +66,8 @@ def sample(
         count: how many.
         seed: the same seed and prompt give the same videos.
         shape: frames and pixels; None takes the largest that the run was trained on.
-        image: a picture to begin with, of which the largest part of the shape's aspect is taken, from the middle.
         config: steps and guidance.
-        files: what else there is beside the prompt, in place of `image`.
+        files: what else there is beside the prompt, such as a picture to begin with.
         precision: of weights and computation; None takes `runs.own_precision`. Pixels are decoded in float32.
         offload: have the transformer's blocks on the device only while they compute.
         how: chunks of long videos, and steps that are left out.
@@ -78,8 +76,8 @@ def sample(
 
     Raises:
         ValueError: there is no such run, the model makes no videos of that shape or from a first frame, or `out` or
-            `image` is no file of a kind that can be written or read.
-        OSError: `out` cannot be written or `image` cannot be opened.
+            one of `files` is of no kind that can be written or read.
+        OSError: `out` cannot be written or a file cannot be opened.
     """
     if count < 1:
         raise ValueError(f"count is {count}, must be at least 1")
@@ -88,7 +86,7 @@ def sample(
     largest, fps = trained.data.largest_sample(trained.objective.grid())
     shape = shape or largest
     pictures = _makes_pictures(out, shape)
-    given = (files or GivenFiles(image=image)).read(shape, fps)
+    given = (files or GivenFiles()).read(shape, fps)
     out.parent.mkdir(parents=True, exist_ok=True)
     device = own_device()
     precision = precision or own_precision(trained, device)
