@@ -27,7 +27,8 @@ from training.run.launch import train
 
 ROOT = Path(__file__).resolve().parents[3]
 FEW = {"prompt": "a red circle", "steps": 2}
-LONG = {"prompt": "a blue circle", "steps": 1000}
+LONG = {"prompt": "a blue circle", "steps": 1000, "frames": 33, "width": 256, "height": 256}
+"""Of a minute and more on any machine; between two of its steps it is cancelled."""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.browser import Browser, open_browser
 from tests.pipelines.test_page import waited
 from tests.pipelines.test_page_axe import axe, faults, shown_in  # noqa: F401 - axe is a fixture
 from tests.training.serve.client import served
-from tests.training.serve.test_api import run  # noqa: F401 - a fixture
+from tests.training.serve.test_api import LONG, run  # noqa: F401 - a fixture
 from training.film import write_film, write_picture
 
 pytestmark = pytest.mark.slow
@@ -81,12 +81,32 @@ def test_from_a_prompt_to_a_playing_video_and_nobody_else_is_asked(browser: Brow
     assert browser.driver.get_log("browser") == []
 
 
+SLOW_TO_LOOK = """
+window.quick = ask;
+ask = async (method, place, body) => {
+  const job = await quick(method, place, body);
+  if (method === "POST") while (!ENDED.includes((await quick("GET", `jobs/${job.id}`)).state)) await new Promise(resolve => setTimeout(resolve, 20));
+  return job;
+};
+"""
+"""Of a page that looks again only when what it asked for has ended."""
+
+
+def test_what_ends_before_the_page_looks_again_is_told(browser: Browser, address: str) -> None:
+    visit(browser, address)
+    browser.driver.execute_script(SLOW_TO_LOOK)
+    write(browser, "prompt", HOSTILE)
+    browser.one("#prompt").send_keys(Keys.CONTROL, Keys.ENTER)
+    ended(browser, 1)
+    assert browser.run("byId('told').textContent") == f"done: {HOSTILE}"
+
+
 def test_progress_is_seen_and_cancelling_ends_it(browser: Browser, address: str) -> None:
     browser.resize(1200)
     visit(browser, address)
     write(browser, "prompt", "a blue circle")
-    for field, value in (("frames", "33"), ("width", "128"), ("height", "128")):  # of some seconds on any machine
-        write(browser, field, value)
+    for field, value in (("frames", LONG["frames"]), ("width", LONG["width"]), ("height", LONG["height"])):
+        write(browser, field, str(value))
     browser.one("#more summary").click()
     write(browser, "steps", "1000")
     browser.one("#make").click()
@@ -182,8 +202,8 @@ def test_axe_core_finds_nothing_serious(browser: Browser, axe: str, address: str
     browser.run("(byId('frames').value = 8, submit())")
     waited(lambda: browser.one("#trouble").is_displayed())
     assert faults(browser, axe) == []
-    browser.run("(byId('frames').value = 33, byId('width').value = byId('height').value = 128)")
-    browser.run("(byId('steps').value = 1000, submit())")  # so that it is not done before it is looked at
+    browser.run(f"(byId('frames').value = {LONG['frames']}, byId('steps').value = {LONG['steps']})")
+    browser.run(f"(byId('width').value = byId('height').value = {LONG['width']}, submit())")
     waited(lambda: browser.run("document.getElementById('progress')?.value > 0"))
     assert faults(browser, axe) == []
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")

@@ -61,6 +61,7 @@ async function submit(event) {
   byId("make").disabled = true;
   try {
     const job = await ask("POST", "jobs", asked());
+    jobs.unshift(job); // as it was, so that its end is told even if it comes before we look again
     choose(job.id);
     await refresh();
     if (byId("stage").getBoundingClientRect().top > innerHeight / 2) byId("stage").scrollIntoView({ block: "start" });
