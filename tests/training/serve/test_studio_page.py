@@ -85,7 +85,8 @@ SLOW_TO_LOOK = """
 window.quick = ask;
 ask = async (method, place, body) => {
   const job = await quick(method, place, body);
-  if (method === "POST") while (!ENDED.includes((await quick("GET", `jobs/${job.id}`)).state)) await new Promise(resolve => setTimeout(resolve, 20));
+  if (method !== "POST") return job;
+  while (!ENDED.includes((await quick("GET", `jobs/${job.id}`)).state)) await new Promise(go => setTimeout(go, 20));
   return job;
 };
 """
