@@ -208,6 +208,8 @@ class TrainerConfig:
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
     offload_activations: bool = field(default=False, metadata=OPERATIONAL)
     """Have what is kept for the way back in host memory meanwhile, such as what enters each block."""
+    compile_blocks: bool = field(default=False, metadata=OPERATIONAL)
+    """Have torch write code of its own for each block of `TrainModule.wraps`, at the first step of each shape."""
     threads: int | None = field(default=None, metadata=OPERATIONAL | at_least(1))
     """Of an operation on the CPU, for which a small model's tensors can be too small; None leaves it to torch."""
     checkpoint_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))

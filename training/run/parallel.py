@@ -57,6 +57,9 @@ class ParallelTurn:
         _require_float32(name, module.networks[name])
         if weights == "bf16":
             round_weights(module.networks[name])
+        if config.compile_blocks:
+            for block in module.wraps(name):
+                block.forward = torch.compile(block.forward)  # within what computes it again, which is not compiled
         if config.activation_checkpointing:
             recompute(module.wraps(name))
         if config.strategy == "fsdp2":

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.steps import stepping
 from preprocess.io.settings import override
 from training import recipes
 from training.models.dit import DitConfig
 from training.run.config import TrainConfig
 from training.run.distributed import world
-from training.run.turn import NetworkTurn
 
 LAYOUT = DitConfig(
     dim=192,
@@ -46,12 +46,10 @@ def measured(config: TrainConfig) -> int:
 
 
 def _steps(config: TrainConfig) -> None:
-    planned = config.objective.planned(config)
     with world() as here:
-        turn = NetworkTurn(config, planned.module, "dit", here)
-        batch = planned.batch(*config.data.largest_batch(planned.grid))
-        for step in range(2):
-            turn.take([batch] * config.trainer.accumulation, step)
+        steps = stepping(config, here)
+        for _ in range(2):
+            next(steps)
 
 
 def _start() -> int:
