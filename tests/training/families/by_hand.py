@@ -11,6 +11,9 @@ from typing import Any
 
 import torch
 
+NOISE_SEED = 3
+"""Of the noise that samples are compared on."""
+
 
 @torch.no_grad()
 def wan(
@@ -231,16 +234,49 @@ def hunyuan_video15(
 
 
 @torch.no_grad()
-def easyanimate(pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any) -> torch.Tensor:
+def easyanimate(
+    pipe: Any,
+    video: torch.Tensor,
+    captions: Sequence[str],
+    eps: torch.Tensor,
+    noise: Any,
+    *,
+    from_image: bool = False,
+) -> torch.Tensor:
+    """From a first frame as the pipeline calls it, but for the noise on the picture."""
     clean = pipe.vae.encode(video).latent_dist.mode() * pipe.vae.config.scaling_factor
     text, *_ = pipe.encode_prompt(list(captions), do_classifier_free_guidance=False)
     assert (text[0] - text[1]).abs().max() > 1e-3
     sigma = noise.integers(1, 1001) / 1000
     mix = sigma.view(-1, 1, 1, 1, 1)
     noisy = (1 - mix) * clean + mix * eps
-    answer = pipe.transformer(noisy, 1000 * sigma, encoder_hidden_states=text, return_dict=False)[0]
+    told = None
+    if from_image:
+        from diffusers.pipelines.easyanimate.pipeline_easyanimate_inpaint import resize_mask
+
+        black = torch.cat([video[:, :, :1], -torch.ones_like(video[:, :, 1:])], dim=2)
+        seen = pipe.prepare_mask_latents(None, black, len(video), 0, 0, video.dtype, video.device, None, False, 0.0)[1]
+        unknown = torch.ones_like(video[:, :1])
+        unknown[:, :, 0] = 0
+        mask = resize_mask(1 - unknown, seen, True) * pipe.vae.config.scaling_factor
+        told = torch.cat([mask, seen], dim=1)
+    answer = pipe.transformer(noisy, 1000 * sigma, encoder_hidden_states=text, inpaint_latents=told, return_dict=False)[
+        0
+    ]
     loss: torch.Tensor = (answer - (eps - clean)).square().mean()
     return loss
+
+
+def easyanimate_told(picture: Any) -> dict[str, Any]:
+    """How its pipeline is given a first frame: a video and a mask of what is to be made, of 9 frames.
+
+    It cannot be given latents (diffusers 0.42.1 looks for noise that it has not drawn), and so draws them as we do.
+    """
+    from diffusers.pipelines.easyanimate.pipeline_easyanimate_inpaint import get_image_to_video_latent
+
+    video, mask = get_image_to_video_latent(picture, None, 9, picture.size[::-1])
+    seed = torch.Generator().manual_seed(NOISE_SEED)
+    return {"video": video, "mask_video": mask, "noise_aug_strength": 0.0, "latents": None, "generator": seed}
 
 
 @torch.no_grad()

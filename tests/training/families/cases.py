@@ -50,6 +50,8 @@ class Case:
     """Tell the first frame of all clips."""
     told_beside: bool = False
     """In channels beside the latents, and not in their place."""
+    told: Callable[[Any], dict[str, Any]] = lambda picture: {"image": picture}
+    """How the pipeline is given it."""
     frames: int = 9
     side: int = 32
     rate: float = 1e-2
@@ -200,5 +202,16 @@ CASES: dict[str, Case] = {
         pipeline="HunyuanVideo15ImageToVideoPipeline",
         first_frame=True,
         told_beside=True,
+    ),
+    "easyanimate5_1_image": Case(
+        family=EasyAnimate(),
+        make=partial(tiny_pipelines.easyanimate, from_image=True),
+        loss=partial(by_hand.easyanimate, from_image=True),
+        sample={"guidance_scale": 1.0},
+        load=load_by_peft,
+        pipeline="EasyAnimateInpaintPipeline",
+        first_frame=True,
+        told_beside=True,
+        told=by_hand.easyanimate_told,
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tests.training.families.by_hand import picture_of
+from tests.training.families.by_hand import NOISE_SEED, picture_of
 from tests.training.families.cases import CASES
 from tests.training.families.tiny_pretrained_run import ShapesClips, pixels, run_config, shapes_batch
 from training.export import export
@@ -49,7 +49,7 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     pipe = pipeline(case, folder)
     caption = "a red circle moving left slowly"
     shape = latent_shape(module, known.frames, known.side)
-    noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(3))
+    noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(NOISE_SEED))
     started, condition = noise, None
     if known.first_frame:
         frames = as_model_input(pixels(known.frames, known.side)[:1])[:, :, :1]
@@ -59,14 +59,13 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     size = {"num_frames": known.frames, "height": known.side, "width": known.side}
     settings: dict[str, Any] = {"num_inference_steps": 4, "output_type": "latent", **size, **known.sample}
     settings = {name: value for name, value in settings.items() if value is not None}
-    if known.first_frame:
-        settings["image"] = picture_of(frames[0])
     pipe.set_progress_bar_config(disable=True)
 
     def sampled() -> torch.Tensor:
         if known.sampled is not None:
             return known.sampled(pipe, noise, caption)
-        made: torch.Tensor = pipe(prompt=caption, latents=known.theirs(started), **settings).frames
+        told = known.told(picture_of(frames[0])) if known.first_frame else {}
+        made: torch.Tensor = pipe(**{"prompt": caption, "latents": known.theirs(started), **settings, **told}).frames
         return made
 
     without = sampled()

@@ -368,10 +368,11 @@ def hunyuan_video15(folder: Path, *, from_image: bool = False) -> Path:
     return folder
 
 
-def easyanimate(folder: Path) -> Path:
+def easyanimate(folder: Path, *, from_image: bool = False) -> Path:
     import transformers
     from diffusers import (
         AutoencoderKLMagvit,
+        EasyAnimateInpaintPipeline,
         EasyAnimatePipeline,
         EasyAnimateTransformer3DModel,
         FlowMatchEulerDiscreteScheduler,
@@ -381,7 +382,7 @@ def easyanimate(folder: Path) -> Path:
     transformer = EasyAnimateTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=16,
-        in_channels=4,
+        in_channels=9 if from_image else 4,
         out_channels=4,
         patch_size=2,
         num_layers=2,
@@ -389,9 +390,10 @@ def easyanimate(folder: Path) -> Path:
         time_embed_dim=8,
         add_norm_text_encoder=True,
         text_embed_dim=16,
-        add_noise_in_inpaint_model=False,
+        add_noise_in_inpaint_model=from_image,
     )
     vae = AutoencoderKLMagvit(latent_channels=4, block_out_channels=[8, 8, 8, 8], layers_per_block=1, norm_num_groups=4)
+    vae.register_to_config(cache_mag_vae=True)  # not the class's own, and the pipeline asks for it
     text: dict[str, Any] = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 16}
     text |= {"num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 2}
     text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
@@ -399,7 +401,7 @@ def easyanimate(folder: Path) -> Path:
     qwen = transformers.Qwen2VLForConditionalGeneration(
         transformers.Qwen2VLConfig(text_config=text, vision_config=vision, image_token_id=2, video_token_id=2)
     )
-    EasyAnimatePipeline(
+    (EasyAnimateInpaintPipeline if from_image else EasyAnimatePipeline)(
         tokenizer=word_tokenizer(chat_template=CHAT),
         text_encoder=roused(qwen),
         vae=roused(vae),
