@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 from preprocess.io.settings import override
+from tests.training.ranks import in_ranks, run_script
 from training.models.grid import TokenGrid
 from training.run.config import Data, Objective, OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
@@ -202,19 +204,33 @@ def tiny_config(out: Path | str, *assignments: str) -> TrainConfig:
 
 
 def run_ranks(
-    ranks: int, out: Path, *assignments: str, check: bool = True, script: str = "tests.training.tiny_run"
+    ranks: int,
+    out: Path,
+    *assignments: str,
+    check: bool = True,
+    script: str = "tests.training.tiny_run",
+    torchrun: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """`train` in processes of its own: one, or several under torchrun."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", "-m"] if ranks > 1 else []
-    command = [sys.executable, *(launcher or ["-m"]), script, str(out), *assignments]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-    }
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    """`train` in processes of its own: one, or several as torchrun starts them or, in fewer seconds, as it would."""
+    launched = _under_torchrun if torchrun else _forked
+    done = launched(ranks, script, str(out), *assignments)
     assert done.returncode == 0 or not check, done.stderr
     return done
+
+
+def _forked(ranks: int, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        errors = Path(folder, "stderr")
+        code = in_ranks(ranks, run_script, script, *arguments, errors=errors)
+        return subprocess.CompletedProcess(script, code, stderr=errors.read_text())
+
+
+def _under_torchrun(ranks: int, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    command = [sys.executable, *launcher, "-m", script, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def losses(out: Path, name: str = "main") -> dict[int, float]:

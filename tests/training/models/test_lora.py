@@ -1,11 +1,12 @@
-import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.training.models.test_dit_model import SMALL
+from tests.training.ranks import in_ranks
 from training.models.dit import VideoDit
 from training.models.lora import (
     LoraLinear,
@@ -192,21 +193,18 @@ def _trained(dit: torch.nn.Module, model: torch.nn.Module, mine: slice) -> dict[
     return _state(dit)
 
 
-def _train_half(rank: int, port: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+def _train_half(folder: Path) -> None:
+    torch.distributed.init_process_group("gloo")
+    rank = torch.distributed.get_rank()
     dit = _adapted()
     state = _trained(dit, DistributedDataParallel(dit), slice(2 * rank, 2 * rank + 2))
-    torch.save(state, f"{folder}/{rank}.pt")
+    torch.save(state, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.slow
 def test_two_ranks_train_as_one(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_train_half, (port, str(tmp_path)), nprocs=2)
+    assert in_ranks(2, _train_half, tmp_path) == 0
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     alone, started = _adapted(), _state(_adapted())
     for name, value in _trained(alone, alone, slice(4)).items():

@@ -31,7 +31,7 @@ def one_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_two_ranks_train_as_one(one_rank: Path, tmp_path: Path, settings: tuple[str, ...]) -> None:
-    done = run_ranks(2, tmp_path, JUDGED, *settings)
+    done = run_ranks(2, tmp_path, JUDGED, *settings, torchrun="trainer.strategy=fsdp2" in settings)
     assert "Warning" not in done.stderr
     assert len(losses(tmp_path)) == 20
     for network in ("main", "judge"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch.autograd.graph import saved_tensors_hooks
 
+from tests.training.ranks import in_ranks
 from tests.training.sequence_run import LAYOUT, sequence_config
 from tests.training.tiny_run import losses, run_ranks, tiny_config
 from training.models.dit import VideoDit
@@ -39,10 +38,7 @@ def one_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("windows", "padded"), [("none", False), ("none", True), ("picture", True), ("slabs", False), ("box", True)]
 )
 def test_two_thousand_tokens_on_two_ranks_are_as_on_one(tmp_path: Path, windows: str, padded: bool) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_half, (port, tmp_path, windows, padded), nprocs=2)
+    assert in_ranks(2, _half, tmp_path, windows, padded) == 0
     answer, gradients, kept = _answer(_network(windows), padded)
     halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for half in halves:
@@ -128,13 +124,10 @@ def _answer(dit: VideoDit, padded: bool) -> tuple[torch.Tensor, dict[str, torch.
     return answer.detach(), {name: weight.grad for name, weight in dit.named_parameters()}, sum(kept.values())
 
 
-def _half(rank: int, port: int, out: Path, windows: str, padded: bool) -> None:
-    torch.set_num_threads(1)
-    where = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ |= {name: str(value) for name, value in where.items()}
+def _half(out: Path, windows: str, padded: bool) -> None:
     dist.init_process_group("gloo")
     dit = _network(windows)
     spread(dit, dist.group.WORLD)
     answer, gradients, kept = _answer(dit, padded)
-    torch.save({"answer": answer, "gradients": gradients, "kept": kept}, out / f"{rank}.pt")
+    torch.save({"answer": answer, "gradients": gradients, "kept": kept}, out / f"{dist.get_rank()}.pt")
     dist.destroy_process_group()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import torch
 from safetensors import safe_open
 from torch.distributed.tensor import DTensor
 
+from tests.training.ranks import in_ranks
 from tests.training.tiny_dit_run import tiny_dit_config
 from tests.training.tiny_run import losses, run_ranks
 from training.models.lora import lora_parameters
@@ -45,10 +44,7 @@ def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("with_lora", [False, True])
 def test_shards_have_the_first_weights_of_a_whole_network(base: Path, tmp_path: Path, with_lora: bool) -> None:
     setting = (f"objective.base={base}",) if with_lora else ()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_fill_shards, (port, tmp_path, setting), nprocs=2)
+    assert in_ranks(2, _fill_shards, tmp_path, setting) == 0
     whole = _built(tmp_path, "objective.whole=true", *setting).networks["dit"]
     held = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for name, weight in whole.named_parameters():
@@ -139,11 +135,8 @@ def test_buffers_keep_what_was_computed() -> None:
         give_memory(lost, torch.device("cpu"))
 
 
-def _fill_shards(rank: int, port: int, out: Path, settings: tuple[str, ...]) -> None:
+def _fill_shards(out: Path, settings: tuple[str, ...]) -> None:
     """Make a network and what trains it on one of two ranks; keep this rank's shards."""
-    torch.set_num_threads(1)
-    where = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ |= {name: str(value) for name, value in where.items()}
     config = tiny_dit_config(out, SHARDED, *settings)
     with world() as here:
         module = config.objective.build(config)
@@ -160,7 +153,7 @@ def _fill_shards(rank: int, port: int, out: Path, settings: tuple[str, ...]) -> 
         trained = sum(shards[name].numel() for name in (lora_parameters(network) or shards))
         kept = {name: value for name, value in turn.tensors().items() if value.ndim}
         assert sum(value.to_local().numel() for value in kept.values()) == 4 * trained  # and average, two of AdamW
-        torch.save(shards, out / f"{rank}.pt")
+        torch.save(shards, out / f"{here.rank}.pt")
 
 
 def _built(out: Path, *settings: str) -> TrainModule:
