@@ -50,7 +50,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def manifest(bucket: Path, tmp_path: Path) -> Path:
-    curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="in-process")
     return tmp_path
 
 
@@ -78,11 +78,11 @@ def assert_all_described(out: Path) -> int:
     return len(kept)
 
 
-@pytest.mark.cluster
-def test_curate_asks_the_server(bucket: Path, server: VlmServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=[pytest.mark.attack, pytest.mark.cluster])])
+def test_curate_asks_the_server(bucket: Path, server: VlmServer, tmp_path: Path, engine: str) -> None:
     before = server.num_answers()
     config = override(with_captioner(recipes.default(), captioner_named("openai_chat")), [SMALL, *asking(server)])
-    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="ray", workers=1)
+    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine=engine, workers=1)
     assert server.num_answers() - before == REQUESTS_A_CLIP * assert_all_described(tmp_path)
 
 
@@ -132,13 +132,13 @@ def test_run_that_is_killed_goes_on_with_the_captions_it_has(manifest: Path, ser
 
 
 def test_captions_that_are_there_are_not_asked_for_again(manifest: Path, server: VlmServer) -> None:
-    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=asking(server), engine="local")
+    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=asking(server), engine="in-process")
     before = server.num_answers()
     again = [*asking(server), "captioner.concurrency=1"]
-    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=again, engine="local")
+    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=again, engine="in-process")
     assert server.num_answers() == before
     again += ["captioner.num_frames=1"]
-    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=again, engine="local")
+    run_caption(os.fspath(manifest), captioner="openai_chat", assignments=again, engine="in-process")
     assert server.num_answers() - before == REQUESTS_A_CLIP * assert_all_described(manifest)
 
 
@@ -148,5 +148,5 @@ def test_no_server_ends_the_run_at_once(manifest: Path) -> None:
             os.fspath(manifest),
             captioner="openai_chat",
             assignments=["captioner.base_url=http://127.0.0.1:9/v1"],
-            engine="local",
+            engine="in-process",
         )

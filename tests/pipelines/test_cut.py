@@ -239,18 +239,17 @@ def test_a_kill_at_any_step_leaves_no_file_torn_missing_or_double(made: Path, tm
     assert step > 30
 
 
-@pytest.mark.cluster
-@pytest.mark.slow
-def test_all_engines_write_the_same(manifest: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=[pytest.mark.attack, pytest.mark.cluster])])
+def test_all_engines_write_the_same(manifest: Path, tmp_path: Path, engine: str) -> None:
     form = LOSSLESS
     written = []
-    for engine in ("in-process", "local", "ray"):
-        dest = tmp_path / engine
-        run_cut(os.fspath(manifest), os.fspath(dest), form, work=Work(engine=engine, workers=2))
+    for each in ("in-process", engine):
+        dest = tmp_path / each
+        run_cut(os.fspath(manifest), os.fspath(dest), form, work=Work(engine=each, workers=2))
         written.append((files_in(dest), clips_of(manifest)))
-    for files, clips in written[1:]:
-        assert files == written[0][0]
-        pd.testing.assert_frame_equal(clips, written[0][1])
+    (files, clips), (others, their_clips) = written
+    assert others == files
+    pd.testing.assert_frame_equal(their_clips, clips)
 
 
 def test_source_manifest_and_files_in_buckets(made: Path, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:

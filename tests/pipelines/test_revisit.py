@@ -20,6 +20,8 @@ from tests.pipelines import strangers
 
 HERE = strangers.__name__
 KILLED = "machine_failure: killed its worker 3 times"
+ENGINES = ["local", pytest.param("ray", marks=[pytest.mark.attack, pytest.mark.cluster])]
+"""That Ray's workers are replaced as the local child is, `test_curate.py` tries in each run of the tests."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     videos.shots_video(folder / "a.mp4", seconds=(4, 5, 3.5), openings=("cut",) * 3)
     videos.shots_video(folder / "b.mp4", seconds=(4.5, 6), openings=("cut",) * 2)
     config = override(recipes.default(), ["rules.short_side.min=none", "rules.text_area.max=none"])
-    curate(os.fspath(folder), os.fspath(out), config, engine="local")
+    curate(os.fspath(folder), os.fspath(out), config, engine="in-process")
     return out
 
 
@@ -46,9 +48,9 @@ def kept_clip(manifest: Path, number: int) -> str:
     return str(clips.index[clips["status"] == "kept"][number])
 
 
-@pytest.mark.cluster
+@pytest.mark.parametrize("engine", ENGINES)
 def test_clip_that_kills_its_scorer_is_left_out_and_all_others_are_scored(
-    manifest: Path, caplog: pytest.LogCaptureFixture
+    manifest: Path, caplog: pytest.LogCaptureFixture, engine: str
 ) -> None:
     victim = kept_clip(manifest, 1)
     with caplog.at_level(logging.WARNING, "clipmill"):
@@ -56,7 +58,7 @@ def test_clip_that_kills_its_scorer_is_left_out_and_all_others_are_scored(
             f"{HERE}:DeadlyScorer",
             os.fspath(manifest),
             assignments=[f"scorers.deadly.victim={victim}", "rules.deadly.min=0"],
-            engine="ray",
+            engine=engine,
             workers=2,
         )
     clips = table(manifest)
@@ -84,15 +86,16 @@ def test_clip_that_kills_a_batch_is_left_out_of_it(manifest: Path) -> None:
     assert list(scores.index[scores.isna()]) == [victim]
 
 
-@pytest.mark.slow
-@pytest.mark.cluster
-def test_clip_that_kills_its_captioner_keeps_its_caption_and_all_others_have_new_ones(manifest: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clip_that_kills_its_captioner_keeps_its_caption_and_all_others_have_new_ones(
+    manifest: Path, engine: str
+) -> None:
     victim = kept_clip(manifest, 2)
     run_caption(
         os.fspath(manifest),
         captioner=f"{HERE}:DeadlyCaptioner",
         assignments=[f"captioner.victim={victim}"],
-        engine="ray",
+        engine=engine,
         workers=1,
     )
     clips = table(manifest)
@@ -112,6 +115,6 @@ def test_storage_that_fails_twice_is_asked_again(manifest: Path, tmp_path: Path)
         f"{HERE}:HiccupScorer",
         os.fspath(manifest),
         assignments=[f"scorers.hiccup.marks={tmp_path / 'marks'}"],
-        engine="local",
+        engine="in-process",
     )
     assert set(table(manifest)["hiccup"]) == {2}
