@@ -180,7 +180,7 @@ def each_video(
             noise = SampleNoise(seed, number, some, device=generator.device, stream="sample")
             size = Shape(frames, shape.height, shape.width)
             begun: Begun = given if films is None else Continued(films[:, -shared:])
-            made = made_together(maker, texts, size, config, noise, begun, precision, how.cache, on_step)
+            made = made_together(maker, texts, size, config, noise, begun, precision, how, on_step)
             films = made if films is None else np.concatenate([films, made[:, shared:]], axis=1)
             done += steps
         assert films is not None

@@ -58,6 +58,10 @@ def _add_given(command: argparse.ArgumentParser) -> None:
 
 
 def _add_ways(command: argparse.ArgumentParser) -> None:
+    keep = (
+        "have what is known, by pictures or --mask, come out as the autoencoder keeps it: it is put back in each step"
+    )
+    command.add_argument("--keep", action="store_true", help=keep)
     blocks = "have the transformer's blocks on the GPU only while they compute"
     command.add_argument("--offload", action="store_true", help=blocks)
     chunk = "make videos with more frames than this in chunks that go on from one another, or in windows"
@@ -80,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
     if options.cache_compare and (options.cache_steps is None or options.prompts is not None):
         raise ValueError("--cache-compare goes with --cache-steps and --prompt")
     files = _files(options)
+    if options.keep and not any((options.image, options.last_image, options.mask, options.chunk)):
+        raise ValueError("--keep goes with what is known: --image, --last-image, --mask, or chunks of --chunk")
     if options.prompts is not None and files != GivenFiles():
         raise ValueError("pictures, films and cameras go with --prompt: a file's prompts have none")
     common = {
@@ -112,7 +118,8 @@ def _how(options: argparse.Namespace) -> How:
     chunks = None
     if options.chunk is not None:
         chunks = Chunks(frames=options.chunk, overlap=options.overlap, by=options.chunk_by)
-    return How(chunks=chunks, cache=None if options.cache_steps is None else StepCache(options.cache_steps))
+    cache = None if options.cache_steps is None else StepCache(options.cache_steps)
+    return How(chunks=chunks, cache=cache, keeps_known=options.keep)
 
 
 def _shape(text: str) -> Shape:

@@ -53,6 +53,10 @@ class Begun(Protocol):
         """Latents to begin with in place of noise; None for noise."""
         ...
 
+    def known(self, shape: Shape) -> Told | None:
+        """The part of the video that is known; None: no part is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Given:
@@ -114,6 +118,11 @@ class Given:
         """Latents to begin with in place of noise."""
         return None if self.video is None or self.strength == 1 else start_of(generator, self.video, count)
 
+    def known(self, shape: Shape) -> Told | None:
+        """The frames and places that are known, for all samples alike."""
+        told = self._told(shape)
+        return None if told.known is None else Told(video=told.video, known=told.known)
+
     def _told(self, shape: Shape) -> Told:
         tasks = []
         if self.first is not None or self.last is not None:
@@ -147,12 +156,16 @@ class Continued:
         num_known = self.frames.shape[1]
         if num_known == 1:
             return first_frames(generator, self.frames[:, 0], shape)
+        return generator.told(self.known(shape).to(generator.device), shape)
+
+    def known(self, shape: Shape) -> Told:
+        """Those frames."""
+        count, num_known = self.frames.shape[:2]
         video = np.zeros((count, shape.frames, *self.frames.shape[2:]), np.uint8)
         video[:, :num_known] = self.frames
-        known = torch.zeros(count, 1, shape.frames, shape.height, shape.width, device=generator.device)
+        known = torch.zeros(count, 1, shape.frames, shape.height, shape.width)
         known[:, :, :num_known] = 1
-        pixels = as_model_input(torch.from_numpy(video).to(generator.device))
-        return generator.told(Told(video=pixels, known=known), shape)
+        return Told(video=as_model_input(torch.from_numpy(video)), known=known)
 
     def start(self, generator: VideoGenerator, count: int) -> torch.Tensor | None:
         """Noise."""

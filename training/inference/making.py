@@ -28,6 +28,8 @@ class How:
     """Of longer videos; None makes all frames at once."""
     cache: StepCache | None = None
     """Leaves out blocks in some steps."""
+    keeps_known: bool = False
+    """Whether known frames and places come out as the autoencoder keeps them; see `training.objectives.keeping`."""
     on_step: Callable[[int, int], None] | None = None
     """Is told before each step how many are done, and of how many; what it raises ends the sampling."""
 
@@ -60,10 +62,11 @@ def made_together(
     noise: SampleNoise,
     begun: Begun,
     precision: Precision,
-    cache: StepCache | None,
+    how: How,
     on_step: Callable[[int], None] | None,
 ) -> Frames:
     """Films (B, F, H, W, 3) for as many texts and each sample's noise."""
+    cache = how.cache
     latent = (generator.latent_channels, *generator.grid.latents(shape))
     with torch.no_grad(), nullcontext() if cache is None else generator.skipping(cache):
         condition, start = begun.condition(generator, shape, len(texts)), begun.start(generator, len(texts))
@@ -78,6 +81,7 @@ def made_together(
                 condition=condition,
                 start=start,
                 strength=1.0 if start is None else begun.strength,
+                kept=begun.known(shape) if how.keeps_known else None,
                 on_step=on_step,
             )
         latents = latents[:, :, -generator.grid.latent_frames(shape.frames) :]  # those in front are filling

@@ -64,6 +64,14 @@ class Told:
         """B."""
         return next((len(each) for each in self._tensors() if each is not None), 0)
 
+    def to(self, device: torch.device) -> Told:
+        """The same there."""
+        here = {
+            name: None if given is None else given.to(device)
+            for name, given in zip(_TOLD, self._tensors(), strict=True)
+        }
+        return Told(**here)
+
     def check(self, shape: Shape) -> None:
         """See that all is of the frames and the pixels of a shape.
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import torch
 
 from preprocess.io.bounds import at_least, check
+from training.models.conditions import Told
 from training.models.generator import VideoGenerator
 from training.objectives.flow import NO_STEPS, Recorded, check_shift, noised, sampling_levels, shift_for
+from training.objectives.keeping import keeping
 from training.objectives.solvers import Scheduler, solve
 
 
@@ -47,6 +49,7 @@ def generate(
     condition: torch.Tensor | None = None,
     start: torch.Tensor | None = None,
     strength: float = 1.0,
+    kept: Told | None = None,
     recorded: Recorded = NO_STEPS,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
@@ -61,16 +64,20 @@ def generate(
         condition: what else the model is told, in place of first frames; see `training.objectives.tasks`.
         start: latents (B, C, T, h, w) of videos to begin with, in place of noise alone (SDEdit, arXiv 2108.01073).
         strength: how much of them is noise, as a level before the shift: 1 is noise alone, 0 gives `start` back.
+        kept: of whose video the known part comes out as it is, beside telling the model of it; see `keeping`.
         recorded: through which steps gradients will pass.
         on_step: is called before each step with its number; what it raises ends the sampling.
 
     Raises:
-        ValueError: a strength without a start or out of [0, 1], or a start of another shape.
+        ValueError: a strength without a start or out of [0, 1], a start of another shape, nothing known of what is
+            kept, or gradients through such steps.
     """
     if start is None and strength != 1.0:
         raise ValueError(f"strength is {strength}, and there is no video to start from")
     if start is not None and start.shape != noise_BCTHW.shape:
         raise ValueError(f"the start is {tuple(start.shape)}, must be {tuple(noise_BCTHW.shape)} as the noise")
+    if kept is not None and recorded.steps:
+        raise ValueError("what is kept is put into a video that is encoded anew: no gradient passes")
     if first_frames is not None:
         condition = generator.condition(first_frames, noise_BCTHW.shape[2])
     guided = config.guidance != 1.0
@@ -97,4 +104,5 @@ def generate(
         begun = noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
     with torch.set_grad_enabled(torch.is_grad_enabled() and bool(recorded.steps)):
         encoded = generator.encoded(texts)
-    return solve(config.scheduler, velocity, begun, levels, recorded=recorded, on_step=on_step)
+    followed = velocity if kept is None else keeping(generator, velocity, kept)
+    return solve(config.scheduler, followed, begun, levels, recorded=recorded, on_step=on_step)

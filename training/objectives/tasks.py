@@ -87,9 +87,7 @@ def condition_of(generator: VideoGenerator, told: Told, shape: Shape, count: int
     """
     if not told.parts:
         raise ValueError("nothing is told")
-    there = {each.name: getattr(told, each.name) for each in fields(Told)}
-    here = Told(**{name: None if value is None else value.to(generator.device) for name, value in there.items()})
-    return generator.told(here, shape).expand(count, -1, -1, -1, -1)
+    return generator.told(told.to(generator.device), shape).expand(count, -1, -1, -1, -1)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from training.inference.given import Given, read_cameras, read_film, read_mask
 from training.inference.long import Chunks
 from training.inference.making import How
 from training.models.grid import Shape
+from training.objectives.dit import DitModule
 from training.objectives.generate import GenerateConfig
 from training.run.launch import train
 from training.sample import videos
@@ -104,6 +105,31 @@ def test_a_first_frame_given_is_a_first_frame_told() -> None:
     assert (both[0] == both[1]).all()
 
 
+def test_what_is_known_is_kept_where_that_is_asked_for() -> None:
+    """Also by chunks, each of which begins with the last frame of the one before."""
+    module = tiny_dit_module()
+    picture = np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8)
+    for first in (Given(first=picture), Given(first=picture, last=picture)):
+        kept, told = (
+            videos(module, ["a"], SHAPE, CONFIG, seed=1, given=first, how=How(keeps_known=keeps))[0]
+            for keeps in (True, False)
+        )
+        assert np.abs(kept[0].astype(int) - alone(module, picture)).max() <= 1
+        assert np.abs(told[0].astype(int) - alone(module, picture)).max() > 1
+    how = How(chunks=Chunks(frames=5), keeps_known=True)
+    [film] = videos(module, ["a"], Shape(9, 16, 16), CONFIG, seed=1, given=Given(first=picture), how=how)
+    np.testing.assert_array_equal(film[0], kept[0])
+    assert len(film) == 9
+
+
+def alone(module: DitModule, picture: np.ndarray) -> np.ndarray:
+    """What the autoencoder makes of it."""
+    with torch.no_grad():
+        pixels = torch.from_numpy(picture)[None, None].permute(0, 4, 1, 2, 3) / 127.5 - 1
+        made = module.decoded(module.latents_of(pixels)).clamp(-1, 1).add(1).mul(127.5).round()
+    return made[0, :, 0].permute(1, 2, 0).numpy().astype(int)
+
+
 def test_less_strength_is_nearer_to_the_video_and_fewer_steps() -> None:
     module = tiny_dit_module()
     frames = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3)).astype(np.uint8)
@@ -165,10 +191,12 @@ def test_the_command_reads_them(tmp_path: Path, capsys: pytest.CaptureFixture[st
     command = ["sample", str(tmp_path / "run"), "--prompt", "a", "--steps", "2", "--out", str(tmp_path / "made.mp4")]
     ends = ["--image", str(tmp_path / "mask.png"), "--last-image", str(tmp_path / "mask.png")]
     video = ["--video", str(tmp_path / "a.mp4")]
-    for given in (ends, [*video, "--mask", str(tmp_path / "mask.png")], [*video, "--strength", "0.5"]):
+    masked = [*video, "--mask", str(tmp_path / "mask.png")]
+    for given in (ends, [*ends, "--keep"], masked, [*masked, "--keep"], [*video, "--strength", "0.5"]):
         assert main([*command, *given]) == 0
     for given, reason in (
         (video, "take less"),
+        (["--keep"], "--keep goes with what is known"),
         (["--strength", "0.5"], "there is none"),
         (["--control", str(tmp_path / "a.mp4")], "takes no control video"),
         (["--video", str(tmp_path / "mask.txt"), "--strength", "0.5"], "mask.txt"),
