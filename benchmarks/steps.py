@@ -21,8 +21,6 @@ import torch
 
 from preprocess.io.settings import override
 from training.commands.options import named
-from training.models.dit import DitConfig
-from training.objectives.dit import DitObjective
 from training.plan.estimate import estimate
 from training.recipes_full import ea_12b_middle
 from training.run.config import TrainConfig
@@ -36,15 +34,12 @@ WARM_UP = 2
 
 def dit_1b(manifest: str, out: str) -> TrainConfig:
     """EasyAnimate's layout at 1.2 G weights, on one GPU."""
-    config = ea_12b_middle(manifest, out)
-    assert isinstance(config.objective, DitObjective)
-    model = DitConfig(dim=1536, heads=24, layers=18, mmdit_layers=18, text_dim=3584)
-    return replace(
-        config,
-        name="dit_1b",
-        objective=replace(config.objective, model=model),
-        trainer=replace(config.trainer, strategy="ddp", accumulation=1, activation_checkpointing=False),
+    smaller = {"dim": 1536, "heads": 24, "layers": 18, "mmdit_layers": 18}
+    config = override(
+        ea_12b_middle(manifest, out), [f"objective.model.{name}={value}" for name, value in smaller.items()]
     )
+    trainer = replace(config.trainer, strategy="ddp", accumulation=1, activation_checkpointing=False)
+    return replace(config, name="dit_1b", trainer=trainer)
 
 
 def measured(config: TrainConfig, *, steps: int) -> dict[str, float | str]:
