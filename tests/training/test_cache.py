@@ -146,6 +146,9 @@ def test_vectors_that_a_run_has_no_use_for_are_refused(manifest: str, vae: str, 
     trained = cached_config(manifest, vae, location(cache, "latents"), named, "objective.text.trainable=true")
     with pytest.raises(ValueError, match=r"reads captions, not their vectors: data\.text_cache must be empty"):
         trained.data.batches(trained, rank=0, world_size=1)
+    shared = cached_config(manifest, vae, location(cache, "latents"), named, "trainer.shard_text=true")
+    with pytest.raises(ValueError, match=r"trainer\.shard_text must be false"):
+        shared.data.batches(shared, rank=0, world_size=1)
     alone = cached_config(manifest, vae, "", named)
     with pytest.raises(ValueError, match=r"set data\.cache too"):
         alone.data.batches(alone, rank=0, world_size=1)

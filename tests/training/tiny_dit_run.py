@@ -17,7 +17,7 @@ from tests.training.tiny_run import TinyBatches
 from training.models.dit import VideoDit
 from training.models.grid import Shape, TokenGrid
 from training.models.on_demand import at_hand
-from training.models.text_bytes import ByteTextEncoder
+from training.models.text_bytes import ByteTextConfig, ByteTextEncoder
 from training.models.vae import VideoVae
 from training.models.windows import WindowConfig
 from training.objectives.dit import DitModule, DitObjective
@@ -48,6 +48,7 @@ class TinyDit(Objective):
     base_precision: str = "fp32"
     dies_at_step: int = -1
     windows: WindowConfig = field(default_factory=WindowConfig)
+    text: ByteTextConfig = TEXT
 
     def starts_from(self) -> str:
         return self.start
@@ -58,7 +59,7 @@ class TinyDit(Objective):
     def build(self, config: TrainConfig) -> TrainModule:
         model = replace(DIT, windows=self.windows)
         module = DitModule(
-            DitObjective(vae="", model=model, text=TEXT, latent_scale=1.0), at_hand(VideoVae(VAE)), seed=SEED
+            DitObjective(vae="", model=model, text=self.text, latent_scale=1.0), at_hand(VideoVae(VAE)), seed=SEED
         )
         if self.whole:
             module.model = TextToVideo(VideoDit(DIT, seed=SEED), ByteTextEncoder(TEXT, seed=SEED))

@@ -210,6 +210,11 @@ class ClipData(Data):
     def _check_texts(self, config: TrainConfig) -> None:
         if not self.text_cache:
             return
+        if config.trainer.shard_text:
+            raise ValueError(
+                f"data.text_cache={self.text_cache}: texts are read by no encoder then, or by some ranks alone: "
+                "trainer.shard_text must be false"
+            )
         text, made_by = config.objective.texts_of(seed=config.trainer.seed), Store(self.text_cache).model
         if text is None:
             raise ValueError(f"recipe {config.name} reads captions, not their vectors: data.text_cache must be empty")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -300,6 +300,12 @@ class DitModule(TrainModule, LatentVideoGenerator):
     def spread(self, group: Any) -> None:
         """The transformer's tokens."""
         spread(self.model.dit, group)
+
+    def shard_text(self, shard: Callable[[nn.Module], None]) -> None:
+        """The encoder, unless it is trained along."""
+        if self._text is None:
+            super().shard_text(shard)
+        self._shard_text = shard
 
     def loss(self, network: str, batch: Batch, noise: SampleNoise, step: int) -> Loss:
         """Squared error of the velocity, summed over latent values."""

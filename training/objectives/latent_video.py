@@ -16,7 +16,7 @@ from training.models.grid import Shape
 from training.models.on_demand import OnDemand, VaeSource
 from training.models.rays import rays_condition
 from training.models.step_cache import StepCache
-from training.models.text import Text, TextConfig
+from training.models.text import Text, TextConfig, TextEncoder
 from training.models.transformer import TransformerConfig
 from training.models.vae import VideoVae
 from training.objectives.masks import mask_condition
@@ -56,7 +56,8 @@ class LatentVideoGenerator(VideoGenerator):
         """Side in pixels of the squares in which larger pictures are decoded; None decodes them whole."""
         self.grid = vae.config.grid(config.patch)
         self._vae = OnDemand(lambda: self._used(vae.load()))
-        self._text = None if text.learns else OnDemand(lambda: self._used(text.encoder(seed=seed)))
+        self._text = None if text.learns else OnDemand(lambda: self._reading(text.encoder(seed=seed)))
+        self._shard_text: Callable[[torch.nn.Module], None] | None = None
         with torch.device("meta"):
             self.model = TextToVideo(config.network(), text.encoder(seed=seed).to("meta") if text.learns else None)
 
@@ -131,6 +132,11 @@ class LatentVideoGenerator(VideoGenerator):
         """
         with self.model.dit.skipping(cache):
             yield
+
+    def _reading(self, encoder: TextEncoder) -> TextEncoder:
+        if self._shard_text is not None:
+            self._shard_text(encoder.requires_grad_(False).eval())  # before a device has to hold it
+        return self._used(encoder)
 
     def _used(self, network: Frozen) -> Frozen:
         at = torch.device("cpu") if self.device.type == "meta" else self.device

@@ -145,6 +145,10 @@ class AddedModule(TrainModule, ABC):
         """As in flow matching."""
         return self.base.calls(network)
 
+    def shard_text(self, shard: Callable[[nn.Module], None]) -> None:
+        """The transformer's."""
+        self.base.shard_text(shard)
+
 
 class TunedModule(AddedModule):
     """Trains the LoRA of `dit`, and alone that is saved."""

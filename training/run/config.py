@@ -204,6 +204,8 @@ class TrainerConfig:
     them once a step. Else ranks that share a copy do so in each micro-step, and the copies once a step."""
     sequence_ranks: int = field(default=1, metadata=OPERATIONAL | at_least(1))
     """How many ranks next to one another divide each sample's tokens; they have batches together, as one process."""
+    shard_text: bool = field(default=False, metadata=OPERATIONAL)
+    """Have a text encoder that is only used in shards, by either strategy, and not whole on each rank."""
     activation_checkpointing: bool = field(default=False, metadata=OPERATIONAL)
     """Keep only what enters each block of `TrainModule.wraps`, and compute the block again on the way back."""
     offload_activations: bool = field(default=False, metadata=OPERATIONAL)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from training.run.config import TrainConfig
 from training.run.distributed import World, world
+from training.run.parallel import shard_encoder
 from training.run.stages import in_order, is_finished
 from training.run.trainer import Trainer
 from training.samples import run_samples
@@ -40,6 +42,8 @@ def _train(config: TrainConfig, here: World) -> None:
         together = config.trainer.sequence_ranks
         if together > 1:
             module.spread(here.neighbours(together))
+        if config.trainer.shard_text:
+            module.shard_text(partial(shard_encoder, config=config.trainer, world=here))
         batches = config.data.batches(config, rank=here.rank // together, world_size=here.size // together)
         held_out = config.data.held_out(config, rank=here.rank // together, world_size=here.size // together)
         samples = run_samples(config, module, here)

@@ -149,6 +149,14 @@ class TrainModule(ABC):
         """
         raise ValueError("trainer.sequence_ranks: what is trained here has no samples that ranks could divide")
 
+    def shard_text(self, shard: Callable[[torch.nn.Module], None]) -> None:
+        """Have `shard` divide the text encoder's weights among ranks, once it is loaded.
+
+        Raises:
+            ValueError: there is none, or it learns.
+        """
+        raise ValueError("trainer.shard_text: what is trained here has no text encoder that ranks could share")
+
     def averages(self) -> Sequence[str]:
         """The networks of which a moving average is kept; a discriminator needs none."""
         return tuple(self.networks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import cast
@@ -100,6 +100,26 @@ def round_weights(network: torch.nn.Module) -> None:
     """Hold weights that learn in bfloat16, and so their gradients."""
     for weight in trained_weights(network).values():
         weight.data = weight.data.to(torch.bfloat16)
+
+
+def shard_encoder(encoder: torch.nn.Module, config: TrainerConfig, world: World) -> None:
+    """Shard what captions are read with, layer by layer and then the rest; its precision stays as it is.
+
+    It must be in evaluation mode, with weights that do not learn. All ranks have to read at the same time.
+    """
+    mesh = _mesh(config.shard_ranks or world.size, world)
+    for part in (*_layers(encoder), encoder):
+        fully_shard(part, mesh=mesh, reshard_after_forward=True)  # what is outermost, too
+    register_fsdp_forward_method(encoder, "encode")
+
+
+def _layers(network: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """Of the outermost lists of modules, as the layers of all transformers are."""
+    for part in network.children():
+        if isinstance(part, torch.nn.ModuleList):
+            yield from part
+        else:
+            yield from _layers(part)
 
 
 def reshard(network: torch.nn.Module) -> None:
