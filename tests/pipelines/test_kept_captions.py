@@ -38,7 +38,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made")
-    curate(os.fspath(bucket), os.fspath(out), override(recipes.default(), SMALL), engine="local")
+    curate(os.fspath(bucket), os.fspath(out), override(recipes.default(), SMALL), engine="in-process")
     return out
 
 
@@ -48,7 +48,7 @@ def manifest(made: Path, tmp_path: Path) -> Path:
 
 
 def caption(out: Path, server: AnsweringServer, *more: str) -> None:
-    run_caption(os.fspath(out), captioner="openai_chat", assignments=settings(server, *more), engine="local")
+    run_caption(os.fspath(out), captioner="openai_chat", assignments=settings(server, *more), engine="in-process")
 
 
 def settings(server: AnsweringServer, *more: str) -> list[str]:
@@ -150,10 +150,10 @@ def test_failures_in_a_row_stop_curate_and_nothing_is_asked_twice(bucket: Path, 
         assignments = [*SMALL, *settings(server, "failures_in_a_row=2")]
         config = override(with_captioner(recipes.default(), captioner_named("openai_chat")), assignments)
         with pytest.raises(ValueError, match="2 clips in a row"):
-            curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
+            curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="in-process")
         assert len(server.requests) == 3
         server.answer = describe
-        curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
+        curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="in-process")
         assert len(server.requests) == 3 + NUM_CLIPS - 2
         caption(tmp_path, server)  # for the one that was settled as an error before
     assert len(server.requests) == 3 + NUM_CLIPS - 1
@@ -167,7 +167,9 @@ def test_a_caption_beside_the_video_that_is_gone_stays(bucket: Path, tmp_path: P
     for film in list(films.iterdir()):
         film.with_suffix(".json").write_text(json.dumps({"caption": f"Film {film.stem}."}))
     config = override(with_captioner(recipes.default(), captioner_named("sidecar")), SMALL)
-    curate(os.fspath(films), os.fspath(tmp_path / "out"), config, engine="local")
+    curate(os.fspath(films), os.fspath(tmp_path / "out"), config, engine="in-process")
     (films / "a.json").unlink()
-    run_caption(os.fspath(tmp_path / "out"), captioner="sidecar", assignments=["captioner.key=caption"], engine="local")
+    run_caption(
+        os.fspath(tmp_path / "out"), captioner="sidecar", assignments=["captioner.key=caption"], engine="in-process"
+    )
     assert set(table(tmp_path / "out")["caption"]) == {"Film a.", "Film b.", "Film c."}

@@ -38,7 +38,7 @@ def config() -> CurateConfig:
 def manifest(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
     videos.shots_video(tmp_path / "in" / "a.mp4", seconds=(4, 5), openings=("cut",) * 2)
-    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "out"), config(), engine="local")
+    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "out"), config(), engine="in-process")
     return tmp_path / "out"
 
 
@@ -69,9 +69,9 @@ def test_broken_neighbour_disturbs_no_command(manifest: Path) -> None:
     assert set(pd.read_parquet(manifest / "clips")["status"]) == {"rejected"}
     assert "a_broken" in plug_ins("filters", Measurement)[1]
     with pytest.raises(ValueError, match=r"no filter 'rednes'; .*redness.*a_broken cannot be imported: ModuleNotFound"):
-        run_filter("rednes", os.fspath(manifest), engine="local")
+        run_filter("rednes", os.fspath(manifest), engine="in-process")
     with pytest.raises(ValueError, match="a_broken cannot be imported: ModuleNotFoundError: No module named 'nosuchl"):
-        run_filter("a_broken", os.fspath(manifest), engine="local")
+        run_filter("a_broken", os.fspath(manifest), engine="in-process")
 
 
 def test_stranger_s_filter_is_remembered(manifest: Path) -> None:
@@ -83,15 +83,15 @@ def test_stranger_s_filter_is_remembered(manifest: Path) -> None:
     assert set(pd.read_parquet(manifest / "clips")["status"]) == {"rejected"}
     decide(out, recipe=None, assignments=["rules.length.min=none"])
     videos.shots_video(manifest.parent / "in" / "b.mp4", seconds=(6,), openings=("cut",))
-    curate(os.fspath(manifest.parent / "in"), out, config(), engine="local")
+    curate(os.fspath(manifest.parent / "in"), out, config(), engine="in-process")
     clips = pd.read_parquet(manifest / "clips")
     assert clips["length"].tolist() == (2 * clips["num_frames"]).tolist()
 
 
 def test_stranger_s_captioner_is_remembered(manifest: Path) -> None:
     out = os.fspath(manifest)
-    run_caption(out, captioner=WORDS, engine="local")
-    run_filter("sharpness", out, engine="local")
+    run_caption(out, captioner=WORDS, engine="in-process")
+    run_filter("sharpness", out, engine="in-process")
     clips = pd.read_parquet(manifest / "clips")
     assert set(clips["captioner"]) == {"length_words"}
     assert clips["caption"].tolist() == [f"A clip of {count} frames." for count in clips["num_frames"]]
@@ -100,9 +100,9 @@ def test_stranger_s_captioner_is_remembered(manifest: Path) -> None:
 def test_new_kind_of_measurement_is_one_class(manifest: Path, tmp_path: Path) -> None:
     kinds = [f"{strangers.__name__}:{name}" for name in ("FlickerMeasurement", "WordsMeasurement")]
     whole = functools.reduce(lambda recipe, kind: with_scorer(recipe, scorer_named(kind)), kinds, config())
-    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "whole"), whole, engine="local")
+    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "whole"), whole, engine="in-process")
     for kind in kinds:
-        run_filter(kind, os.fspath(manifest), engine="local")
+        run_filter(kind, os.fspath(manifest), engine="in-process")
     alone, together = (pd.read_parquet(out / "clips") for out in (manifest, tmp_path / "whole"))
     pd.testing.assert_frame_equal(alone[together.columns], together)
     assert (alone["flicker"] > 0).all()
@@ -112,7 +112,7 @@ def test_new_kind_of_measurement_is_one_class(manifest: Path, tmp_path: Path) ->
 
 
 def test_commands_that_do_not_name_a_stranger_import_none(manifest: Path) -> None:
-    run_filter(STRANGER, os.fspath(manifest), engine="local")
+    run_filter(STRANGER, os.fspath(manifest), engine="in-process")
     command = [sys.executable, "-m", "pipelines", "decide", os.fspath(manifest)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1

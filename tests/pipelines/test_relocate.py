@@ -29,7 +29,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     videos.shots_video(folder / "films" / "a.mp4", seconds=(4,), openings=("cut",))
     videos.shots_video(folder / "films" / "b.mp4", seconds=(5,), openings=("cut",))
     shutil.copy(folder / "films" / "b.mp4", folder / "films" / "copy.mp4")
-    curate(os.fspath(folder / "films"), os.fspath(folder / "out"), override(recipes.default(), SMALL), engine="local")
+    curate(
+        os.fspath(folder / "films"), os.fspath(folder / "out"), override(recipes.default(), SMALL), engine="in-process"
+    )
     return folder
 
 
@@ -58,10 +60,20 @@ def test_the_command_says_which_videos_are_missing_and_how_to_map_them(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = brightness(here / "out")
-    assert main(["filter", "brightness", f"{here}/out", "--engine", "local"]) == 1
+    assert main(["filter", "brightness", f"{here}/out", "--engine", "in-process"]) == 1
     assert f"--root {here}/there=PLACE" in capsys.readouterr().err
     assert (
-        main(["filter", "brightness", f"{here}/out", "--engine", "local", "--root", f"{here}/there={here}/elsewhere"])
+        main(
+            [
+                "filter",
+                "brightness",
+                f"{here}/out",
+                "--engine",
+                "in-process",
+                "--root",
+                f"{here}/there={here}/elsewhere",
+            ]
+        )
         == 0
     )
     assert brightness(here / "out") == before

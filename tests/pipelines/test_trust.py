@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     (folder / "films").mkdir()
     videos.shots_video(folder / "films" / "a.mp4", seconds=(4, 5), openings=("cut",) * 2)
-    curate(os.fspath(folder / "films"), os.fspath(folder / "out"), PLAIN, engine="local")
+    curate(os.fspath(folder / "films"), os.fspath(folder / "out"), PLAIN, engine="in-process")
     return folder
 
 
@@ -80,7 +80,7 @@ def command(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[i
 
     def run(*arguments: str) -> tuple[int, str]:
         capfd.readouterr()
-        engine = ("--engine", "local") if arguments[0] in ("filter", "caption", "curate") else ()
+        engine = ("--engine", "in-process") if arguments[0] in ("filter", "caption", "curate") else ()
         status = main([*arguments, *engine])
         return status, capfd.readouterr().err
 
