@@ -37,10 +37,11 @@ check: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Two processes share the tests, but for those with a cluster: these take turns, with the machine to themselves.
+# Two processes share the tests, file by file, the slow files first (tests/conftest.py). Those with a cluster take turns,
+# with the machine to themselves.
 test: check
-	$(BIN)/pytest -m "not attack and not cluster" -n 2 --dist loadfile
-	$(BIN)/pytest -m "cluster and not attack"
+	$(BIN)/pytest -m "not attack and not cluster" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "cluster and not attack" $$(grep -rl --include='*.py' 'mark\.cluster' tests)
 
 # The long tries to break what the README promises: kills at random moments, damaged files, servers that fail.
 attack: .venv/all

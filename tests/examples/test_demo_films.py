@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -33,8 +34,8 @@ def changes(path: Path, size: tuple[int, int] = (64, 36)) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[demo_videos.VideoTruth]]:
-    folder = tmp_path_factory.mktemp("demo")
+def demo(demo_films: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[demo_videos.VideoTruth]]:
+    folder = Path(shutil.copytree(demo_films, tmp_path_factory.mktemp("demo") / "videos"))
     return folder, make_demo_videos(folder)
 
 

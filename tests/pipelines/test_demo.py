@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,9 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+def made(demo_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(demo_films, folder / "videos")
     demo(os.fspath(folder), videos=None, engine="local", workers=None)
     return Demo(
         folder=folder,
