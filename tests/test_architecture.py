@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,12 +30,14 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {
-    module_name(file): ast.parse(file.read_text(encoding="utf-8"))
-    for package in (*MAY_IMPORT, "benchmarks")
-    for file in (ROOT / package).rglob("*.py")
-}
-"""Every module of ours."""
+@functools.cache
+def trees() -> Mapping[str, ast.Module]:
+    """Every module of ours."""
+    return {
+        module_name(file): ast.parse(file.read_text(encoding="utf-8"))
+        for package in (*MAY_IMPORT, "benchmarks")
+        for file in (ROOT / package).rglob("*.py")
+    }
 
 
 def imported_modules(tree: ast.Module) -> set[str]:
@@ -46,14 +50,16 @@ def imported_modules(tree: ast.Module) -> set[str]:
             assert node.module, "relative import"
             assert node.level == 0, "relative import"
             names |= {
-                whole if (whole := f"{node.module}.{alias.name}") in TREES else node.module for alias in node.names
+                whole if (whole := f"{node.module}.{alias.name}") in trees() else node.module for alias in node.names
             }
         elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func):
-            names |= {each.value for each in node.args if isinstance(each, ast.Constant) and each.value in TREES}
+            names |= {each.value for each in node.args if isinstance(each, ast.Constant) and each.value in trees()}
     return names
 
 
-IMPORTS = {name: imported_modules(tree) & TREES.keys() - {name} for name, tree in TREES.items()}
+@functools.cache
+def imports() -> Mapping[str, set[str]]:
+    return {name: imported_modules(tree) & trees().keys() - {name} for name, tree in trees().items()}
 
 
 def imported_packages(file: Path) -> set[str]:
@@ -66,7 +72,7 @@ def folder(module: str) -> str:
 
 def test_no_circles_of_modules() -> None:
     """Modules that are imported by nothing that is left are taken away, again and again: only circles stay."""
-    left = dict(IMPORTS)
+    left = dict(imports())
     while leaves := {name for name, others in left.items() if not others & left.keys()}:
         left = {name: others for name, others in left.items() if name not in leaves}
     assert not {name: sorted(others & left.keys()) for name, others in left.items()}
@@ -75,7 +81,9 @@ def test_no_circles_of_modules() -> None:
 def test_no_two_way_folders() -> None:
     """A folder and one within it may know each other: the plug-ins in one know what they share in the other."""
     arrows = {
-        (folder(name), folder(other)): f"{name} imports {other}" for name, others in IMPORTS.items() for other in others
+        (folder(name), folder(other)): f"{name} imports {other}"
+        for name, others in imports().items()
+        for other in others
     }
     two_way = [
         (arrows[pair], arrows[pair[::-1]])
@@ -88,12 +96,12 @@ def test_no_two_way_folders() -> None:
 def test_no_module_asks_what_kind_of_thing_another_folder_gave_it() -> None:
     """Things speak for themselves, by methods and fields: who adds one touches no other file."""
     owners: dict[str, set[str]] = {}
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 owners.setdefault(node.name, set()).add(folder(name))
     asked: dict[str, set[str]] = {}
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
                 words = {each.id for each in ast.walk(node.args[1]) if isinstance(each, ast.Name)}

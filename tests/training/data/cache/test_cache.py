@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +17,7 @@ import torch
 
 from tests import videos
 from tests.training.clip_tables import RECIPE, counter_clips, table_of_rows
+from tests.training.ranks import in_ranks
 from training.data.cache.cached import CachedClips, CachedText, check_share
 from training.data.cache.fill import Filled, fill_latents, fill_text, planned_requests
 from training.data.cache.store import Reader, Store
@@ -31,8 +29,6 @@ from training.models.pixels import as_model_input
 from training.models.text_bytes import ByteTextConfig, ByteTextEncoder
 from training.models.weights import weights_id
 from training.run.module import Batch
-
-ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -110,24 +106,18 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path, dtype: torch.dtype) -> No
         assert torch.equal(found, tensor)
 
 
-KILLED = """
-import os, signal, sys
-from training.data.cache import fill as cache_fill
-from tests.training.data.cache import test_cache as t
-from tests.training.clip_tables import RECIPE, table_of_rows
-import json
-rows, place, after = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-calls = 0
-def dying(video):
-    global calls
-    calls += 1
-    if calls > after:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return t.encode(video)
-wanted = cache_fill.planned_requests(t.plan_epoch(table_of_rows(rows), RECIPE, seed=3, epoch=0, world_size=1))
-dataset = t.ClipDataset(table_of_rows(rows), RECIPE)
-t.fill_latents(t.Store.latents(place, "vae"), dataset, wanted, dying, samples_per_shard=3, batch_size=2)
-"""
+def fill_until_killed(rows: list[dict[str, Any]], place: str, after: int) -> None:
+    """Killed in place of encoding so many batches and one."""
+    calls = itertools.count()
+
+    def dying(video: torch.Tensor) -> torch.Tensor:
+        if next(calls) == after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return encode(video)
+
+    dataset = ClipDataset(table_of_rows(rows), RECIPE)
+    wanted = planned_requests(plan_epoch(dataset.table, RECIPE, seed=3, epoch=0, world_size=1))
+    fill_latents(Store.latents(place, "vae"), dataset, wanted, dying, samples_per_shard=3, batch_size=2)
 
 
 def test_killed_anywhere_and_started_again_it_is_as_undisturbed(rows: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -136,8 +126,7 @@ def test_killed_anywhere_and_started_again_it_is_as_undisturbed(rows: list[dict[
     fill(whole, dataset, batch_size=2)
     killed = Store.latents(os.fspath(tmp_path / "killed"), "vae")
     for after in (3, 0):
-        command = [sys.executable, "-c", KILLED, json.dumps(rows), os.fspath(tmp_path / "killed"), str(after)]
-        assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+        assert in_ranks(1, fill_until_killed, rows, os.fspath(tmp_path / "killed"), after) == -signal.SIGKILL
         assert 0 < len(killed.rows()) < len(rows)
     done = len(killed.rows())
     filled = fill(killed, dataset, batch_size=2)
