@@ -44,7 +44,8 @@ def patience(trouble):
 
 
 @pytest.fixture
-def captioner_of():
+def captioner_of(monkeypatch):
+    monkeypatch.setattr("captioners.chat.wait.FIRST_SECONDS", 0.01)  # it is not told how long to wait, and does not
     made = []
 
     def make(server, **settings):

@@ -100,7 +100,7 @@ def client(out: Path) -> Iterator[Client]:
 def served(out: Path, **options: Any) -> Iterator[str]:
     """A server in a thread."""
     with serving(os.fspath(out), **options) as (server, address):
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield address
