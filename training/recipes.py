@@ -17,6 +17,7 @@ from training.families.cogvideox import CogVideoX
 from training.families.easyanimate import EasyAnimate
 from training.families.hunyuan_video import HunyuanVideo
 from training.families.hunyuan_video15 import HunyuanVideo15
+from training.families.hunyuan_video_image import HunyuanVideoFromImage
 from training.families.ltx import Ltx
 from training.families.ltx2 import Ltx2
 from training.families.recipe import lora_of
@@ -215,6 +216,12 @@ def ltx2_lora(manifest: str, out: str) -> TrainConfig:
 def hunyuan_video_lora(manifest: str, out: str) -> TrainConfig:
     """Of HunyuanVideo by 61 frames of 544 x 960; `hunyuanvideo-community/HunyuanVideo`."""
     return lora_of(HunyuanVideo(), "hunyuan_video_lora", manifest, out, tokens=32_640, fps=24.0, frames=61, side=722)
+
+
+def hunyuan_video_image_lora(manifest: str, out: str) -> TrainConfig:
+    """The same from a first frame; `hunyuanvideo-community/HunyuanVideo-I2V`, or its `HunyuanVideo-I2V-33ch`."""
+    family, name = HunyuanVideoFromImage(), "hunyuan_video_image_lora"
+    return lora_of(family, name, manifest, out, tokens=32_640, fps=24.0, frames=61, side=722, first_frame_share=1.0)
 
 
 def hunyuan_video15_lora(manifest: str, out: str) -> TrainConfig:

@@ -55,7 +55,7 @@ class Family(ABC):
     """Sub-folders that decide a caption's vectors."""
     lora_targets: ClassVar[str]
     """The layers that a LoRA changes where nothing else is said; see `training.models.lora.add_lora`."""
-    image_parts: ClassVar[tuple[str, str]] = ("image_encoder", "image_processor")
+    image_parts: ClassVar[tuple[str, ...]] = ("image_encoder", "image_processor")
     """Sub-folders of what looks at a first frame, where there is such a tower, and of what prepares pictures for it."""
     image_layer: ClassVar[int] = 0
     """Of the vision tower, counted from the last, whose vectors are taken."""
@@ -85,6 +85,10 @@ class Family(ABC):
     @abstractmethod
     def read(self, pipeline: Any, captions: list[str]) -> Text:
         """Vectors (B, L, D) and their mask (B, L), by a pipeline that has its text encoders alone."""
+
+    def read_beside(self, pipeline: Any, captions: list[str], condition: torch.Tensor | None) -> Text:
+        """The same of captions that are read along with what is told of first frames, where they are."""
+        return self.read(pipeline, captions)
 
     @abstractmethod
     def text_width(self, transformer: Any) -> int:
@@ -128,6 +132,19 @@ class Family(ABC):
         """Whether it is told so beside the latents, by what `seen` makes of pixels; else by the first latent alone."""
         return False
 
+    def reads_first_frames(self, folder: PipelineFolder) -> bool:
+        """Whether a caption's vectors depend on the first frame: then no cache has them."""
+        return False
+
+    def needs_first_frames(self, folder: PipelineFolder) -> bool:
+        """Whether the transformer knows no video of which the first frame is not told."""
+        return False
+
+    def tells_in_place(self, transformer: Any) -> bool:
+        """Whether a first latent that is told stands, clean, in place of the noised one, and is no part of the loss.
+        What `condition` gives then begins with a mask and that latent."""
+        return False
+
     def image_tokens(self, folder: PipelineFolder) -> int:
         """How many vectors the vision tower makes of a picture; 0 where there is none."""
         return 0
@@ -164,9 +181,11 @@ class Family(ABC):
         first, last = (unshifted(level, self.shift) for level in (lowest, highest))
         return shifted(first + (last - first) * drawn, self.shift)
 
-    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
+    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None, transformer: Any) -> torch.Tensor:
         """1 at the latents that the loss counts, 0 at others; of a shape that expands to theirs."""
-        return torch.ones_like(clean[:, :1])
+        if condition is None or not self.tells_in_place(transformer):
+            return torch.ones_like(clean[:, :1])
+        return 1 - condition[:, :1]
 
     @property
     def comfyui_name(self) -> Callable[[str], str] | None:
@@ -192,7 +211,10 @@ class Family(ABC):
 
     def load_encoders(self, folder: PipelineFolder) -> Encoders:
         """The autoencoder and the vision tower, if there is one."""
-        eyes = load_eyes(folder, *self.image_parts, self.image_layer) if self.image_tokens(folder) else None
+        eyes = None
+        if self.image_tokens(folder):
+            tower, prepares = self.image_parts
+            eyes = load_eyes(folder, tower, prepares, self.image_layer)
         return Encoders(self.load_vae(folder), eyes, see_first_frames=self.sees_first_frames(folder))
 
     def load_texts(self, folder: PipelineFolder) -> PipelineTexts:
@@ -207,12 +229,7 @@ class Family(ABC):
             use_safetensors=True,
             local_files_only=True,
         )
-        return PipelineTexts(pipeline, self.text_parts, self.read)
-
-
-def not_told(clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-    """`Family.learnt` where what is told stands in place of noised latents: 0 there."""
-    return torch.ones_like(clean[:, :1]) if condition is None else 1 - condition[:, :1]
+        return PipelineTexts(pipeline, self.text_parts, self.read_beside)
 
 
 def unshifted(level: float, shift: float) -> float:

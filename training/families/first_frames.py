@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,23 @@ from torch import nn
 from torch.nn import functional
 
 from training.families.folder import PipelineFolder
+
+
+class Levels(nn.Module):
+    """Pixels of first frames, as an image processor of transformers scales and cuts them."""
+
+    def __init__(self, processor: Path) -> None:
+        """Of this folder."""
+        import transformers
+
+        super().__init__()
+        self._processor = transformers.AutoImageProcessor.from_pretrained(processor, local_files_only=True)
+
+    def forward(self, first_B31HW: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S), whole numbers from 0 to 255, of first frames in [-1, 1]."""
+        untouched = {"do_rescale": False, "do_normalize": False, "return_tensors": "pt"}
+        levels: torch.Tensor = self._processor(images=_pictures(first_B31HW), **untouched)["pixel_values"]
+        return levels.float().to(first_B31HW.device)
 
 
 class Eyes(nn.Module):
@@ -27,9 +45,7 @@ class Eyes(nn.Module):
 
     def forward(self, first_B31HW: torch.Tensor) -> torch.Tensor:
         """Vectors (B, L, D), float32, of first frames in [-1, 1]."""
-        levels = first_B31HW[:, :, 0].add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        pictures = [_picture(each) for each in levels]
-        pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+        pixels = self._processor(images=_pictures(first_B31HW), return_tensors="pt")["pixel_values"]
         weight = next(self.tower.parameters())
         seen = self.tower(pixel_values=pixels.to(weight.device, weight.dtype), output_hidden_states=True)
         vectors: torch.Tensor = seen.last_hidden_state if self._layer == 0 else seen.hidden_states[self._layer - 1]
@@ -40,9 +56,9 @@ class Encoders(nn.Module):
     """What makes of pixels all that a transformer is shown."""
 
     vae: Any
-    eyes: Eyes | None
+    eyes: Eyes | Levels | None
 
-    def __init__(self, vae: nn.Module, eyes: Eyes | None, *, see_first_frames: bool) -> None:
+    def __init__(self, vae: nn.Module, eyes: Eyes | Levels | None, *, see_first_frames: bool) -> None:
         super().__init__()
         self.vae, self.eyes, self.see_first_frames = vae, eyes, see_first_frames
 
@@ -85,7 +101,13 @@ def taken_from(channels: torch.Tensor, *shapes: Sequence[int]) -> list[torch.Ten
     return taken
 
 
-def _picture(levels_3HW: torch.Tensor) -> Any:
+def as_picture(levels_3HW: torch.Tensor) -> Any:
+    """Of uint8, as programs are given pictures."""
     from PIL import Image
 
     return Image.fromarray(levels_3HW.permute(1, 2, 0).cpu().numpy())
+
+
+def _pictures(first_B31HW: torch.Tensor) -> list[Any]:
+    levels = first_B31HW[:, :, 0].add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return [as_picture(each) for each in levels]

@@ -42,15 +42,15 @@ class PipelineFolder:
         """
         return find_folder(self.model, setting=SETTING, files=FILES)
 
-    def config(self, part: str) -> dict[str, Any]:
-        """What a part's `config.json` says.
+    def config(self, part: str, name: str = "config.json") -> dict[str, Any]:
+        """What a part's configuration says.
 
         Raises:
             ValueError: the pipeline has no such part.
         """
-        file = self.path / part / "config.json"
+        file = self.path / part / name
         if not file.is_file():
-            raise ValueError(f"{SETTING}={self.model} has no {part}/config.json: diffusers' folder of a pipeline has")
+            raise ValueError(f"{SETTING}={self.model} has no {part}/{name}: diffusers' folder of a pipeline has")
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return config
 

@@ -1,4 +1,5 @@
-"""HunyuanVideo (arXiv 2412.03603): text to video. Rectified flow; captions by Llama 3 within a template, and by CLIP.
+"""HunyuanVideo (arXiv 2412.03603): text to video; `hunyuan_video_image` has that from a first frame. Rectified flow;
+captions by Llama 3 within a template, and by CLIP.
 
 Source: diffusers 0.42.1, `pipelines/hunyuan_video/pipeline_hunyuan_video.py`.
 """
@@ -35,6 +36,19 @@ class HunyuanVideo(Family):
     guidance: float = 1.0
     """What it is told; in sampling by the pipeline 6."""
 
+    def check(self, folder: PipelineFolder) -> None:
+        """See that a folder holds such a pipeline.
+
+        Raises:
+            ValueError: it holds another one, such as that from a first frame.
+        """
+        Family.check(self, folder)
+        if folder.config(self.part).get("image_condition_type"):
+            raise ValueError(
+                f"objective.model={folder.model} makes videos from a first frame: objective.family "
+                "HunyuanVideoFromImage is for it, as in the recipe hunyuan_video_image_lora"
+            )
+
     def grid(self, folder: PipelineFolder) -> TokenGrid:
         """4 x 8 x 8, and patches of 2 x 2."""
         return TokenGrid(
@@ -46,7 +60,7 @@ class HunyuanVideo(Family):
     def read(self, pipeline: Any, captions: list[str]) -> Text:
         """Both encoders, packed."""
         words, whole, mask = pipeline.encode_prompt(captions)
-        return packed([(words, mask.bool()), (whole[:, None], mask.new_ones(len(mask), 1).bool())])
+        return packed_words(words, whole, mask)
 
     def text_width(self, transformer: Any) -> int:
         """The wider one's, and the number of the encoder."""
@@ -71,3 +85,8 @@ class HunyuanVideo(Family):
     def blocks(self, transformer: Any) -> list[nn.Module]:
         """20 with two streams, 40 with one."""
         return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
+
+
+def packed_words(words_BLD: torch.Tensor, whole_BD: torch.Tensor, mask_BL: torch.Tensor) -> Text:
+    """What the pipeline makes of captions, as one text."""
+    return packed([(words_BLD, mask_BL.bool()), (whole_BD[:, None], mask_BL.new_ones(len(mask_BL), 1).bool())])

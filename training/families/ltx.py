@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from training.families.family import Asked, Family, channels_first, not_told
+from training.families.family import Asked, Family, channels_first
 from training.families.folder import PipelineFolder
 from training.models.grid import TokenGrid
 from training.models.text import Text
@@ -73,9 +73,9 @@ class Ltx(Family):
         vectors, mask, *_ = pipeline.encode_prompt(captions, do_classifier_free_guidance=False)
         return vectors, mask.bool()
 
-    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-        """All that is not told."""
-        return not_told(clean, condition)
+    def tells_in_place(self, transformer: Any) -> bool:
+        """Any of them."""
+        return True
 
     def text_width(self, transformer: Any) -> int:
         """The text encoder's."""
@@ -87,7 +87,7 @@ class Ltx(Family):
         frames, height, width = latents.shape[2:]
         seconds = grid.temporal_stride / self.frames_per_second
         if asked.condition is not None:
-            free = self.learnt(latents, asked.condition)
+            free = self.learnt(latents, asked.condition, transformer)
             latents = latents * free + asked.condition[:, 1:]
             times = times[:, None] * tokens_of(free)[..., 0]
         answer: torch.Tensor = transformer(

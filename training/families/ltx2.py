@@ -56,7 +56,7 @@ class Ltx2(Ltx):
         frames, height, width = latents.shape[2:]
         times = told_B[:, None].expand(-1, frames * height * width)
         if asked.condition is not None:
-            free = self.learnt(latents, asked.condition)
+            free = self.learnt(latents, asked.condition, transformer)
             latents = latents * free + asked.condition[:, 1:]
             times = times * tokens_of(free)[..., 0]
         width_of_sound = config.audio_num_attention_heads * config.audio_attention_head_dim

@@ -94,9 +94,10 @@ class PretrainedObjective(Objective):
         """The pipeline's autoencoder."""
         return latent_source(self.family, self.folder)
 
-    def texts_of(self, *, seed: int) -> TextSource:
-        """The pipeline's text encoders."""
-        return text_source(self.family, self.folder)
+    def texts_of(self, *, seed: int) -> TextSource | None:
+        """The pipeline's text encoders; None where captions are read along with the first frame."""
+        folder = self.folder
+        return None if self.family.reads_first_frames(folder) else text_source(self.family, folder)
 
     def planned(self, config: TrainConfig) -> Planned:
         """Trained from caches."""
@@ -131,6 +132,12 @@ class PretrainedModule(TrainModule):
                 f"objective.first_frame_share is 0, and {objective.model} is for videos that go on from a first frame: "
                 "--set objective.first_frame_share=1, or less for some without"
             )
+        if objective.first_frame_share < 1 and family.needs_first_frames(folder):
+            raise ValueError(
+                f"objective.first_frame_share is {objective.first_frame_share}: {objective.model} takes the first "
+                "latent for that of a frame that is told, always: set it to 1"
+            )
+        self.needs_first_frames = family.needs_first_frames(folder)
         self.transformer = skeleton(family.transformer, folder.config(family.part))
         self.lora = objective.method == "lora"
         if self.lora:
@@ -156,7 +163,7 @@ class PretrainedModule(TrainModule):
         self.identities = {
             "tuned": folder.identity([family.part]),
             "latents_by": objective.latents_of().identity,
-            "texts_by": objective.texts_of(seed=seed).identity,
+            "texts_by": text_source(family, folder).identity,
         }
         """Of the transformer that is begun with, the autoencoder, and the text encoders."""
 
@@ -276,23 +283,30 @@ class PretrainedModule(TrainModule):
         lowest, highest = self.video.range
         levels = family.levels(noise, batch.tokens, lowest=lowest, highest=highest)
         known_B = noise.uniform() < self.objective.first_frame_share
-        text = self._texts(batch, noise.uniform() < dropout)
+        dropped_B = noise.uniform() < dropout
         condition = self._condition(clean, seen, known_B)
+        text = self._texts(batch, condition, dropped_B)
         answer = self.video.answer(path.noised(clean, eps, levels), path.told(levels), text, condition)
         squares = (answer.float() - path.target(clean, eps, levels)).square()
-        learnt = family.learnt(clean, condition)
+        learnt = family.learnt(clean, condition, self.transformer)
         return (squares * learnt).flatten(1).sum(1), learnt.expand_as(squares).flatten(1).sum(1), levels
 
-    def _texts(self, batch: Batch, dropped_B: torch.Tensor) -> Text:
-        """The batch's texts, "" in place of dropped ones."""
+    def _texts(self, batch: Batch, condition: torch.Tensor | None, dropped_B: torch.Tensor) -> Text:
+        """The batch's texts, "" in place of dropped ones, which are read along with no picture."""
         if batch.text is None:
-            return self.video.encoded(without(batch.captions, dropped_B))
+            beside = None if condition is None else condition * ~dropped_B.view(-1, 1, 1, 1, 1)
+            return self.video.read(without(batch.captions, dropped_B), beside)
         return blanked(batch.text, batch.no_text or self.video.encoded([""]), dropped_B)
 
     def _condition(self, clean: torch.Tensor, seen: torch.Tensor, known_B: torch.Tensor) -> torch.Tensor | None:
         if not self.tells_first_frames:
             return None
         if clean.shape[2] == 1:  # an image of which everything is known would leave nothing to learn
+            if self.needs_first_frames:
+                raise ValueError(
+                    f"{self.objective.model} makes videos from their first frame, and a sample is a picture: "
+                    "data.sampler.still_share must be 0, and clips no shorter than data.sampler.min_frames"
+                )
             known_B = torch.zeros_like(known_B)
         return self.objective.family.condition(clean[:, :, :1], seen, known_B, clean.shape[2])
 

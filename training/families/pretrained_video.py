@@ -76,15 +76,21 @@ class PretrainedVideo(VideoGenerator):
             transformer = self._other()
         levels_B = timesteps_B / 1000
         velocity = self.path.velocity(answer, latents, levels_B)
-        if condition is None or self._sees:
+        if condition is None or not self.family.tells_in_place(transformer):
             return velocity
-        to_first = (latents - condition[:, 1:]) / levels_B.view(-1, 1, 1, 1, 1)
-        return torch.where(self.family.learnt(latents, condition) > 0, velocity, to_first.to(velocity.dtype))
+        to_first = (latents - condition[:, 1 : 1 + self._channels]) / levels_B.view(-1, 1, 1, 1, 1)
+        learnt = self.family.learnt(latents, condition, transformer)
+        return torch.where(learnt > 0, velocity, to_first.to(velocity.dtype))
 
     def encoded(self, captions: Sequence[str]) -> Text:
         """As the pipeline reads them."""
         with torch.no_grad():
             return self._text().encode(captions)
+
+    def read(self, captions: Sequence[str], condition: torch.Tensor | None) -> Text:
+        """As the pipeline reads them, some along with the first frame."""
+        with torch.no_grad():
+            return self._text().encode_beside(captions, condition)
 
     @property
     def takes_first_frames(self) -> bool:

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from training.models.text import Text, TextEncoder
 
-Read = Callable[[Any, list[str]], Text]
-"""From a pipeline that has its text encoders alone, and captions, to their vectors and mask."""
+Read = Callable[[Any, list[str], torch.Tensor | None], Text]
+"""From a pipeline that has its text encoders alone, captions, and what is told of first frames, to vectors and mask."""
 
 
 class PipelineTexts(TextEncoder):
@@ -29,9 +29,13 @@ class PipelineTexts(TextEncoder):
 
     def encode(self, captions: Sequence[str]) -> Text:
         """Vectors (B, L, D) and their mask (B, L); see `training.models.text.TextEncoder`."""
+        return self.encode_beside(captions, None)
+
+    def encode_beside(self, captions: Sequence[str], condition: torch.Tensor | None) -> Text:
+        """The same, along with what is told of each sample's first frame (B, ..., T, h, w)."""
         readable = [caption.encode("utf-8", "replace").decode("utf-8") for caption in captions]
         with torch.no_grad():
-            vectors_BLD, mask_BL = self._read(self._pipeline, readable)
+            vectors_BLD, mask_BL = self._read(self._pipeline, readable, condition)
         longest = max(1, int(mask_BL.sum(1).max()))
         return vectors_BLD[:, :longest], mask_BL[:, :longest]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from training.families.family import Asked, not_told
+from training.families.family import Asked
 from training.families.folder import PipelineFolder
 from training.families.wan import Wan
 from training.objectives.text_to_video import first_frame_condition
@@ -70,13 +70,13 @@ class WanWithFirstFrame(Wan):
         """A mask and latents, of which the first is known."""
         return first_frame_condition(first_BC1HW, num_latents, known_B)
 
-    def learnt(self, clean: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
-        """All that is not told."""
-        return not_told(clean, condition)
+    def tells_in_place(self, transformer: Any) -> bool:
+        """Always."""
+        return True
 
     def answer(self, transformer: Any, asked: Asked) -> torch.Tensor:
         """The velocity."""
-        latents, free = asked.latents, self.learnt(asked.latents, asked.condition)
+        latents, free = asked.latents, self.learnt(asked.latents, asked.condition, transformer)
         if asked.condition is not None:
             latents = latents * free + asked.condition[:, 1:]
         of_tokens = free[:, 0, :, :: asked.grid.patch, :: asked.grid.patch].flatten(1)

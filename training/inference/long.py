@@ -119,6 +119,10 @@ class Windowed(VideoGenerator):
         """As it has them."""
         return self._inner.encoded(captions)
 
+    def read(self, captions: Sequence[str], condition: torch.Tensor | None) -> Text:
+        """As it does."""
+        return self._inner.read(captions, condition)
+
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """Of the whole video."""
         return self._inner.condition(first_BC1HW, num_latents)

@@ -60,6 +60,11 @@ class VideoGenerator(ABC):
     def encoded(self, captions: Sequence[str]) -> Text:
         """Texts as `velocity` takes them."""
 
+    def read(self, captions: Sequence[str], condition: torch.Tensor | None) -> Text:
+        """The same for models that read a caption along with what `condition`, `first_frame` or `told` tells of the
+        sample; 0 of those of which nothing is told."""
+        return self.encoded(captions)
+
     @abstractmethod
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """What tells `velocity` the first frame of each video.

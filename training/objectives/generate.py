@@ -81,7 +81,6 @@ def generate(
     if first_frames is not None:
         condition = generator.condition(first_frames, noise_BCTHW.shape[2])
     guided = config.guidance != 1.0
-    texts = [*captions, *[config.negative] * len(captions)] if guided else list(captions)
 
     def velocity(latents: torch.Tensor, told_B: torch.Tensor) -> torch.Tensor:
         if not guided:
@@ -103,6 +102,10 @@ def generate(
     if start is not None:
         begun = noised(start, noise_BCTHW, levels[:1].to(start.device).expand(len(start)))
     with torch.set_grad_enabled(torch.is_grad_enabled() and bool(recorded.steps)):
-        encoded = generator.encoded(texts)
+        if guided:  # what is led away from knows of no picture
+            beside = None if condition is None else torch.cat([condition, torch.zeros_like(condition)])
+            encoded = generator.read([*captions, *[config.negative] * len(captions)], beside)
+        else:
+            encoded = generator.read(captions, condition)
     followed = velocity if kept is None else keeping(generator, velocity, kept)
     return solve(config.scheduler, followed, begun, levels, recorded=recorded, on_step=on_step)

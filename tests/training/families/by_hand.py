@@ -191,6 +191,48 @@ def hunyuan_video(
 
 
 @torch.no_grad()
+def hunyuan_video_from_image(
+    pipe: Any, video: torch.Tensor, captions: Sequence[str], eps: torch.Tensor, noise: Any
+) -> torch.Tensor:
+    """As the pipeline calls either kind of weights; what is given to the transformer clean is not learnt."""
+    clean = pipe.vae.encode(video).latent_dist.mode() * pipe.vae.config.scaling_factor
+    in_place = pipe.transformer.config.image_condition_type == "token_replace"
+    read = [
+        pipe.encode_prompt(picture_of(each), caption, image_embed_interleave=4 if in_place else 2)
+        for each, caption in zip(video, captions, strict=True)
+    ]
+    words, whole, mask = (torch.cat(each) for each in zip(*read, strict=True))
+    assert (words[0, -30:] - words[1, -30:]).abs().max() > 1e-3
+    sigma = noise.integers(1, 1001) / 1000
+    sigma = 7 * sigma / (1 + 6 * sigma)
+    mix = sigma.view(-1, 1, 1, 1, 1)
+    noisy = (1 - mix) * clean + mix * eps
+    size = {"height": video.shape[3], "width": video.shape[4], "num_frames": video.shape[2]}
+    settings = {
+        "dtype": torch.float32,
+        "device": "cpu",
+        "image_condition_type": pipe.transformer.config.image_condition_type,
+    }
+    first = pipe.prepare_latents(video[:, :, 0], len(video), clean.shape[1], **size, **settings)[1]
+    if in_place:
+        shown = torch.cat([first, noisy[:, :, 1:]], dim=2)
+    else:
+        first[:, :, 1:] = 0
+        is_told = torch.ones_like(first[:, :1])
+        is_told[:, :, 1:] = 0
+        shown = torch.cat([noisy, first, is_told], dim=1)
+    guidance = torch.full((len(video),), 1000.0)
+    answer = pipe.transformer(shown, 1000 * sigma, words, mask, whole, guidance=guidance, return_dict=False)[0]
+    loss: torch.Tensor = (answer - (eps - clean))[:, :, 1 if in_place else 0 :].square().mean()
+    return loss
+
+
+def hunyuan_begun(noise: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """What its pipeline is to be given for it to begin with this noise: it mixes a thousandth of the picture in."""
+    return (noise - (1 - 0.999) * first) / 0.999
+
+
+@torch.no_grad()
 def hunyuan_video15(
     pipe: Any,
     video: torch.Tensor,

@@ -17,6 +17,7 @@ from training.families.easyanimate import EasyAnimate
 from training.families.family import Family
 from training.families.hunyuan_video import HunyuanVideo
 from training.families.hunyuan_video15 import HunyuanVideo15
+from training.families.hunyuan_video_image import HunyuanVideoFromImage
 from training.families.ltx import Ltx
 from training.families.ltx2 import Ltx2
 from training.families.wan import Wan
@@ -48,8 +49,10 @@ class Case:
     """Its class, where it is another one than the family's."""
     first_frame: bool = False
     """Tell the first frame of all clips."""
-    told_beside: bool = False
-    """In channels beside the latents, and not in their place."""
+    begun: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda noise, first: noise
+    """The latents that it is given, by noise and that of the first frame."""
+    kept: Callable[[torch.Tensor], torch.Tensor] = lambda latents: latents
+    """Those of ours that it gives back."""
     told: Callable[[Any], dict[str, Any]] = lambda picture: {"image": picture}
     """How the pipeline is given it."""
     frames: int = 9
@@ -67,6 +70,11 @@ def load_by_peft(pipe: Any, file: Path) -> None:
     inject_adapter_in_model(config, pipe.transformer)
     loaded: Any = set_peft_model_state_dict(pipe.transformer, held)
     assert not loaded.unexpected_keys
+
+
+def first_in_place(noise: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """A frame's latent, and noise behind it."""
+    return torch.cat([first, noise[:, :, 1:]], dim=2)
 
 
 def diffusion_levels(pipe: Any) -> torch.Tensor:
@@ -153,6 +161,7 @@ CASES: dict[str, Case] = {
         sample={"guidance_scale": 1.0, "max_sequence_length": 16},
         pipeline="WanImageToVideoPipeline",
         first_frame=True,
+        begun=first_in_place,
     ),
     "ltx_video_image": Case(
         family=Ltx(),
@@ -162,6 +171,7 @@ CASES: dict[str, Case] = {
         theirs=lambda latents: latents.flatten(2).transpose(1, 2),
         pipeline="LTXImageToVideoPipeline",
         first_frame=True,
+        begun=first_in_place,
         side=64,
     ),
     "wan2_1_image": Case(
@@ -171,7 +181,6 @@ CASES: dict[str, Case] = {
         sample={"guidance_scale": 1.0, "max_sequence_length": 512},
         pipeline="WanImageToVideoPipeline",
         first_frame=True,
-        told_beside=True,
     ),
     "wan2_2_high_image": Case(
         family=Wan22(),
@@ -180,7 +189,6 @@ CASES: dict[str, Case] = {
         sample={"guidance_scale": 1.0, "max_sequence_length": 512},
         pipeline="WanImageToVideoPipeline",
         first_frame=True,
-        told_beside=True,
     ),
     "cogvideox1_5_image": Case(
         family=CogVideoX(),
@@ -191,7 +199,6 @@ CASES: dict[str, Case] = {
         theirs=lambda latents: latents.transpose(1, 2),
         pipeline="CogVideoXImageToVideoPipeline",
         first_frame=True,
-        told_beside=True,
     ),
     "hunyuan_video1_5_image": Case(
         family=HunyuanVideo15(),
@@ -201,7 +208,6 @@ CASES: dict[str, Case] = {
         load=lambda pipe, file: pipe.transformer.load_lora_adapter(load_file(file)),
         pipeline="HunyuanVideo15ImageToVideoPipeline",
         first_frame=True,
-        told_beside=True,
     ),
     "easyanimate5_1_image": Case(
         family=EasyAnimate(),
@@ -211,7 +217,23 @@ CASES: dict[str, Case] = {
         load=load_by_peft,
         pipeline="EasyAnimateInpaintPipeline",
         first_frame=True,
-        told_beside=True,
         told=by_hand.easyanimate_told,
+    ),
+    "hunyuan_video_image_beside": Case(
+        family=HunyuanVideoFromImage(),
+        make=partial(tiny_pipelines.hunyuan_video, image="latent_concat"),
+        loss=by_hand.hunyuan_video_from_image,
+        pipeline="HunyuanVideoImageToVideoPipeline",
+        first_frame=True,
+        begun=by_hand.hunyuan_begun,
+        kept=lambda latents: latents[:, :, 1:],
+    ),
+    "hunyuan_video_image": Case(
+        family=HunyuanVideoFromImage(),
+        make=partial(tiny_pipelines.hunyuan_video, image="token_replace"),
+        loss=by_hand.hunyuan_video_from_image,
+        pipeline="HunyuanVideoImageToVideoPipeline",
+        first_frame=True,
+        begun=by_hand.hunyuan_begun,
     ),
 }

@@ -54,8 +54,7 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     if known.first_frame:
         frames = as_model_input(pixels(known.frames, known.side)[:1])[:, :, :1]
         condition = module.video.first_frame(frames, noise.shape[2])
-        if not known.told_beside:
-            started = torch.cat([module.video.latents_of(frames), noise[:, :, 1:]], dim=2)
+        started = known.begun(noise, module.video.latents_of(frames))
     size = {"num_frames": known.frames, "height": known.side, "width": known.side}
     settings: dict[str, Any] = {"num_inference_steps": 4, "output_type": "latent", **size, **known.sample}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -73,9 +72,9 @@ def lora_reload_error(case: str, folder: Path, run: Path, out: Path) -> float:
     theirs = sampled()
     assert (theirs - without).abs().max() > 1e-3
     with torch.no_grad():
-        text, video = module.video.encoded([caption]), module.video
+        text, video = module.video.read([caption], condition), module.video
         ours = euler(lambda z, t: video.velocity(z, t, text, condition), noise, known.levels(pipe))
-    return float((known.theirs(ours) - theirs).abs().max())
+    return float((known.theirs(known.kept(ours)) - theirs).abs().max())
 
 
 def pipeline(case: str, folder: Path) -> Any:

@@ -266,6 +266,31 @@ def test_a_sample_does_not_depend_on_whether_its_neighbours_are_told_a_first_fra
     assert together == pytest.approx(sum(alone) / 4, abs=1e-5)
 
 
+def test_captions_that_are_read_along_with_a_picture_are_in_no_cache_and_blank_ones_with_black(tmp_path: Path) -> None:
+    case = "hunyuan_video_image"
+    folder = CASES[case].make(tmp_path / "pipeline")
+    config = run_config("", case, folder)
+    objective = config.objective
+    assert objective.texts_of(seed=0) is None
+    module = made(objective)
+    batch = shapes_batch(replace(config.data, cached=False), config, [0, 1])
+    size = (3, 4, 4)
+    told = module.video.first_frame(batch.to(torch.device("cpu")).video[:, :, :1], size[0])
+    read, (black, _) = module.video.read(["a", "a"], told)[0], module.video.encoded(["a"])
+    assert min((read[0] - read[1]).abs().max(), (read[0] - black[0]).abs().max()) > 1e-3
+    untold = torch.cat([told[:1], torch.zeros_like(told[:1])])
+    torch.testing.assert_close(module.video.read(["a", "a"], untold)[0], torch.stack([read[0], black[0]]))
+    with pytest.raises(ValueError, match="a sample is a picture"):
+        loss(module, replace(batch, video=batch.video[:, :1]))
+    with pytest.raises(ValueError, match="takes the first latent for that of a frame that is told, always"):
+        PretrainedModule(replace(objective, first_frame_share=0.5))
+    with pytest.raises(ValueError, match=r"from a first frame: objective\.family HunyuanVideoFromImage"):
+        PretrainedObjective(model=str(folder), family=CASES["hunyuan_video"].family).grid()
+    others = CASES["hunyuan_video"].make(tmp_path / "of_texts")
+    with pytest.raises(ValueError, match="for texts alone"):
+        replace(objective, model=str(others)).grid()
+
+
 def made(objective: PretrainedObjective) -> PretrainedModule:
     module = PretrainedModule(objective)
     assert on_meta(module.transformer)
@@ -309,6 +334,7 @@ def test_a_manifest_is_cached_and_trained_on_by_the_recipe(folder: Path, tmp_pat
         ("ltx_lora", (8, 32, 1), Shape(121, 512, 768)),
         ("ltx2_lora", (8, 32, 1), Shape(121, 512, 768)),
         ("hunyuan_video_lora", (4, 8, 2), Shape(61, 544, 960)),
+        ("hunyuan_video_image_lora", (4, 8, 2), Shape(61, 544, 960)),
         ("hunyuan_video15_lora", (4, 16, 1), Shape(121, 480, 848)),
         ("easyanimate_lora", (4, 8, 2), Shape(49, 512, 512)),
     ],

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 WORDS = ["<pad>", "</s>", "<unk>", "a", "red", "blue", "green", "yellow", "circle", "square", "triangle", "moving"]
 WORDS += ["left", "right", "up", "down", "slowly", "quickly"]
 
 
-def word_tokenizer(**marks: str) -> PreTrainedTokenizerFast:
-    """Reads words, and has the end token last."""
+def word_tokenizer(template: str = "$A </s>", special: Sequence[str] = (), **marks: str) -> PreTrainedTokenizerFast:
+    """Reads words, and has the end token last; some tokens more, which are no words."""
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[("</s>", 1), ("<unk>", 2)]
+    )
+    tokenizer.add_special_tokens([*special])
+    if special:  # so that captions begin at the 104th token of Hunyuan's template, as they do by Llama's
+        tokenizer.normalizer = normalizers.Replace("5", "5 5 5 5 5")
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", **marks
     )
@@ -273,18 +279,43 @@ def wan(
     return folder
 
 
-def hunyuan_video(folder: Path) -> Path:
+def llava() -> dict[str, Any]:
+    """Sees 24 x 24 patches, which is what the pipeline reckons with, of 2 x 2 pixels, before the text."""
+    import transformers
+
+    marks = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<image>"]
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = {"vocab_size": len(WORDS) + len(marks), "hidden_size": 16, "intermediate_size": 16}
+    words |= {"num_attention_heads": 2, "num_hidden_layers": 3, "max_position_embeddings": 2048}
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(**sizes, image_size=48, patch_size=2),
+        text_config=transformers.LlamaConfig(**words),
+        image_token_index=len(WORDS) + marks.index("<image>"),
+        pad_token_id=0,
+        image_seq_length=576,
+    )
+    size = {"size": {"shortest_edge": 48}, "crop_size": {"height": 48, "width": 48}}
+    return {
+        "tokenizer": word_tokenizer("<unk> <unk> $A", marks),  # the picture's place is the sixth
+        "text_encoder": roused(transformers.LlavaForConditionalGeneration(config)),
+        "image_processor": transformers.CLIPImageProcessor(**size),
+    }
+
+
+def hunyuan_video(folder: Path, *, image: str | None = None) -> Path:
     import transformers
     from diffusers import (
         AutoencoderKLHunyuanVideo,
         FlowMatchEulerDiscreteScheduler,
+        HunyuanVideoImageToVideoPipeline,
         HunyuanVideoPipeline,
         HunyuanVideoTransformer3DModel,
     )
 
     torch.manual_seed(0)
     transformer = HunyuanVideoTransformer3DModel(
-        in_channels=4,
+        in_channels=9 if image == "latent_concat" else 4,
+        image_condition_type=image,
         out_channels=4,
         num_attention_heads=2,
         attention_head_dim=10,
@@ -303,9 +334,9 @@ def hunyuan_video(folder: Path) -> Path:
     clip = transformers.CLIPTextModel(
         transformers.CLIPTextConfig(**words | {"hidden_size": 8}, num_hidden_layers=1, eos_token_id=1)
     )
-    HunyuanVideoPipeline(
-        tokenizer=word_tokenizer(),
-        text_encoder=roused(llama),
+    reads = llava() if image else {"tokenizer": word_tokenizer(), "text_encoder": roused(llama)}
+    (HunyuanVideoImageToVideoPipeline if image else HunyuanVideoPipeline)(
+        **reads,
         tokenizer_2=word_tokenizer(),
         text_encoder_2=roused(clip),
         vae=roused(vae),

@@ -83,16 +83,21 @@ def shapes_batch(data: ShapesClips, config: TrainConfig, chosen: Any) -> Batch:
     batch = Batch(video=pixels(data.frames, data.side)[places], captions=captions, clip_ids=ids, tokens=tokens)
     if not data.cached:
         return batch
-    latents, (vectors, mask), no_text = encoded(config.objective, data.frames, data.side)
-    return replace(batch, video=latents[places], latent=True, text=(vectors[places], mask[places]), no_text=no_text)
+    latents, text, no_text = encoded(config.objective, data.frames, data.side)
+    return replace(
+        batch, video=latents[places], latent=True, text=text and (text[0][places], text[1][places]), no_text=no_text
+    )
 
 
 @cache
-def encoded(objective: PretrainedObjective, frames: int, side: int) -> tuple[torch.Tensor, Text, Text]:
-    """Latents and texts of all clips, and the text of none."""
-    latents, text = objective.latents_of(), objective.texts_of(seed=0).load()
-    captions = [scene.caption for scene in scenes(CLIPS, seed=5)]
-    return latents.encoded(latents.load(), pixels(frames, side)), text.encode(captions), text.encode([""])
+def encoded(objective: PretrainedObjective, frames: int, side: int) -> tuple[torch.Tensor, Text | None, Text | None]:
+    """Latents and texts of all clips, and the text of none; texts where a cache can have them."""
+    latents, texts = objective.latents_of(), objective.texts_of(seed=0)
+    video = latents.encoded(latents.load(), pixels(frames, side))
+    if texts is None:
+        return video, None, None
+    encoder, captions = texts.load(), [scene.caption for scene in scenes(CLIPS, seed=5)]
+    return video, encoder.encode(captions), encoder.encode([""])
 
 
 def run_config(out: Path | str, case: str, folder: Path | str, *assignments: str) -> TrainConfig:
