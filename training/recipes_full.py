@@ -162,7 +162,6 @@ def _trainer(stage: PaperStage) -> TrainerConfig:
         precision="bf16",
         strategy="fsdp2",
         activation_checkpointing=True,
-        async_checkpoints=True,
         ema_decay=0.9999,
         checkpoint_every=1000,
         eval_every=1000,

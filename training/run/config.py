@@ -217,8 +217,8 @@ class TrainerConfig:
     checkpoint_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
     """Steps between checkpoints."""
     keep_checkpoints: int = field(default=3, metadata=OPERATIONAL | at_least(1))
-    """How many of the newest are kept."""
-    async_checkpoints: bool = field(default=False, metadata=OPERATIONAL)
+    """How many of the newest are kept; older than the newest two, without what the optimizer keeps."""
+    async_checkpoints: bool = field(default=True, metadata=OPERATIONAL)
     """Write while the next steps run, at the price of a copy in host memory."""
     eval_every: int = field(default=500, metadata=OPERATIONAL | at_least(1))
     """Steps between held-out figures."""

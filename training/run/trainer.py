@@ -12,13 +12,14 @@ import torch
 
 from preprocess.io.settings import difference, dump
 from preprocess.io.trees import kept
-from training.run.checkpoint import Checkpoints, latest, read_state, read_tensors
+from training.run.checkpoint import HAS_OPTIMIZER, latest, read_state, read_tensors
 from training.run.config import Batches, TrainConfig
 from training.run.distributed import World, add_figures
 from training.run.metrics import peak_flops
 from training.run.module import Batch, Loss, TrainModule
 from training.run.noise import SampleNoise, seed_everything
 from training.run.samples import MakeSamples
+from training.run.saving import Checkpoints
 from training.run.showing import Showing
 from training.run.signals import Interrupted, StopWish, stop_wish
 from training.run.start import origin, start_from
@@ -75,8 +76,12 @@ class Trainer:
                 self._show.write(0, self._evaluate())  # of what the run starts with
             if self.step == 0:
                 self._show.samples(0, self._turns.values())
-            self._take_steps(wish)
-            self._checkpoints.finish()
+            try:
+                self._take_steps(wish)
+                self._checkpoints.finish()
+            except Exception:
+                self._checkpoints.leave()
+                raise
 
     def _take_steps(self, wish: StopWish) -> None:
         trainer = self._config.trainer
@@ -190,6 +195,11 @@ class Trainer:
         state: dict[str, Any] = self._world.told(read_state(checkpoint) if self._world.first else None)
         if state["seed"] != self._config.trainer.seed:
             raise ValueError(f"{checkpoint}: of seed {state['seed']}, the recipe's is {self._config.trainer.seed}")
+        if not state.get(HAS_OPTIMIZER, True):
+            raise ValueError(
+                f"{checkpoint}: the optimizer's state went when newer checkpoints came, and those are gone: a new run "
+                "with objective.start begins with its weights"
+            )
         tensors = self._tensors()
         read_tensors(checkpoint, tensors, group=self._world.host_group)
         self.step, skips = state["step"], state["skips_in_a_row"]

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.distributed.checkpoint as dcp
+from safetensors import safe_open
 
 from preprocess.errors import StorageError
 from tests.training.tiny_run import losses, tiny_config
-from training.run.checkpoint import Checkpoints, complete, latest, read_networks, read_tensors
+from training.run.checkpoint import complete, latest, read_networks, read_tensors
 from training.run.distributed import world
 from training.run.launch import train
+from training.run.saving import Checkpoints
+from training.run.turn import NonFiniteError
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +94,37 @@ def test_rows_of_lost_steps_are_made_again(run: Path, tmp_path: Path) -> None:
     assert list(losses(out)) == list(range(1, 23))
 
 
+def test_of_older_ones_what_only_a_run_that_goes_on_needs_is_deleted(run: Path, tmp_path: Path) -> None:
+    """Sixteen bytes a weight, each of which is somewhere else in two newer checkpoints or cannot be derived."""
+    out = tmp_path / "run"
+    train(tiny_config(out, "trainer.keep_checkpoints=4"))
+    checkpoints = complete(out / "checkpoints")
+    held = [names(each) for each in checkpoints]
+    kinds = [{name.split(".")[0] for name in each} for each in held]
+    whole = {"network", "optimizer", "average"}
+    assert kinds == [{"network", "average"}] * 2 + [whole] * 2
+    bytes_of = [sum(file.stat().st_size for file in each.glob("*.safetensors")) for each in checkpoints]
+    assert bytes_of[0] < 0.6 * bytes_of[-1]
+    assert losses(out) == losses(run)
+    for newer in checkpoints[1:]:
+        shutil.rmtree(newer)
+    assert read_networks(str(out), tiny_config(out).objective.build(tiny_config(out))) == 5
+    with pytest.raises(ValueError, match=r"the optimizer's state went when newer checkpoints came.*objective\.start"):
+        train(tiny_config(out))
+
+
+def test_a_checkpoint_that_is_under_way_outlives_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = dcp.async_save
+
+    def slowly(*arguments: Any, **settings: Any) -> Any:
+        return ThreadPoolExecutor(1).submit(lambda: (time.sleep(0.5), written(*arguments, **settings).result())[1])
+
+    monkeypatch.setattr(dcp, "async_save", slowly)
+    with pytest.raises(NonFiniteError, match="step 6"):
+        train(tiny_config(tmp_path, "objective.main_broken_from=6"))
+    assert [each.name for each in complete(tmp_path / "checkpoints")] == ["step_00000005"]
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_disk_that_is_full_is_told_with_the_checkpoint_that_is_safe(tmp_path: Path, asynchronous: bool) -> None:
     """As a limit on the size of files has it."""
@@ -106,6 +144,14 @@ def test_a_disk_that_is_full_is_told_with_the_checkpoint_that_is_safe(tmp_path: 
     assert "step_00000002 cannot be written: File too large; step_00000001 is safe" in told
     assert "Traceback" not in told
     assert [each.name for each in complete(tmp_path / "checkpoints")] == ["step_00000001"]
+
+
+def names(checkpoint: Path) -> set[str]:
+    found: set[str] = set()
+    for file in checkpoint.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as shard:
+            found |= set(shard.keys())
+    return found
 
 
 def save(checkpoints: Checkpoints, tensors: dict[str, torch.Tensor]) -> None:

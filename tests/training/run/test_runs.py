@@ -16,10 +16,10 @@ from preprocess.io.trees import kept
 from training import recipes
 from training.models.vae import VideoVae
 from training.objectives.vae import trained_vae
-from training.run.checkpoint import Checkpoints
 from training.run.config import TrainConfig
 from training.run.distributed import world
 from training.run.runs import config_of
+from training.run.saving import Checkpoints
 from training.run.settings import restored
 
 
