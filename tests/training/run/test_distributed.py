@@ -42,7 +42,7 @@ def test_two_ranks_train_as_one(one_rank: Path, tmp_path: Path, settings: tuple[
         torch.testing.assert_close(weights(tmp_path, averaged), weights(one_rank, averaged), rtol=0, atol=1e-5)
     checkpoint = latest(str(tmp_path))
     assert checkpoint is not None
-    assert len(read_state(checkpoint)["files"]) == 2
+    assert len(read_state(checkpoint)["files"]) == 2 * 2  # of each rank weights, and what the optimizer keeps
     assert [path.name for path in tmp_path.glob("measured_by_*")] == ["measured_by_0"]
 
 
