@@ -23,6 +23,8 @@ from preprocess.io import storage
 ATTEMPTS = 3
 """What killed its worker this often is settled with a reason; what failed this often for want of memory or storage,
 too."""
+PAUSE_SECONDS = 1.0
+"""Before the second attempt; twice that before the third."""
 MOST_WORDS = 16_000
 KILLER = f"machine_failure: killed its worker {ATTEMPTS} times"
 
@@ -40,7 +42,7 @@ def retried(do: Callable[[], Result]) -> Result:
         try:
             return do()
         except (OSError, MemoryError):
-            time.sleep(0.5 * 2**attempt)
+            time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
     return do()
 
 

@@ -29,7 +29,7 @@ FILMS = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bucket")
     for number, name in enumerate(FILMS):
-        videos.shots_video(folder / name, seconds=(3.5 + number, 4), openings=("cut",) * 2)
+        videos.shots_video(folder / name, seconds=(2 + number / 4, 2), openings=("cut",) * 2)
     return folder
 
 
@@ -45,10 +45,16 @@ def run(bucket: Path, out: Path, troubles: dict[str, str], **options: object) ->
     file = bucket.parent / "troubles.json"
     file.write_text(json.dumps(troubles))
     settings = override(config(file), list(options.pop("settings", ())))  # type: ignore[call-overload]
-    finished = curate(os.fspath(bucket), os.fspath(out), settings, **{"engine": "local"} | options)  # type: ignore[arg-type]
+    finished = curate(os.fspath(bucket), os.fspath(out), settings, **{"engine": "in-process"} | options)  # type: ignore[arg-type]
     clips, sources = pd.read_parquet(out / "clips"), pd.read_parquet(out / "sources")
     sources.index = sources["uri"].map(lambda uri: Path(uri).name)
     return clips.set_index("clip_id"), sources, finished.outcomes.status
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks again does so at once."""
+    monkeypatch.setattr("pipelines.clips.attempts.PAUSE_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +87,11 @@ def test_a_bug_on_one_file_is_settled_with_its_traceback(
 
 def test_strict_stops_at_the_first(bucket: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"unit [0-9a-f]{24}: .*b\.mp4.*ZeroDivisionError: a bug"):
-        run(bucket, tmp_path, {"b.mp4": "bug", "c.mp4": "bug"}, strict=True)
+        run(bucket, tmp_path, {"b.mp4": "bug", "c.mp4": "bug"}, strict=True, engine="local")
     assert not (tmp_path / "errors").exists()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_outage_is_no_fact(
     bucket: Path, tmp_path: Path, undisturbed: tuple[pd.DataFrame, pd.DataFrame, int]
 ) -> None:
@@ -97,6 +104,7 @@ def test_an_outage_is_no_fact(
         assert one.equals(other) if isinstance(one, pd.DataFrame) else one == other
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_outage_of_everything_stops_the_run_and_settles_nothing(
     bucket: Path, tmp_path: Path, undisturbed: tuple[pd.DataFrame, pd.DataFrame, int]
 ) -> None:
@@ -155,13 +163,14 @@ TROUBLES = {
 SHORT = ["bounds.stall_seconds=6", f"bounds.memory_bytes={300 << 20}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=[pytest.mark.attack, pytest.mark.cluster])])
 def test_whatever_a_file_does_the_others_are_done(tmp_path: Path, engine: str) -> None:
     (tmp_path / "in").mkdir()
     names = dict.fromkeys(f"{kind}.mp4" for kind in (*TROUBLES, "none", "nothing"))
     for number, name in enumerate(names):
         videos.shots_video(tmp_path / "in" / name, seconds=(3.5 + number / 8,), openings=("cut",))
-    expected = run(tmp_path / "in", tmp_path / "undisturbed", {}, settings=SHORT)[0]
+    expected = run(tmp_path / "in", tmp_path / "undisturbed", {}, settings=SHORT, engine="local")[0]
     troubles = {f"{kind}.mp4": kind for kind in TROUBLES}
     clips, sources, status = run(tmp_path / "in", tmp_path / "out", troubles, settings=SHORT, engine=engine)
     assert status == 1
@@ -181,11 +190,13 @@ def test_whatever_a_file_does_the_others_are_done(tmp_path: Path, engine: str) -
     assert_neighbours_equal(again, expected, settled)
 
 
+@pytest.mark.slow
 def test_what_was_found_before_a_hang_is_kept(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     videos.shots_video(tmp_path / "in" / "a.mp4", seconds=(5,) * 6, openings=("cut",) * 6)
     whole = run(tmp_path / "in", tmp_path / "whole", {})[0]
-    clips, sources, status = run(tmp_path / "in", tmp_path / "out", {"a.mp4": "sleep after 22"}, settings=SHORT)
+    sleepy = {"a.mp4": "sleep after 22"}
+    clips, sources, status = run(tmp_path / "in", tmp_path / "out", sleepy, settings=SHORT, engine="local")
     assert status == 0
     assert sources.loc["a.mp4", ["status", "reason"]].tolist() == ["damaged", "too_slow: no progress for 6 s"]
     assert sources.loc["a.mp4", "num_clips"] == len(clips) == 5

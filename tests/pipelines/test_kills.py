@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
@@ -44,7 +45,7 @@ def curated(films: Path, out: Path) -> None:
 
 
 def filtered(out: Path) -> None:
-    run_filter("sharpness", os.fspath(out), engine="local")
+    run_filter("sharpness", os.fspath(out), engine="in-process")
 
 
 def decided(out: Path) -> None:
@@ -52,7 +53,7 @@ def decided(out: Path) -> None:
 
 
 def captioned(out: Path) -> None:
-    run_caption(os.fspath(out), captioner="sidecar", engine="local")
+    run_caption(os.fspath(out), captioner="sidecar", engine="in-process")
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +66,9 @@ def divided(monkeypatch: pytest.MonkeyPatch) -> None:
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two short ones, and one of three spans."""
     folder = tmp_path_factory.mktemp("films")
-    for name, lengths in (("1 short", (4, 5)), ("2 short", (3.5, 2)), ("3 long", (10,) * 13)):
-        videos.shots_video(folder / f"{name}.mp4", seconds=lengths, openings=("cut",) * len(lengths))
+    for name, lengths, fps in (("1 short", (4, 5), 24), ("2 short", (3.5, 2), 24), ("3 long", (10,) * 13, 8)):
+        film = folder / f"{name}.mp4"
+        videos.shots_video(film, seconds=lengths, openings=("cut",) * len(lengths), fps=Fraction(fps))
         (folder / f"{name}.json").write_text(json.dumps({"caption": f"What {name} shows."}))
     return folder
 

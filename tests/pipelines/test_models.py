@@ -73,7 +73,7 @@ def with_models(models: Path) -> CurateConfig:
 @pytest.fixture(scope="module")
 def whole(bucket: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    curate(os.fspath(bucket), os.fspath(out), with_models(models), engine="local")
+    curate(os.fspath(bucket), os.fspath(out), with_models(models), engine="in-process")
     return out
 
 
@@ -146,19 +146,20 @@ def test_rules_on_models_columns_decide(bucket: Path, models: Path, whole: Path,
     assert all(list(reasons) == [f"alignment:below_{bound}"] for reasons in after.loc[low, "reasons"])
 
 
+@pytest.mark.slow
 def test_filters_alone_give_the_columns_of_a_whole_run(bucket: Path, models: Path, whole: Path, tmp_path: Path) -> None:
-    curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="in-process")
     clip = weights(models)[:2]
-    run_filter("aesthetic", os.fspath(tmp_path), assignments=weights(models), engine="local")
+    run_filter("aesthetic", os.fspath(tmp_path), assignments=weights(models), engine="in-process")
     for name in ("consistency", "alignment", "embedding"):
-        run_filter(name, os.fspath(tmp_path), assignments=clip, engine="local")
+        run_filter(name, os.fspath(tmp_path), assignments=clip, engine="in-process")
     got, expected = pd.read_parquet(tmp_path / "clips"), pd.read_parquet(whole / "clips")
     pd.testing.assert_frame_equal(got[expected.columns], expected)
 
     with pytest.raises(
         ValueError, match="aesthetic, alignment, embedding in this manifest came from another tower clip"
     ):
-        run_filter("consistency", os.fspath(tmp_path), assignments=["towers.clip.num_frames=2"], engine="local")
+        run_filter("consistency", os.fspath(tmp_path), assignments=["towers.clip.num_frames=2"], engine="in-process")
 
     decide(os.fspath(tmp_path), recipe=None, assignments=["rules.aesthetic.min=1000"])
     assert not (pd.read_parquet(tmp_path / "clips")["status"] == "kept").any()
@@ -168,8 +169,8 @@ def test_filters_alone_give_the_columns_of_a_whole_run(bucket: Path, models: Pat
     again = functools.partial(curate, os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]))
     try:
         with pytest.raises(ValueError, match=r"run\.json alone.*scorers\.aesthetic\.head=.*towers\.clip\.weights="):
-            again(engine="local")
-        again(engine="local", assignments=weights(models))
+            again(engine="in-process")
+        again(engine="in-process", assignments=weights(models))
     finally:
         (bucket / "new.mp4").unlink()
     clips = pd.read_parquet(tmp_path / "clips")
@@ -202,10 +203,10 @@ def test_missing_weights_end_the_run_before_any_video_is_opened(tmp_path: Path) 
 
 
 def test_captions_can_be_made_anew_with_another_captioner(bucket: Path, whole: Path, tmp_path: Path) -> None:
-    curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), override(recipes.default(), [SMALL]), engine="in-process")
     before = pd.read_parquet(tmp_path / "clips")
-    run_caption(os.fspath(tmp_path), captioner="attributes", engine="local")
+    run_caption(os.fspath(tmp_path), captioner="attributes", engine="in-process")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "clips"), before)
     with pytest.raises(ValueError, match="no captioner 'atributes'; there are attributes, "):
-        run_caption(os.fspath(tmp_path), captioner="atributes", engine="local")
+        run_caption(os.fspath(tmp_path), captioner="atributes", engine="in-process")
     assert json.loads((tmp_path / "run.json").read_text())["recipe"]["captioner"] == "attributes"

@@ -109,7 +109,10 @@ def test_clip_that_kills_its_captioner_keeps_its_caption_and_all_others_have_new
     assert issue.endswith(f"error: {KILLED}")
 
 
-def test_storage_that_fails_twice_is_asked_again(manifest: Path, tmp_path: Path) -> None:
+def test_storage_that_fails_twice_is_asked_again(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.clips.attempts.PAUSE_SECONDS", 0.0)
     (tmp_path / "marks").mkdir()
     run_filter(
         f"{HERE}:HiccupScorer",
