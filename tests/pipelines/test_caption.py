@@ -86,6 +86,7 @@ def test_curate_asks_the_server(bucket: Path, server: VlmServer, tmp_path: Path,
     assert server.num_answers() - before == REQUESTS_A_CLIP * assert_all_described(tmp_path)
 
 
+@pytest.mark.attack
 def test_server_that_dies_and_comes_back_costs_no_caption(manifest: Path, server: VlmServer) -> None:
     before = server.num_answers()
     failures: list[BaseException] = []
