@@ -39,6 +39,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_is_seen_while_it_goes_on_after_a_kill_and_at_its_end(films: Path, tmp_path: Path) -> None:
     out = os.fspath(tmp_path / "out")
     command = ["curate", os.fspath(films), out, "--engine", "local", "--set", SMALL]
@@ -101,8 +102,8 @@ def test_filter_tells_of_itself_and_people_can_read_it(
     films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = os.fspath(tmp_path / "out")
-    curate(os.fspath(films / "1.mp4"), out, override(recipes.default(), [SMALL]), engine="local")
-    run_filter("motion", out, engine="local")
+    curate(os.fspath(films / "1.mp4"), out, override(recipes.default(), [SMALL]), engine="in-process")
+    run_filter("motion", out, engine="in-process")
     print_status(out, as_json=False)
     said = capsys.readouterr().out
     assert "filter motion: finished at" in said
@@ -136,7 +137,7 @@ def test_a_status_that_cannot_be_written_ends_no_run(
 ) -> None:
     out = tmp_path / "out"
     (out / "status.json").mkdir(parents=True)
-    curate(os.fspath(films / "1.mp4"), os.fspath(out), override(recipes.default(), [SMALL]), engine="local")
+    curate(os.fspath(films / "1.mp4"), os.fspath(out), override(recipes.default(), [SMALL]), engine="in-process")
     assert [line for line in caplog.messages if "status.json cannot be written" in line]
     found = status(os.fspath(out))
     assert found.run is None

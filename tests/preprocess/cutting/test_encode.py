@@ -218,6 +218,7 @@ def test_colours_stay_what_they_were(
         assert shown.tags == {"bt709": (1, 1, 1, 1), "bt601": (6, 1, 6, 6)}[matrix]
 
 
+@pytest.mark.slow
 def test_hdr_stays_as_it_is_and_is_toned_for_trainers(tmp_path: Path) -> None:
     pq = (9, 1, 16, 9)
     clip = clip_of(patches(tmp_path / "film.mp4", matrix="bt709", tags=pq, pixel_format="yuv420p10le"))
