@@ -38,7 +38,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     out = tmp_path_factory.mktemp("undisturbed")
-    curate(os.fspath(films), os.fspath(out), small(), engine="local")
+    curate(os.fspath(films), os.fspath(out), small(), engine="in-process")
     return tables(os.fspath(out), os.fspath(films))
 
 
@@ -131,5 +131,5 @@ def test_after_an_outage_the_same_command_gives_the_same_tables(
     else:
         assert ended == (0 if fault == "slow" else 3)
     assert between.struck
-    assert curate(bucket, out, small(), engine="local").outcomes.status == 0
+    assert curate(bucket, out, small(), engine="in-process").outcomes.status == 0
     assert_same(tables(out, bucket), undisturbed)

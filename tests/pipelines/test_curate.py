@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 
@@ -164,10 +165,10 @@ def test_new_videos_join_the_manifest(bucket: Path, undisturbed: Path, tmp_path:
     everything = sorted(bucket.iterdir())
     for path in everything[::2]:
         os.link(path, folder / path.name)
-    curate(os.fspath(folder), os.fspath(out), small(), engine="local")
+    curate(os.fspath(folder), os.fspath(out), small(), engine="in-process")
     for path in everything[1::2]:
         os.link(path, folder / path.name)
-    curate(os.fspath(folder), os.fspath(out), small(), engine="local")
+    curate(os.fspath(folder), os.fspath(out), small(), engine="in-process")
     one, other = pd.read_parquet(out / "clips"), pd.read_parquet(undisturbed / "clips")
     pd.testing.assert_frame_equal(one.drop(columns="source_uri"), other.drop(columns="source_uri"))
 
@@ -237,7 +238,7 @@ def test_copies_are_recognised(bucket: Path, tmp_path: Path) -> None:
     first = next(path for path in sorted(bucket.iterdir()))
     for name in ("a.mp4", "b.mp4"):
         (folder / name).write_bytes(first.read_bytes())
-    curate(os.fspath(folder), os.fspath(tmp_path / "out"), small(), engine="local")
+    curate(os.fspath(folder), os.fspath(tmp_path / "out"), small(), engine="in-process")
     assert list(pd.read_parquet(tmp_path / "out" / "sources")["status"]) == ["ok", "duplicate"]
     assert pd.read_parquet(tmp_path / "out" / "clips")["clip_id"].is_unique
 
@@ -247,7 +248,7 @@ def test_provenance_comes_from_the_sidecar_before_the_containers_tags(bucket: Pa
     (tmp_path / "in").mkdir()
     videos.tagged(first, tmp_path / "in" / "a.mp4", {"artist": "by its tags", "copyright": "not this"})
     (tmp_path / "in" / "a.json").write_text(json.dumps({"license": "CC0", "url": "<b>", "cuts": [1], "title": None}))
-    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "out"), small(), engine="local")
+    curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / "out"), small(), engine="in-process")
     (row,) = pd.read_parquet(tmp_path / "out" / "sources").to_dict("records")
     assert (row["license"], row["url"], pd.isna(row["title"])) == ("CC0", "<b>", True)
     clips = pd.read_parquet(tmp_path / "out" / "clips")
@@ -260,7 +261,7 @@ def test_provenance_comes_from_the_sidecar_before_the_containers_tags(bucket: Pa
 def test_another_recipe_is_refused_with_the_difference(bucket: Path, undisturbed: Path) -> None:
     other = override(small(), ["rules.motion.min=7.5"])
     with pytest.raises(ValueError, match=r"rules\.motion\.min: .* -> 7\.5"):
-        curate(os.fspath(bucket), os.fspath(undisturbed), other, engine="local")
+        curate(os.fspath(bucket), os.fspath(undisturbed), other, engine="in-process")
 
 
 def test_two_runs_at_once_cannot_mix(bucket: Path, tmp_path: Path) -> None:
@@ -283,7 +284,7 @@ def test_filter_alone_gives_the_column_of_a_whole_run(bucket: Path, undisturbed:
         scorers=tuple(s for s in config.scorers if s.name not in ("motion", "text_area")),
         rules=tuple(rule for rule in config.rules if rule.column not in ("motion", "text_area")),
     )
-    curate(os.fspath(bucket), os.fspath(tmp_path), without, engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), without, engine="in-process")
     pruned = json.loads((tmp_path / "run.json").read_text())
     assert "motion" not in pd.read_parquet(tmp_path / "clips").columns
     # the recipe on disk is the named one, so say that it is the whole default recipe that is filled up
@@ -292,18 +293,18 @@ def test_filter_alone_gives_the_column_of_a_whole_run(bucket: Path, undisturbed:
         json.dumps(pruned | {k: whole[k] for k in ("recipe", "settings", "fingerprint", "config")})
     )
     for name in ("motion", "text_area"):
-        run_filter(name, os.fspath(tmp_path), engine="local")
+        run_filter(name, os.fspath(tmp_path), engine="in-process")
     expected, got = pd.read_parquet(undisturbed / "clips"), pd.read_parquet(tmp_path / "clips")
     pd.testing.assert_frame_equal(got[expected.columns], expected)
 
 
 def test_unknown_filter_lists_the_known(undisturbed: Path) -> None:
     with pytest.raises(ValueError, match="sharpness"):
-        run_filter("sharpnes", os.fspath(undisturbed), engine="local")
+        run_filter("sharpnes", os.fspath(undisturbed), engine="in-process")
 
 
 def test_decide_moves_a_bound_and_back(bucket: Path, tmp_path: Path) -> None:
-    curate(os.fspath(bucket), os.fspath(tmp_path), small(), engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), small(), engine="in-process")
     before = pd.read_parquet(tmp_path / "clips")
     decide(os.fspath(tmp_path), recipe=None, assignments=["rules.motion.min=1000", "rules.motion.max=none"])
     strict = pd.read_parquet(tmp_path / "clips")
@@ -314,7 +315,7 @@ def test_decide_moves_a_bound_and_back(bucket: Path, tmp_path: Path) -> None:
     back = [f"rules.motion.min={motion.min}", f"rules.motion.max={motion.max}"]
     decide(os.fspath(tmp_path), recipe=None, assignments=back)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "clips"), before)
-    curate(os.fspath(bucket), os.fspath(tmp_path), small(), engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), small(), engine="in-process")
 
 
 def test_parts_of_any_length_hold_the_same_rows(
@@ -329,7 +330,7 @@ def test_parts_of_any_length_hold_the_same_rows(
     assert len(list((out / "clips").iterdir())) >= 3
     strict = pd.read_parquet(out / "clips")
     assert strict["caption"].notna().tolist() == [len(reasons) == 0 for reasons in strict["reasons"]]
-    run_filter("sharpness", os.fspath(out), engine="local")
+    run_filter("sharpness", os.fspath(out), engine="in-process")
     back = [f"rules.motion.min={motion.min}", f"rules.motion.max={motion.max}"]
     decide(os.fspath(out), recipe=None, assignments=back)
     assert_same_tables(out, undisturbed)
@@ -387,9 +388,12 @@ def test_video_that_kills_its_worker_has_a_row_and_the_rest_survives(bucket: Pat
     assert not (tmp_path / "attempts").exists()
 
 
-def test_video_that_storage_never_gives_has_a_row_and_the_rest_survives(bucket: Path, tmp_path: Path) -> None:
+def test_video_that_storage_never_gives_has_a_row_and_the_rest_survives(
+    bucket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.clips.attempts.PAUSE_SECONDS", 0.0)
     config = replace(small(), scorers=(*small().scorers, OutOfReachScorer()))
-    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="local")
+    curate(os.fspath(bucket), os.fspath(tmp_path), config, engine="in-process")
     sources = pd.read_parquet(tmp_path / "sources").set_index("uri")
     assert sources["reason"].dropna().tolist() == ["machine_failure: OSError: the bucket does not answer"]
     assert sources.loc[os.fspath(bucket / "-film2.mp4"), "status"] == "failed"
@@ -404,8 +408,11 @@ def test_bug_stops_a_strict_run_and_names_the_unit(bucket: Path, tmp_path: Path)
 def test_long_video_in_spans_equals_itself_at_any_worker_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.curate.SPLIT_BYTES", 0)
     (tmp_path / "in").mkdir()
-    videos.shots_video(tmp_path / "in" / "long.mp4", seconds=(8,) * 16, openings=("cut",) * 16)
-    config = override(small(), ["span_seconds=60", "rules.text_area.max=none", "scorers.text_area.max_frames=1"])
+    film = tmp_path / "in" / "long.mp4"
+    videos.shots_video(film, seconds=(8,) * 16, openings=("cut",) * 16, fps=Fraction(8))
+    rules = tuple(rule for rule in small().rules if rule.column != "text_area")
+    scorers = tuple(scorer for scorer in small().scorers if scorer.name != "text_area")  # it takes half a second a clip
+    config = replace(small(), rules=rules, scorers=scorers, span_seconds=60.0)
     for workers in (1, 7):
         curate(os.fspath(tmp_path / "in"), os.fspath(tmp_path / str(workers)), config, engine="local", workers=workers)
     assert_same_tables(tmp_path / "1", tmp_path / "7")
