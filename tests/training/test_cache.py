@@ -33,7 +33,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("shapes")
     write_corpus(folder / "films", count=48, size=32)
     config = replace(curation.default(), name="shapes", scorers=(), rules=(), captioner=SidecarCaptioner())
-    curate(str(folder / "films"), str(folder / "manifest"), config, engine="local", workers=1)
+    curate(str(folder / "films"), str(folder / "manifest"), config, engine="in-process", workers=1)
     return str(folder / "manifest")
 
 

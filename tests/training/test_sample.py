@@ -43,7 +43,7 @@ def manifest(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("shapes")
     write_corpus(folder / "films", count=96, size=32)
     config = replace(curation.default(), name="shapes", scorers=(), rules=(), captioner=SidecarCaptioner())
-    curate(str(folder / "films"), str(folder / "manifest"), config, engine="local", workers=1)
+    curate(str(folder / "films"), str(folder / "manifest"), config, engine="in-process", workers=1)
     return folder / "manifest"
 
 
@@ -61,6 +61,7 @@ def runs(manifest: Path, tmp_path_factory) -> dict[str, Path]:
     return runs
 
 
+@pytest.mark.slow
 def test_a_lora_is_trained_sampled_and_exported(runs, manifest, tmp_path, capsys):
     few = ["--set", "trainer.steps=2", "--set", "objective.targets=attention", "--set", f"objective.base={runs['dit']}"]
     assert main(["lora", str(manifest), "--out", str(tmp_path / "lora"), *few]) == 0
@@ -142,6 +143,7 @@ def test_a_config_in_a_file_is_the_same_recipe(runs, manifest, tmp_path, capsys)
     assert "recipe tiny_vae has a VaeObjective: `dit` is for a DitObjective" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_objective_of_ones_own_is_one_file(manifest, tmp_path, capsys):
     """It trains, goes on where it stopped, and is measured, in another process too; no file of ours knows of it."""
     train = ["train", str(manifest), "--recipe", "tests.training.scratch_objective:color"]

@@ -20,7 +20,7 @@ FEW = ("--set", "trainer.steps=1", "--set", "data.sampler.budget_tokens=48", "--
 def manifest(folder: Path, films: int) -> str:
     write_corpus(folder / "films", count=films, size=32)
     config = replace(curation.default(), name="shapes", scorers=(), rules=())
-    curate(str(folder / "films"), str(folder / "manifest"), config, engine="local", workers=1)
+    curate(str(folder / "films"), str(folder / "manifest"), config, engine="in-process", workers=1)
     return str(folder / "manifest")
 
 

@@ -308,7 +308,7 @@ def loss(module: PretrainedModule, batch) -> float:
 def test_a_manifest_is_cached_and_trained_on_by_the_recipe(folder: Path, tmp_path: Path) -> None:
     write_corpus(tmp_path / "films", count=6, size=32)
     curating = replace(curation.default(), name="shapes", scorers=(), rules=(), captioner=SidecarCaptioner())
-    curate(str(tmp_path / "films"), str(tmp_path / "manifest"), curating, engine="local", workers=1)
+    curate(str(tmp_path / "films"), str(tmp_path / "manifest"), curating, engine="in-process", workers=1)
     sizes = {"fps": 4, "min_frames": 9, "max_frames": 9, "min_side": 32, "max_side": 32, "budget_tokens": 36}
     settings = [f"data.sampler.{name}={value}" for name, value in sizes.items()]
     settings += [f"objective.model={folder}", "objective.family.text_tokens=16", "objective.rank=2"]
