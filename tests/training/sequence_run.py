@@ -11,7 +11,8 @@ from tests.training.tiny import DIT, TEXT, VAE
 from tests.training.tiny_dit_run import SEED, TinyClips, TinyDit
 from training.models.on_demand import at_hand
 from training.models.vae import VideoVae
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.run.config import OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train
 

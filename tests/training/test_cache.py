@@ -17,7 +17,7 @@ from training import recipes
 from training.__main__ import main
 from training.models.text_bytes import ByteTextEncoder
 from training.models.vae import VideoVae
-from training.objectives.dit import DitModule
+from training.objectives.dit_module import DitModule
 from training.run.config import TrainConfig
 from training.run.metrics import read_rows
 from training.run.runs import config_of

@@ -21,7 +21,8 @@ from training.models.on_demand import at_hand
 from training.models.safe_files import SafeFiles
 from training.models.vae import VideoVae
 from training.models.weights import named_generator
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.lora import LoraModule, LoraObjective
 
 MODEL = replace(DIT, base_grid=(30, 45))

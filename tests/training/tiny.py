@@ -7,7 +7,8 @@ from training.models.dit import DitConfig
 from training.models.on_demand import at_hand
 from training.models.text_bytes import ByteTextConfig
 from training.models.vae import VaeConfig, VideoVae
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 
 VAE = VaeConfig(channels=(8, 8, 8), latent_channels=4, pixel_patch=2, groups=4, encoder_blocks=1, decoder_blocks=1)
 JUDGE = DiscriminatorConfig(channels=(8, 16), groups=4)

@@ -20,7 +20,8 @@ from training.models.on_demand import at_hand
 from training.models.text_bytes import ByteTextConfig, ByteTextEncoder
 from training.models.vae import VideoVae
 from training.models.windows import WindowConfig
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.generate import GenerateConfig
 from training.objectives.lora import LoraModule, LoraObjective
 from training.objectives.reward import RewardModule, RewardObjective

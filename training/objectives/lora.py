@@ -13,7 +13,7 @@ from training.models.lora import seed_dropout
 from training.models.lora_names import fill_lora
 from training.models.on_demand import TextSource
 from training.models.safe_files import SafeFiles
-from training.objectives.dit import DitModule, built_dit
+from training.objectives.dit_module import DitModule, built_dit
 from training.objectives.tuned import TunedModule, TunedObjective
 from training.run.config import WEIGHTS, TrainConfig
 from training.run.module import Batch, Loss

@@ -12,7 +12,7 @@ from training.models.exports import Export, Layout
 from training.models.motion import MotionConfig
 from training.models.on_demand import TextSource
 from training.models.weights import initialise
-from training.objectives.dit import DitModule, built_dit
+from training.objectives.dit_module import DitModule, built_dit
 from training.objectives.tuned import AddedModule, AddedObjective
 from training.run.config import TrainConfig
 from training.run.module import Batch, Loss

@@ -17,7 +17,7 @@ from torch import nn
 
 from preprocess.io.bounds import at_least, check
 from training.models.on_demand import OnDemand
-from training.objectives.dit import DitModule, built_dit
+from training.objectives.dit_module import DitModule, built_dit
 from training.objectives.flow import NO_STEPS, Recorded
 from training.objectives.generate import GenerateConfig, generate
 from training.objectives.judges import Judges, check_reward, reward

@@ -16,7 +16,7 @@ from training.models.grid import TokenGrid
 from training.models.lora import add_lora, initialise_lora, lora_parameters, merge_lora, without_lora
 from training.models.on_demand import LatentSource
 from training.models.weights import halve
-from training.objectives.dit import DitModule
+from training.objectives.dit_module import DitModule
 from training.run.checkpoint import identity, latest, read_state, read_weights
 from training.run.config import LOCATION, Objective, Precision, TrainConfig
 from training.run.module import TrainModule

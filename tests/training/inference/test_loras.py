@@ -10,7 +10,7 @@ from tests.training.tiny import tiny_dit_module
 from training.inference.loras import lora_files, with_lora
 from training.models.exports import lora_export
 from training.models.lora import add_lora, lora_parameters
-from training.objectives.dit import DitModule
+from training.objectives.dit_module import DitModule
 
 
 def answer(module: DitModule) -> torch.Tensor:

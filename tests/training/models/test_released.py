@@ -21,7 +21,8 @@ from training.models.safe_files import SafeFiles
 from training.models.vae import VaeConfig, VideoVae
 from training.models.vae_chunks import decoded
 from training.models.weights import named_generator
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.flow import euler
 from training.objectives.vae import VaeModule, VaeObjective, trained_vae, vae_source
 from training.run.config import TrainConfig, TrainerConfig

@@ -15,7 +15,8 @@ from training.models.on_demand import at_hand
 from training.models.pixart import PixArtConfig
 from training.models.vae import VideoVae
 from training.objectives.diffusion import Diffusion, Schedule
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.flow import euler, noised
 from training.objectives.generate import GenerateConfig, generate
 from training.recipes import tiny_dit

@@ -12,7 +12,8 @@ from tests.training.tiny import DIT, TEXT, VAE, tiny_dit_module
 from training.models.grid import Shape
 from training.models.on_demand import at_hand
 from training.models.vae import VideoVae
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.generate import GenerateConfig, generate
 from training.objectives.masks import (
     MaskConfig,

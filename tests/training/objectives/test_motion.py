@@ -16,7 +16,8 @@ from training.models.on_demand import at_hand
 from training.models.pixart import PixArtConfig
 from training.models.vae import VideoVae
 from training.objectives.diffusion import Diffusion
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.motion import MotionModule, MotionObjective
 from training.run.config import Objective, OptimizerConfig, TrainConfig, TrainerConfig
 from training.run.launch import train

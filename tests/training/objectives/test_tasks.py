@@ -18,7 +18,8 @@ from training.models.pixels import as_model_input
 from training.models.rays import rays_condition
 from training.models.vae import VideoVae
 from training.objectives.control import ControlConfig
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.objectives.generate import GenerateConfig, generate
 from training.objectives.masks import MaskConfig
 from training.objectives.tasks import camera, condition_of, control, ends, known_frames, start_of, together

@@ -19,7 +19,7 @@ from tests.training.tiny_run import losses, run_ranks, tiny_config
 from training.film import read_preview, write_picture, write_preview
 from training.inference.given import fitted
 from training.models.grid import Shape
-from training.objectives.dit import DitModule
+from training.objectives.dit_module import DitModule
 from training.objectives.generate import GenerateConfig
 from training.run.checkpoint import latest, read_networks
 from training.run.config import TrainConfig

@@ -16,7 +16,8 @@ from tests.training.tiny_run import losses, run_ranks
 from training.models.dit_names import diffusers_name
 from training.models.on_demand import at_hand
 from training.models.vae import VideoVae
-from training.objectives.dit import DitModule, DitObjective
+from training.objectives.dit import DitObjective
+from training.objectives.dit_module import DitModule
 from training.run.checkpoint import latest, read_state, read_weights
 from training.run.config import Stage, TrainConfig
 from training.run.launch import train
