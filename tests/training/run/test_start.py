@@ -84,7 +84,7 @@ def test_killed_it_ends_as_undisturbed_without_what_it_began_with(
     start = tmp_path / "start"
     start.symlink_to(earlier)
     train(tiny_dit_config(tmp_path / "whole", f"objective.start={start}"))
-    dies = (f"objective.start={start}", "objective.dies_at_step=5")
+    dies = (f"objective.start={start}", "objective.dies_at_step=5", "trainer.async_checkpoints=false")
     run_ranks(1, tmp_path / "killed", *dies, script=SCRIPT, check=False)
     start.unlink()
     capfd.readouterr()
