@@ -30,7 +30,7 @@ from training.run.distributed import World
 
 GONE_ON_FROM = 2
 """How many of the newest keep what the optimizer had: the newest, and one for a disk that loses it."""
-LEAVING_SECONDS = 120.0
+LEAVING_SECONDS = 600.0
 """How long a run that fails waits for a checkpoint that is being written."""
 _WEIGHTS, _OPTIMIZER = 1, 2
 """Numbers of a rank's shards."""
