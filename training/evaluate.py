@@ -104,7 +104,8 @@ def shapes_truth(
 ) -> dict[str, float]:
     """Of 48 samples, how many are mostly of the prompted colour, have its shape and move its way; from pixels alone."""
     prompts = list(_prompts())
-    films = videos(generator, [" ".join(words) for words in prompts], shape, config, seed=seed, precision=precision)
+    texts = [" ".join(words) for words in prompts]
+    films = [*videos(generator, texts, shape, config, seed=seed, precision=precision)]
     seen = {"color": (truth.dominant_color, 1), "shape": (truth.shape, 2), "direction": (truth.direction, 4)}
     if shape.frames == 1:
         del seen["direction"]

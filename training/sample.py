@@ -92,9 +92,9 @@ def sample(
     precision = precision or own_precision(trained, device)
     generator = trained_generator(run, device, precision=precision, offload=offload, with_lora=with_lora)
     make = partial(videos, generator, [prompt] * count, shape, config, seed=seed, given=given, precision=precision)
-    films = make(how=how)
+    films = [*make(how=how)]
     if how.cache is not None:
-        tell_cached(how.cache, films, make(how=replace(how, cache=None)) if compare else None)
+        tell_cached(how.cache, films, [*make(how=replace(how, cache=None))] if compare else None)
     paths = [out if count == 1 else out.with_name(f"{out.stem}_{number}{out.suffix}") for number in range(count)]
     if pictures:
         for path, film in zip(paths, films, strict=True):
@@ -126,13 +126,11 @@ def videos(
     config: GenerateConfig,
     *,
     seed: int,
-    first: Picture | None = None,
     given: Given | None = None,
     precision: Precision = "fp32",
     how: How | None = None,
-) -> list[Frames]:
-    """One film (F, H, W, 3) for each caption; with `first` (H, W, 3), each goes on from that picture, and `given` says
-    what else there is beside captions, in its place.
+) -> Iterator[Frames]:
+    """One film (F, H, W, 3) for each caption, as they are made; `given` says what else there is beside captions.
 
     As many are made at once as have `MOST_TOKENS`.
 
@@ -141,27 +139,7 @@ def videos(
     Raises:
         ValueError: the model makes no videos of that shape, or takes no first frame.
     """
-    return [
-        *each_video(
-            generator, captions, shape, config, seed=seed, first=first, given=given, precision=precision, how=how
-        )
-    ]
-
-
-def each_video(
-    generator: VideoGenerator,
-    captions: Sequence[str],
-    shape: Shape,
-    config: GenerateConfig,
-    *,
-    seed: int,
-    first: Picture | None = None,
-    given: Given | None = None,
-    precision: Precision = "fp32",
-    how: How | None = None,
-) -> Iterator[Frames]:
-    """The same, as they are made."""
-    how, given = how or How(), given or Given(first=first)
+    how, given = how or How(), given or Given()
     generator.grid.tokens(shape)
     maker, spans = divided(generator, shape, how)
     if len(spans) > 1 and given.tells:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.film import Frames, Picture, read_picture, write_film, write_picture, write_preview
-from training.inference.given import fitted
+from training.inference.given import Given, fitted
 from training.models.generator import VideoGenerator
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
@@ -63,7 +63,7 @@ class RunSamples:
             self._shape,
             self._sampling,
             seed=prompts.seed,
-            first=self._firsts[index],
+            given=Given(first=self._firsts[index]),
             precision=self._config.trainer.precision,
         )
         return film

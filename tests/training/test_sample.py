@@ -24,7 +24,7 @@ from training import sample as sampling
 from training.__main__ import main
 from training.evaluate import shapes_truth
 from training.film import read_film, read_preview, write_picture, write_preview
-from training.inference.given import fitted
+from training.inference.given import Given, fitted
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.objectives.vae import trained_vae
@@ -100,7 +100,7 @@ def test_a_lora_is_taken_off_for_a_sample(runs, tmp_path):
         made[name] = read_film(out)
     assert np.array_equal(made["off"], made["before"])
     generators = [trained_generator(str(runs["reward"]), with_lora=on) for on in (True, False)]
-    films = [videos(each, ["a"], Shape(9, 32, 32), GenerateConfig(num_steps=2), seed=0)[0] for each in generators]
+    films = [next(videos(each, ["a"], Shape(9, 32, 32), GenerateConfig(num_steps=2), seed=0)) for each in generators]
     assert not np.array_equal(*films)
 
 
@@ -206,24 +206,24 @@ def test_sample_writes_films_and_a_sheet(runs, tmp_path, capsys):
 def test_the_same_seed_gives_the_same_video_beside_any_other(runs):
     module = trained_generator(str(runs["dit"]))
     shape, config = Shape(5, 16, 16), GenerateConfig(num_steps=2)
-    both = videos(module, ["a red circle", "a blue square"], shape, config, seed=1)
+    both = [*videos(module, ["a red circle", "a blue square"], shape, config, seed=1)]
     [alone] = videos(module, ["a blue square"], shape, config, seed=1)
     assert np.abs(both[1].astype(int) - alone).max() <= 1
     assert (both[0] != both[1]).any()
-    twice = videos(module, ["a blue square"] * 2, shape, config, seed=1)
+    twice = [*videos(module, ["a blue square"] * 2, shape, config, seed=1)]
     assert (twice[0] != twice[1]).any()
-    assert (videos(module, ["a blue square"], shape, config, seed=2)[0] != alone).any()
+    assert (next(videos(module, ["a blue square"], shape, config, seed=2)) != alone).any()
 
 
 def test_samples_are_made_as_many_at_once_as_there_is_room_for(runs, monkeypatch):
     module = trained_generator(str(runs["dit"]))
     captions, shape, config = ["a red circle", "a blue square", "a"], Shape(5, 16, 16), GenerateConfig(num_steps=2)
     first = np.full((16, 16, 3), 90, np.uint8)
-    whole = videos(module, captions, shape, config, seed=1, first=first)
+    whole = [*videos(module, captions, shape, config, seed=1, given=Given(first=first))]
     at_once, velocity = [], module.velocity
     monkeypatch.setattr(module, "velocity", lambda z, *given: (at_once.append(len(z)), velocity(z, *given))[1])
     monkeypatch.setattr(sampling, "MOST_TOKENS", 2 * module.grid.tokens(shape))
-    parts = videos(module, captions, shape, config, seed=1, first=first)
+    parts = [*videos(module, captions, shape, config, seed=1, given=Given(first=first))]
     assert at_once == [4, 4, 2, 2]  # each with and without its text
     for one, other in zip(parts, whole, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1
@@ -266,7 +266,10 @@ def test_films_know_the_picture_that_they_begin_with():
     known = []
     module.model.register_forward_pre_hook(lambda _, args: known.append(args[3]))
     pictures = [np.full((16, 32, 3), color, np.uint8) for color in ((255, 0, 0), (0, 0, 255))]
-    red, blue = (videos(module, ["a", "b"], Shape(5, 16, 32), config, seed=1, first=picture) for picture in pictures)
+    red, blue = (
+        [*videos(module, ["a", "b"], Shape(5, 16, 32), config, seed=1, given=Given(first=picture))]
+        for picture in pictures
+    )
     pixels = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1, 1).expand(-1, -1, 1, 16, 32)
     latent = module.vae.encode(pixels).mean
     for condition in known[:2]:  # both videos, with and without text

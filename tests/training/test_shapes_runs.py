@@ -81,7 +81,7 @@ def test_a_lora_of_twelve_clips_of_a_colour_gives_that_colour_and_takes_it_along
 def films(generator: VideoGenerator) -> list[Frames]:
     """Of 48 prompts that name no colour."""
     prompts = [colorless(scene) for scene in scenes(48, seed=5)]
-    return videos(generator, prompts, Shape(9, 32, 32), GenerateConfig(num_steps=10, guidance=1.0), seed=1)
+    return [*videos(generator, prompts, Shape(9, 32, 32), GenerateConfig(num_steps=10, guidance=1.0), seed=1)]
 
 
 def share(made: list[Frames]) -> float:

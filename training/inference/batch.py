@@ -18,7 +18,7 @@ from training.run.checkpoint import identity, latest
 from training.run.config import Precision
 from training.run.distributed import own_device
 from training.run.runs import config_of, own_precision, trained_generator
-from training.sample import each_video, tell_cached
+from training.sample import tell_cached, videos
 
 LIST = "samples.jsonl"
 """What the folder holds: a line for each film, with all that it was made of."""
@@ -87,7 +87,7 @@ def sample_each(
         generator = trained_generator(run, device, precision=precision, offload=offload, with_lora=with_lora)
         for negative, own, some in _alike(missing, config.negative):
             setting, texts = replace(config, negative=negative), [each.prompt for _, each, _ in some]
-            films = each_video(generator, texts, shape, setting, seed=own, precision=precision, how=how)
+            films = videos(generator, texts, shape, setting, seed=own, precision=precision, how=how)
             for (path, _, _), film in zip(some, films, strict=True):
                 _write(path, film, fps)
                 with (folder / LIST).open("a", encoding="utf-8") as file:

@@ -82,13 +82,9 @@ class VideoGenerator(ABC):
         return self.condition(self.latents_of(first_B31HW), num_latents)
 
     @property
+    @abstractmethod
     def takes_first_frames(self) -> bool:
-        """Whether `condition` does."""
-        try:
-            self.condition(torch.zeros(1, self.latent_channels, 1, self.grid.patch, self.grid.patch), 1)
-        except ValueError:
-            return False
-        return True
+        """Whether it can be told how a video begins."""
 
     @property
     def told_parts(self) -> Sequence[Part]:

@@ -142,6 +142,11 @@ class LatentVideoGenerator(VideoGenerator):
         at = torch.device("cpu") if self.device.type == "meta" else self.device
         return network.requires_grad_(False).eval().to(at)
 
+    @property
+    def takes_first_frames(self) -> bool:
+        """Whether it has channels for one, and was ever shown one."""
+        return "known" in self.layout.parts and self.knows_first_frames
+
     def condition(self, first_BC1HW: torch.Tensor, num_latents: int) -> torch.Tensor:
         """What tells the transformer the first frame of each video.
 

@@ -15,6 +15,7 @@ from tests.training.families.parity import lora_reload_error, loss_error
 from tests.training.families.tiny_pretrained_run import run_config
 from tests.training.tiny_run import losses
 from training.families.pretrained import NETWORK
+from training.inference.given import Given
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig
 from training.plan.estimate import estimate
@@ -106,7 +107,7 @@ def test_it_makes_videos_of_the_size_that_was_asked_for(case: str, run: Path) ->
     first = np.zeros((known.side, known.side, 3), np.uint8) if known.first_frame else None
     shape = Shape(known.frames, known.side, known.side)
     sampling = GenerateConfig(num_steps=2, guidance=3.0)
-    [film] = videos(trained_generator(str(run)), ["a red circle"], shape, sampling, seed=0, first=first)
+    [film] = videos(trained_generator(str(run)), ["a red circle"], shape, sampling, seed=0, given=Given(first=first))
     assert film.shape == (known.frames, known.side, known.side, 3)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.training.tiny import DIT, tiny_dit_module
+from training.inference.given import Given
 from training.inference.long import Chunks, Windowed, lengths
 from training.inference.making import How
 from training.models.grid import Shape
@@ -32,7 +33,7 @@ def test_chunks_may_begin_with_several_frames_of_the_one_before() -> None:
     module, told = tiny_dit_module(), []
     module.model.register_forward_pre_hook(lambda _, args: told.append(args[3]))
     how = How(chunks=Chunks(frames=9, overlap=3))
-    films = videos(module, ["a", "b"], Shape(17, 16, 16), CONFIG, seed=1, how=how)
+    films = [*videos(module, ["a", "b"], Shape(17, 16, 16), CONFIG, seed=1, how=how)]
     assert [film.shape for film in films] == [(17, 16, 16, 3)] * 2
     known = torch.zeros(2, 1, 9, 16, 16)
     known[:, :, :3] = 1
@@ -46,7 +47,7 @@ def test_each_chunk_begins_with_the_last_frame_of_the_one_before() -> None:
     module, told, steps = tiny_dit_module(), [], []
     module.model.register_forward_pre_hook(lambda _, args: told.append((args[0].shape[2], args[3])))
     how = How(chunks=Chunks(frames=9), on_step=lambda done, total: steps.append((done, total)))
-    films = videos(module, ["a", "b"], Shape(21, 16, 16), CONFIG, seed=1, how=how)
+    films = [*videos(module, ["a", "b"], Shape(21, 16, 16), CONFIG, seed=1, how=how)]
     assert [film.shape for film in films] == [(21, 16, 16, 3)] * 2
     assert [latents for latents, _ in told] == [3] * 6 + [2] * 3
     assert told[0][1] is None
@@ -112,9 +113,11 @@ def test_what_cannot_be_is_refused() -> None:
         (Chunks(frames=8), "frames must be"),
     ):
         with pytest.raises(ValueError, match=reason):
-            videos(text_alone, ["a"], shape, CONFIG, seed=0, how=How(chunks=chunks))
+            list(videos(text_alone, ["a"], shape, CONFIG, seed=0, how=How(chunks=chunks)))
     with pytest.raises(ValueError, match="no step can be cached"):
-        videos(text_alone, ["a"], shape, CONFIG, seed=0, how=How(chunks=Chunks(frames=9), cache=StepCache(0.1)))
+        list(videos(text_alone, ["a"], shape, CONFIG, seed=0, how=How(chunks=Chunks(frames=9), cache=StepCache(0.1))))
     first = np.zeros((16, 16, 3), np.uint8)
     with pytest.raises(ValueError, match="never shown a first frame"):
-        videos(text_alone, ["a"], shape, CONFIG, seed=0, first=first, how=How(chunks=Chunks(frames=9)))
+        list(
+            videos(text_alone, ["a"], shape, CONFIG, seed=0, given=Given(first=first), how=How(chunks=Chunks(frames=9)))
+        )

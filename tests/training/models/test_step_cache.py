@@ -15,7 +15,7 @@ SHAPE, CONFIG = Shape(5, 16, 16), GenerateConfig(num_steps=12, guidance=2.0)
 
 
 def made(cache: StepCache | None, prompts: list[str]) -> torch.Tensor:
-    films = videos(tiny_dit_module(), prompts, SHAPE, CONFIG, seed=1, how=How(cache=cache))
+    films = [*videos(tiny_dit_module(), prompts, SHAPE, CONFIG, seed=1, how=How(cache=cache))]
     return torch.stack([torch.from_numpy(film).float() for film in films])
 
 

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training.tiny_dit_run import tiny_dit_config
 from tests.training.tiny_run import losses, run_ranks, tiny_config
 from training.film import read_preview, write_picture, write_preview
-from training.inference.given import fitted
+from training.inference.given import Given, fitted
 from training.models.grid import Shape
 from training.objectives.dit_module import DitModule
 from training.objectives.generate import GenerateConfig
@@ -97,7 +97,9 @@ def test_a_picture_begins_the_video(tmp_path: Path) -> None:
     module = module_of(run)
     expected = {}
     for first in (None, fitted(picture, Shape(5, 16, 16))):
-        [film] = videos(module, ["a blue circle"], Shape(5, 16, 16), GenerateConfig(num_steps=2), seed=0, first=first)
+        [film] = videos(
+            module, ["a blue circle"], Shape(5, 16, 16), GenerateConfig(num_steps=2), seed=0, given=Given(first=first)
+        )
         write_preview(tmp_path / "again.webp", film, fps=4.0)
         expected[first is None] = (tmp_path / "again.webp").read_bytes()
     assert made.preview.read_bytes() == expected[False] != expected[True]
