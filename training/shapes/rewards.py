@@ -13,6 +13,7 @@ import torch
 
 from training.rewards.base import Reward, in_range
 from training.shapes.corpus import COLORS, DIRECTIONS, SPEEDS
+from training.shapes.truth import AREAS, DOWN
 
 
 class ColorReward(Reward):
@@ -61,6 +62,30 @@ class DirectionReward(Reward):
         return torch.where(asked, (1 - missed / whole.clamp_min(1e-12)).clamp_min(-3.0), torch.zeros_like(missed))
 
 
+class ShapeReward(Reward):
+    """Overlap of what is coloured with the prompted shape, drawn with the same area at the same place: 0 to 1.
+
+    As `truth.shape` has it, but that edges are a pixel wide, so that gradients pass: they leave area and place alone.
+    """
+
+    name: ClassVar[str] = "shape"
+
+    def __call__(self, video: torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
+        """Intersection over union, mean over frames."""
+        strength = (_chroma(video).square().sum(1) + 1e-6).sqrt()
+        strongest = strength.detach().flatten(2).quantile(0.99, dim=2).clamp_min(0.1)[..., None, None]
+        masks_BFHW = torch.sigmoid((strength / strongest - 0.5) / 0.05)
+        overlaps = []
+        for masks, caption in zip(masks_BFHW, captions, strict=True):
+            asked = _asked(caption, AREAS)
+            if asked is None:
+                overlaps.append(masks.new_zeros(()))
+                continue
+            drawn = _drawn(asked, masks.detach())
+            overlaps.append((torch.minimum(masks, drawn).sum((1, 2)) / torch.maximum(masks, drawn).sum((1, 2))).mean())
+        return torch.stack(overlaps)
+
+
 class SaturationReward(Reward):
     """How strong the coloured pixels' colour is, 0 to about 1; it is indifferent to how many there are."""
 
@@ -87,7 +112,7 @@ class BackgroundReward(Reward):
 
 
 REWARDS: Mapping[str, type[Reward]] = {
-    kind.name: kind for kind in (ColorReward, DirectionReward, SaturationReward, BackgroundReward)
+    kind.name: kind for kind in (ColorReward, DirectionReward, ShapeReward, SaturationReward, BackgroundReward)
 }
 
 
@@ -104,6 +129,28 @@ def _centers(weights_BFHW: torch.Tensor) -> torch.Tensor:
     y = (torch.arange(height, device=weights_BFHW.device) + 0.5) / height
     whole = weights_BFHW.sum((2, 3)) + 1e-3
     return torch.stack([(weights_BFHW.sum(2) * x).sum(2) / whole, (weights_BFHW.sum(3) * y).sum(2) / whole], dim=2)
+
+
+def _drawn(shape: str, masks_FHW: torch.Tensor) -> torch.Tensor:
+    """(F, H, W) that shape with each mask's area, its middle at the mask's; 0.5 on the outline."""
+    height, width = masks_FHW.shape[1:]
+    area = masks_FHW.sum((1, 2)).clamp_min(1.0)
+    center_x, center_y = (_centers(masks_FHW[None])[0] * masks_FHW.new_tensor([width, height])).unbind(1)
+    radius = (area / AREAS[shape]).sqrt()
+    columns = torch.arange(width, device=masks_FHW.device) + 0.5
+    rows = torch.arange(height, device=masks_FHW.device) + 0.5
+    x = ((columns - center_x[:, None]) / radius[:, None])[:, None]
+    y = ((rows - center_y[:, None]) / radius[:, None] + DOWN[shape])[:, :, None]
+    return torch.sigmoid(depth_inside(shape, x, y) * radius[:, None, None] / 0.5)
+
+
+def depth_inside(shape: str, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """How far inside of the shape points are, in units of its radius, negative outside; see `corpus.inside_shape`."""
+    if shape == "circle":
+        return 1 - (x.square() + y.square()).sqrt()
+    if shape == "square":
+        return 0.85 - torch.maximum(x.abs(), y.abs())
+    return torch.minimum(0.8 - y, (y + 1 - 2 * x.abs()) / 5**0.5)
 
 
 def _asked(caption: str, words: Mapping[str, object]) -> str | None:

@@ -17,9 +17,9 @@ LEAST_WAY = 0.02
 """Of the frame's side, that a shape must go for its direction to count."""
 LEAST_OVERLAP = 0.8
 """Of what is coloured with a shape of its area at its place, for it to be that shape; drawn ones have 0.93 and more."""
-_AREAS = {"circle": np.pi, "square": 1.7**2, "triangle": 1.8 * 0.9}
+AREAS = {"circle": np.pi, "square": 1.7**2, "triangle": 1.8 * 0.9}
 """In squares of the radius."""
-_DOWN = {"circle": 0.0, "square": 0.0, "triangle": 0.2}
+DOWN = {"circle": 0.0, "square": 0.0, "triangle": 0.2}
 """How far below its centre the middle of a shape's area is, in radii."""
 
 
@@ -67,8 +67,8 @@ def _mask(frame_HWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 def _overlap(mask_HW: npt.NDArray[np.bool_], name: str) -> float:
     rows, columns = np.nonzero(mask_HW)
-    radius = (len(rows) / _AREAS[name]) ** 0.5
-    y, x = rows.mean() - _DOWN[name] * radius, columns.mean()
+    radius = (len(rows) / AREAS[name]) ** 0.5
+    y, x = rows.mean() - DOWN[name] * radius, columns.mean()
     height, width = mask_HW.shape
     drawn = inside_shape(name, (np.arange(width)[None] - x) / radius, (np.arange(height)[:, None] - y) / radius)
     return float((drawn & mask_HW).sum() / (drawn | mask_HW).sum())
