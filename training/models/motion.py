@@ -72,7 +72,9 @@ class MotionModule(nn.Module):
 
     def forward(self, x_BTHWD: torch.Tensor) -> torch.Tensor:
         """The same shape."""
-        change = self.linear_in(self.norm(x_BTHWD))
+        frames, dim = x_BTHWD.shape[1], x_BTHWD.shape[-1]
+        # Attention that looks at all frames alike says nothing of one's own number, which feed-forward has to know.
+        change = self.linear_in(self.norm(x_BTHWD)) + _numbers(frames, dim, x_BTHWD)
         for attention in self.attentions:
             change = change + attention(change)
         change = self.linear_out(change + self.feed_forward(self.norm_feed_forward(change)))
@@ -89,7 +91,7 @@ class MotionModule(nn.Module):
 
 
 class MotionAttention(nn.Module):
-    """Attention along time, of one place, of a cell of places, or of all; a frame's number is told by waves."""
+    """Attention along time, of one place, of a cell of places, or of all; frames' numbers are told anew."""
 
     def __init__(self, dim: int, heads: int, scope: Scope, cell: int) -> None:
         super().__init__()
@@ -101,7 +103,7 @@ class MotionAttention(nn.Module):
     def forward(self, x_BTHWD: torch.Tensor) -> torch.Tensor:
         """What is to be added, the same shape."""
         _, frames, height, width, dim = x_BTHWD.shape
-        x = self.norm(x_BTHWD) + waves(frames, dim, x_BTHWD.device).to(x_BTHWD.dtype)[:, None, None]
+        x = self.norm(x_BTHWD) + _numbers(frames, dim, x_BTHWD)
         rows, columns = self._cell(height, width)
         # Cells at the edges that are not full are filled up, with what nobody looks at.
         more = (-height % rows, -width % columns)
@@ -137,6 +139,11 @@ class MotionAttention(nn.Module):
         of_cells = there_HW.unflatten(1, (cells[1], columns)).unflatten(0, (cells[0], rows)).transpose(1, 2)
         keys: torch.Tensor = of_cells.flatten(2).flatten(0, 1).repeat(batch, frames)[:, None, None]
         return keys
+
+
+def _numbers(frames: int, dim: int, like: torch.Tensor) -> torch.Tensor:
+    """(T, 1, 1, D): the number of each frame, as waves."""
+    return waves(frames, dim, like.device).to(like.dtype)[:, None, None]
 
 
 def waves(count: int, dim: int, device: torch.device) -> torch.Tensor:
