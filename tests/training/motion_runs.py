@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,53 +14,73 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.training.shapes_runs import SceneBatches, SceneClips, _vae, _video
+from tests.training.shapes_runs import SceneBatches, SceneClips, _vae
 from training import recipes
+from training.models.grid import Shape
+from training.models.text_words import WordTextConfig
 from training.objectives.vae import VaeObjective
 from training.run.config import TrainConfig, TrainerConfig
 from training.run.launch import train
 from training.run.module import Batch
-from training.shapes.corpus import Scene, scenes
+from training.shapes.corpus import Scene, render, scenes
+
+FRAMES, FPS = 5, 4 / 3
+"""Of a film: three seconds, as long as shapes are on their way."""
+PICTURES = 3
+"""How many of the first of them are pictures."""
+FILM = Shape(FRAMES, 32, 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SceneFrames(SceneClips):
-    """Single frames of the scenes, each time others, as latents of the autoencoder `vae`."""
+class SceneFilms(SceneClips):
+    """Films of the scenes, whose frames the autoencoder `vae` has encoded one by one; or single frames of them."""
 
     vae: str
+    count: int = 1536
+    """So many that their places cannot be learnt by heart, as those of 384 are."""
+    samples: int = 32
+    pictures: bool = False
+    """Frames of the films' first half, where what is to go left has most of its way before it: so words of direction
+    say something of a picture. Of all frames they would say next to nothing."""
 
-    def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> SceneFrameBatches:
-        return SceneFrameBatches(self, config, rank, world_size)
+    def batches(self, config: TrainConfig, *, rank: int, world_size: int) -> SceneFilmBatches:
+        return SceneFilmBatches(self, config, rank, world_size)
 
     def held_out(self, config: TrainConfig, *, rank: int, world_size: int) -> Sequence[Batch]:
-        return [frames(self.vae, scenes(16, seed=99), [4] * 16)]
+        return [films(self.vae, scenes(32, seed=99), [1] * 32 if self.pictures else None)]
 
 
-class SceneFrameBatches(SceneBatches):
-    """Like those of scenes, a frame of each."""
+class SceneFilmBatches(SceneBatches):
+    """Like those of scenes."""
 
-    data: SceneFrames
+    data: SceneFilms
 
-    def __iter__(self):
-        drawn = self.data.drawn()
+    def __iter__(self) -> Iterator[Batch]:
+        drawn, data = self.data.drawn(), self.data
         while True:
             rng = np.random.default_rng((7, self.taken))
             self.taken += 1
-            chosen = rng.integers(len(drawn), size=self.data.samples)
-            places = rng.integers(9, size=self.data.samples).tolist()
-            yield frames(self.data.vae, [drawn[place] for place in chosen], places)
+            chosen = [drawn[place] for place in rng.integers(len(drawn), size=data.samples)]
+            yield films(data.vae, chosen, rng.integers(PICTURES, size=data.samples).tolist() if data.pictures else None)
 
 
-def frames(vae: str, drawn: Sequence[Scene], places: Sequence[int]) -> Batch:
-    latents = torch.stack([_frame(vae, scene, place) for scene, place in zip(drawn, places, strict=True)])
-    ids = [f"{scene.color}{scene.x:.6f}{place}" for scene, place in zip(drawn, places, strict=True)]
-    return Batch(video=latents, captions=[scene.caption for scene in drawn], clip_ids=ids, tokens=4, latent=True)
+def films(vae: str, drawn: Sequence[Scene], places: Sequence[int] | None) -> Batch:
+    """Latents of whole films, or of a frame of each."""
+    latents = [_latents(vae, scene) for scene in drawn]
+    ids = [f"{scene.color}{scene.x:.6f}{scene.y:.6f}" for scene in drawn]
+    if places is not None:
+        latents = [film[:, place : place + 1] for film, place in zip(latents, places, strict=True)]
+        ids = [f"{name}{place}" for name, place in zip(ids, places, strict=True)]
+    video = torch.stack(latents)
+    captions = [scene.caption for scene in drawn]
+    return Batch(video=video, captions=captions, clip_ids=ids, tokens=4 * video.shape[2], latent=True)
 
 
 @cache
-def _frame(vae: str, scene: Scene, place: int) -> torch.Tensor:
+def _latents(vae: str, scene: Scene) -> torch.Tensor:
+    film = torch.from_numpy(render(scene, size=32, num_frames=FRAMES, fps=FPS)).permute(0, 3, 1, 2)[:, :, None]
     with torch.no_grad():
-        return _vae(vae).encode(_video(scene, 32)[None, :, place : place + 1]).mean[0]
+        return _vae(vae).encode(film.float() / 127.5 - 1).mean[:, :, 0].transpose(0, 1)
 
 
 def frame_vae_config(out: Path, *, steps: int = 600) -> TrainConfig:
@@ -73,26 +93,38 @@ def frame_vae_config(out: Path, *, steps: int = 600) -> TrainConfig:
 
 
 def image_config(out: Path, vae: Path, *, steps: int = 2000) -> TrainConfig:
+    """Its captions, read by words, say where shapes go: what it lets through is all that motion modules know."""
     config = recipes.tiny_image("", str(out))
-    objective = replace(config.objective, vae=str(vae))
-    trainer = TrainerConfig(steps=steps, threads=1, ema_decay=0.99, eval_every=200, log_every=50)
-    config = replace(config, objective=objective, data=SceneFrames(vae=str(vae), samples=32), trainer=trainer)
+    objective = replace(config.objective, vae=str(vae), text=WordTextConfig())
+    data = SceneFilms(vae=str(vae), pictures=True)
+    config = replace(config, objective=objective, data=data, trainer=_trainer(steps))
     return config.objective.completed(config, torch.device("cpu"))
 
 
-def motion_config(out: Path, image: Path, *, steps: int = 1500, kind: str = "temporal") -> TrainConfig:
+def motion_config(
+    out: Path, image: Path, vae: Path, *, steps: int = 800, kind: str = "temporal", seed: int = 0
+) -> TrainConfig:
     config = recipes.tiny_motion("", str(out))
     objective = replace(config.objective, base=str(image), motion=replace(config.objective.motion, kind=kind))
-    trainer = TrainerConfig(steps=steps, threads=1, ema_decay=0.99, eval_every=100, log_every=50)
-    return replace(config, objective=objective, data=SceneClips(), trainer=trainer)
+    return replace(config, objective=objective, data=SceneFilms(vae=str(vae)), trainer=_trainer(steps, seed=seed))
 
 
-def motion_runs(folder: Path) -> tuple[Path, Path]:
-    """The image model and the motion modules, trained unless they are there already: some minutes."""
+def _trainer(steps: int, *, seed: int = 0) -> TrainerConfig:
+    return TrainerConfig(steps=steps, seed=seed, threads=1, ema_decay=0.99, eval_every=200, log_every=50)
+
+
+SEEDS = (0, 1)
+"""Of motion modules' first weights and of their noise."""
+
+
+def motion_runs(folder: Path) -> tuple[Path, list[Path]]:
+    """The image model and motion modules of each seed, trained unless they are there already: some minutes."""
     train(frame_vae_config(folder / "vae"))
     train(image_config(folder / "image", folder / "vae"))
-    train(motion_config(folder / "motion", folder / "image"))
-    return folder / "image", folder / "motion"
+    moving = [folder / f"motion_{seed}" for seed in SEEDS]
+    for seed, out in zip(SEEDS, moving, strict=True):
+        train(motion_config(out, folder / "image", folder / "vae", seed=seed))
+    return folder / "image", moving
 
 
 if __name__ == "__main__":
