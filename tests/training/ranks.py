@@ -27,6 +27,8 @@ PRELOADED = (
 )
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(PRELOADED)
+LEAVE_SECONDS = 30
+"""What torchrun gives those that it told to end, too."""
 
 
 def in_ranks(ranks: int, call: Callable[..., None], *arguments: Any, errors: Path | None = None) -> int:
@@ -54,8 +56,10 @@ def run_script(script: str, *arguments: str) -> None:
 def _first_failure(processes: list[ForkServerProcess]) -> int:
     failed, left = 0, {process.sentinel: process for process in processes}
     while left:
-        for sentinel in wait(list(left)):
-            process = left.pop(sentinel)  # type: ignore[call-overload]
+        ended = wait(list(left), timeout=LEAVE_SECONDS if failed else None)
+        for process in left.values() if not ended else ():
+            process.kill()
+        for process in [left.pop(each) for each in ended]:
             process.join()
             if process.exitcode and not failed:
                 failed = process.exitcode

@@ -23,6 +23,7 @@ def one_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
