@@ -20,26 +20,29 @@ from cluster.lost import ClusterLostError
 from cluster.ray_engine import RayEngine
 from cluster.ray_train import run_on_workers
 from cluster.stage import Stage
+from tests.blas import blas_threads
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class Slow(Stage):
+    """Works for long on all but the first, of which it tells how many threads numpy's products start."""
+
     name = "slow"
 
     def process(self, items: Sequence[int]) -> Sequence[int]:
         time.sleep(40 if items[0] else 0)
-        return items
+        return [blas_threads() or 1 for _ in items]
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_it_is_on_loopback_behind_a_token_and_its_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     before = set(psutil.Process().children(recursive=True))
     results = RayEngine(address=None, working_dir=ROOT, workers=2).run([Slow()], [0, 1, 1, 1, 1, 1])
-    next(results)  # all that it consists of runs now, and has more to do
+    assert next(results) == 1  # all that it consists of runs now, and has more to do
 
     family = [child for child in psutil.Process().children(recursive=True) if child not in before]
     family = [child for child in family if child.status() != psutil.STATUS_ZOMBIE]

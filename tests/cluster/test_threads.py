@@ -1,38 +1,20 @@
-"""Who works on one core starts no threads for small products; who trains keeps the library's own."""
+"""Who works on one core starts no threads for small products (a worker neither: `test_private.py`); who trains keeps
+the library's own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from cluster.ray_engine import RayEngine
-from cluster.stage import Stage
 from tests.blas import blas_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 CORES = os.cpu_count() or 1
 pytestmark = pytest.mark.skipif(blas_threads() is None, reason="numpy came without OpenBLAS")
-
-
-class Threads(Stage):
-    name = "threads"
-
-    def process(self, items: Sequence[int]) -> list[int | None]:
-        return [blas_threads() for _ in items]
-
-
-@pytest.mark.slow
-@pytest.mark.cluster
-def test_a_worker_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    for library in ("OPENBLAS", "OMP"):
-        monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
-    engine = RayEngine(address=None, working_dir=str(ROOT), workers=1)
-    assert list(engine.run([Threads()], range(2))) == [1, 1]
 
 
 @pytest.mark.parametrize(("package", "threads"), [("pipelines", 1), ("training", CORES)])
