@@ -21,6 +21,10 @@ import pytest
 
 from pipelines.__main__ import parser
 from tests import videos
+from tests.answering_server import AnsweringServer
+from tests.pipelines.test_keys import KEY, asking, command_lines, files_with_key, films, watched
+
+__all__ = ["films"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,10 +35,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Environment of a client of a cluster that this test starts and stops."""
-    home = tmp_path / "home"
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Environment of a client of a cluster that these tests start and stop."""
+    folder = tmp_path_factory.mktemp("cluster")
+    home = folder / "home"
     home.mkdir()
     bin_folder = Path(sys.executable).parent
     port = free_port()
@@ -46,9 +51,9 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     start += [f"--dashboard-agent-listen-port={free_port()}", f"--dashboard-agent-grpc-port={free_port()}"]
     metrics = free_port()
     start += [f"--metrics-export-port={metrics}"]
-    with (tmp_path / "ray.log").open("w") as log:
+    with (folder / "ray.log").open("w") as log:
         head = subprocess.Popen(
-            [*start, "--disable-usage-stats"], env=env, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
+            [*start, "--disable-usage-stats"], env=env, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/api/version", head)
@@ -142,6 +147,41 @@ def test_submitted_job_writes_the_manifest(cluster: dict[str, str], tmp_path: Pa
 
     without_token = {name: value for name, value in cluster.items() if name != "RAY_AUTH_MODE"} | {"HOME": "/nowhere"}
     assert submit(without_token, status).returncode != 0
+
+
+def session_folder(port: str) -> Path:
+    """Of the cluster whose dashboard has that port."""
+    for line in command_lines():
+        arguments = line.split()
+        if f"--port={port}" in arguments:
+            [folder] = [each.partition("=")[2] for each in arguments if each.startswith("--session-dir=")]
+            return Path(folder)
+    raise AssertionError("no such cluster")
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_key_in_a_file_is_shown_to_nobody_who_may_use_the_cluster(
+    films: Path, tmp_path: Path, cluster: dict[str, str]
+) -> None:
+    pytest.importorskip("openai")
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    (tmp_path / "key").chmod(0o600)
+    address = cluster["RAY_API_SERVER_ADDRESS"]
+    with AnsweringServer() as server, watched() as seen:
+        command = [*asking(films, tmp_path / "out", server), "--set", f"captioner.key_file={tmp_path / 'key'}"]
+        done = submit(cluster, f"ray job submit --working-dir . -- python -m pipelines {shlex.join(command)}")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert server.keys == {f"Bearer {KEY}"}
+    assert pd.read_parquet(tmp_path / "out" / "clips")["caption"].notna().all()
+    token = (Path(cluster["HOME"]) / ".ray" / "auth_token").read_text().strip()
+    request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        jobs = answer.read().decode()
+    assert "openai_chat" in jobs
+    assert KEY not in jobs + done.stdout + done.stderr
+    assert not seen
+    assert files_with_key(session_folder(address.rpartition(":")[2]), tmp_path / "out") == []
 
 
 def test_every_line_that_is_written_is_a_command_of_ours() -> None:

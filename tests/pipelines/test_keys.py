@@ -1,15 +1,15 @@
-"""A key that workers ask a server with stands in no command line, in no log, and in nothing that Ray or we keep."""
+"""A key that workers ask a server with stands in no command line, in no log, and in nothing that Ray or we keep.
+
+One in a file, on a cluster of others: `test_job_submit.py`."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,13 +18,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-pytest.importorskip("openai")
-
 from tests import videos
 from tests.answering_server import AnsweringServer, completion
-from tests.pipelines.test_job_submit import cluster, submit
-
-__all__ = ["cluster"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = f"sk-{uuid.uuid4().hex}"  # in no file, this one included: the cluster is sent it
@@ -97,6 +92,7 @@ def asking(films: Path, out: Path, server: AnsweringServer) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_a_key_in_the_environment_is_seen_by_the_server_alone(films: Path, tmp_path: Path, temporary: Path) -> None:
+    pytest.importorskip("openai")
     env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     env |= {"OPENAI_API_KEY": KEY, "RAY_TMPDIR": os.fspath(temporary)}
     echo = completion(f"A sign reads {KEY}.")
@@ -111,39 +107,3 @@ def test_a_key_in_the_environment_is_seen_by_the_server_alone(films: Path, tmp_p
     assert KEY not in done.stdout + done.stderr
     assert not seen
     assert files_with_key(tmp_path / "out") == []
-
-
-def session_folder(port: str) -> Path:
-    """Of the cluster whose dashboard has that port."""
-    for line in command_lines():
-        arguments = line.split()
-        if f"--port={port}" in arguments:
-            [folder] = [each.partition("=")[2] for each in arguments if each.startswith("--session-dir=")]
-            return Path(folder)
-    raise AssertionError("no such cluster")
-
-
-@pytest.mark.slow
-@pytest.mark.cluster
-def test_a_key_in_a_file_is_shown_to_nobody_who_may_use_the_cluster(
-    films: Path,
-    tmp_path: Path,
-    cluster: dict[str, str],
-) -> None:
-    (tmp_path / "key").write_text(f"{KEY}\n")
-    (tmp_path / "key").chmod(0o600)
-    address = cluster["RAY_API_SERVER_ADDRESS"]
-    with AnsweringServer() as server, watched() as seen:
-        command = [*asking(films, tmp_path / "out", server), "--set", f"captioner.key_file={tmp_path / 'key'}"]
-        done = submit(cluster, f"ray job submit --working-dir . -- python -m pipelines {shlex.join(command)}")
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert server.keys == {f"Bearer {KEY}"}
-    assert pd.read_parquet(tmp_path / "out" / "clips")["caption"].notna().all()
-    token = (Path(cluster["HOME"]) / ".ray" / "auth_token").read_text().strip()
-    request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        jobs = answer.read().decode()
-    assert "openai_chat" in jobs
-    assert KEY not in jobs + done.stdout + done.stderr
-    assert not seen
-    assert files_with_key(session_folder(address.rpartition(":")[2]), tmp_path / "out") == []
