@@ -29,17 +29,20 @@ def cluster() -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_workers_reach_each_other_and_a_failure_is_told(cluster: None, tmp_path: Path) -> None:
+def test_a_failure_is_told_and_too_much_is_refused(cluster: None, tmp_path: Path) -> None:
+    """That workers reach each other, and are started anew, `tests/training/run/test_ray_train.py` tries."""
     with pytest.raises(ray.train.TrainingFailedError, match="on purpose"):
         call(partial(fail_once, str(tmp_path), outlives=True), tmp_path)
-    (tmp_path / "failed").unlink()
-    call(partial(fail_once, str(tmp_path)), tmp_path, restarts=1)
-    assert {path.name: path.read_text() for path in tmp_path.glob("rank*")} == {"rank0": "1", "rank1": "1"}
-
     with pytest.raises(ValueError, match=r"need 2\.7 CPUs and 0 GPUs, and there are 2 CPUs"):
         call(fail_once, tmp_path, workers=3)
     with pytest.raises(ValueError, match="0 workers"):
         call(fail_once, tmp_path, workers=0)
+
+
+@pytest.mark.attack
+def test_after_a_failure_they_reach_each_other_again(cluster: None, tmp_path: Path) -> None:
+    call(partial(fail_once, str(tmp_path)), tmp_path, restarts=1)
+    assert {path.name: path.read_text() for path in tmp_path.glob("rank*")} == {"rank0": "1", "rank1": "1"}
 
 
 @pytest.mark.attack

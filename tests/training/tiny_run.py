@@ -117,7 +117,11 @@ class TinyModule(TrainModule):
             file.write(json.dumps(told) + "\n")
 
     def _maybe_die(self, step: int) -> None:
+        died = self.out / "died"
         if step == self.objective.dies_at_step and os.environ.get("RANK", "0") == "0":
+            if self.objective.dies_once and died.exists():
+                return
+            died.touch()
             os.kill(os.getpid(), self.objective.dies_of)
 
 
@@ -131,6 +135,7 @@ class TinyObjective(Objective):
     main_broken_from: int = -1
     dies_at_step: int = -1
     dies_of: int = int(signal.SIGKILL)
+    dies_once: bool = False
 
     def grid(self) -> TokenGrid:
         return TokenGrid(temporal_stride=1, spatial_stride=1, patch=1)

@@ -20,10 +20,13 @@ from training.run.launch import train
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_ray_trains_as_one_rank(tmp_path: Path) -> None:
-    one, two = tiny_config(tmp_path / "one"), tiny_config(tmp_path / "two")
+    """Also where one of two is killed in between, and both are started anew."""
+    dies = ("objective.dies_at_step=7", "objective.dies_once=true")
+    one, two = tiny_config(tmp_path / "one"), tiny_config(tmp_path / "two", *dies)
     train(one)
     storage = str(tmp_path / "ray")
-    run_on_workers(partial(train, two), workers=2, address=None, working_dir=str(ROOT), storage=storage)
+    run_on_workers(partial(train, two), workers=2, address=None, working_dir=str(ROOT), storage=storage, restarts=1)
+    assert (tmp_path / "two" / "died").exists()
     assert len(losses(tmp_path / "two")) == 20
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
     assert seen(tmp_path / "two") == seen(tmp_path / "one")
