@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from training.film import read_film, write_picture, write_preview
+from training.objectives.reward import RewardObjective
+from training.recipes_shapes import EPOCHS
 from training.run.samples import read_samples
 from training.shapes.commands import Commands
 from training.shapes.corpus import Scene, render, write_corpus
@@ -33,7 +35,7 @@ GOES_ON = ("a blue triangle moving right quickly", "a blue triangle moving down 
 LOOK, LOOK_FILMS, LOOK_PROMPT, LOOK_SAMPLES = "green", 12, "a circle moving left slowly", 16
 """The LoRA's films are of a colour that their captions do not name; nor does the prompt."""
 SEEDS = (1, 2, 0)
-"""By which the transformer is measured; the figures of the last are kept in its folder."""
+"""By which samples are measured; the figures of the last are kept in the run's `evaluation.json`."""
 SHOWN = 5
 """Most steps of which samples are shown beside one another: as many as a page is wide."""
 WATCHED_LOSS = 0.1
@@ -97,22 +99,15 @@ def _autoencoder(run: Commands, folder: Path) -> Section:
 
 def _transformer(run: Commands, folder: Path) -> Section:
     dit, with_vae = folder / "dit", f"objective.vae={folder / 'vae'}"
-    cached = ("--out", folder / "cache", "--epochs", 3, *_set(with_vae))
+    cached = ("--out", folder / "cache", "--epochs", EPOCHS, *_set(with_vae))
     location = run("training", "cache", folder / "manifest", *_recipe("dit"), *cached).splitlines()[-1]
     first = folder / "first.png"
     write_picture(first, render(FIRST, size=64, num_frames=1)[0])
     images = ["" for _ in PROMPTS] + [str(first) for _ in GOES_ON]
     samples = (f"samples.prompts={json.dumps(PROMPTS + GOES_ON)}", f"samples.images={json.dumps(images)}")
-    settings = _set(with_vae, f"data.cache={location}", "trainer.sample_every=2000", *samples)
+    settings = _set(with_vae, f"data.cache={location}", "trainer.sample_every=1250", *samples)
     run("training", "dit", folder / "manifest", *_recipe("dit"), "--out", dit, *settings)
-    by_seed = {}
-    for seed in SEEDS:
-        by_seed[seed] = _figures(run("training", "eval", dit, "--seed", seed))
-        seed_figures(folder, seed).write_text(json.dumps(by_seed[seed], indent=1), encoding="utf-8")
-    shares = {
-        f"{name}, seeds {', '.join(map(str, SEEDS))}": ", ".join(f"{figures[name]:.0%}" for figures in by_seed.values())
-        for name in ("prompted_color_share", "prompted_shape_share", "prompted_direction_share")
-    }
+    figures, shares = _by_seeds(run, dit)
     strips: dict[str, dict[str, Path]] = {prompt: {} for prompt in PROMPTS} | {
         f"{prompt}, from the picture": {"picture": first} for prompt in GOES_ON
     }
@@ -120,17 +115,17 @@ def _transformer(run: Commands, folder: Path) -> Section:
         title="Transformer",
         text="Flow matching from captions, and from a first picture. Of 48 samples, judged by their pixels alone: how "
         "many are of the colour, the shape and the direction that was asked for. By chance it would be one of two "
-        "colours, one of three shapes, one of four directions.",
+        "colours, one of three shapes, one of four directions. An outline that is none of the shapes is a wrong one.",
         films=_over_steps(dit, strips),
-        figures=_chosen(by_seed[SEEDS[-1]], "held_out/loss") | shares,
+        figures=_chosen(figures, "held_out/loss") | shares,
         run=dit,
         curves=("loss/dit", "held_out/loss"),
     )
 
 
-def seed_figures(folder: Path, seed: int) -> Path:
-    """Where the transformer's figures are, by samples of that seed."""
-    return folder / "dit" / f"evaluation_{seed}.json"
+def seed_figures(run: Path, seed: int) -> Path:
+    """Where a run's figures are, by samples of that seed."""
+    return run / f"evaluation_{seed}.json"
 
 
 def look_samples(folder: Path, state: str) -> list[Path]:
@@ -143,18 +138,20 @@ def _reward(run: Commands, folder: Path) -> Section:
     samples = (f"samples.prompts={json.dumps(PROMPTS)}", "trainer.sample_every=1000")
     settings = _set(f"objective.base={folder / 'dit'}", *samples)
     run("training", "reward", folder / "manifest", *_recipe("reward"), "--out", reward, *settings)
-    figures = _figures(run("training", "eval", reward))
-    names = ("mixture", "color", "direction", "watched/background")
+    figures, shares = _by_seeds(run, reward, "--guidance", RewardObjective(base="").sampling.guidance)
+    names = ("mixture", "color", "direction", "shape", "watched/background")
     return Section(
         title="Reward tuning",
-        text="Before and after, from the same noise. Colour and direction are tuned for by a LoRA, and measured on "
-        f"held-out prompts. The share of background is only watched: it may fall by {WATCHED_LOSS:g}, or the tuning "
-        "has begun to paint the reward.",
+        text="Before and after, from the same noise. Shape, direction and colour are tuned for by a LoRA, and measured "
+        f"on held-out prompts. The share of background is only watched: it may fall by {WATCHED_LOSS:g}, or the tuning "
+        "has begun to paint the reward. Shares are of 48 samples, as above, with the guidance of the tuning; "
+        "what judges their shapes is what they were tuned by, but for soft edges.",
         films=_over_steps(reward, {prompt: {} for prompt in PROMPTS}),
         figures={
             name: f"{figures[f'before_tuning/{name}']:.3f} before, {figures[f'held_out/{name}']:.3f} after"
             for name in names
-        },
+        }
+        | shares,
         run=reward,
         curves=tuple(f"held_out/{name}" for name in names),
     )
@@ -212,6 +209,19 @@ def _preview(film: Path) -> Path:
 
 def _caption(film: Path) -> str:
     return str(json.loads(film.with_suffix(".json").read_text(encoding="utf-8"))["caption"])
+
+
+def _by_seeds(run: Commands, trained: Path, *sampling: object) -> tuple[dict[str, Any], dict[str, object]]:
+    """A run's figures by the last of `SEEDS`, and what its samples show by each of them."""
+    by_seed = {}
+    for seed in SEEDS:
+        by_seed[seed] = _figures(run("training", "eval", trained, "--seed", seed, *sampling))
+        seed_figures(trained, seed).write_text(json.dumps(by_seed[seed], indent=1), encoding="utf-8")
+    shares: dict[str, object] = {
+        f"{name}, seeds {', '.join(map(str, SEEDS))}": ", ".join(f"{figures[name]:.0%}" for figures in by_seed.values())
+        for name in ("prompted_color_share", "prompted_shape_share", "prompted_direction_share")
+    }
+    return by_seed[SEEDS[-1]], shares
 
 
 def _figures(printed: str) -> dict[str, Any]:

@@ -40,10 +40,19 @@ def test_shapes_are_told_in_what_the_autoencoder_gives_back(made: Path) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_samples_have_the_colour_and_mostly_the_direction_that_was_asked_for(made: Path, seed: int) -> None:
-    """Their shapes are of a name in a third of them, which is no promise; see docs/log.md."""
-    dit = figures(seed_figures(made, seed))
+    """Their shapes are of a name in a quarter of them, before they are tuned for; see docs/log.md."""
+    dit = figures(seed_figures(made / "dit", seed))
     assert dit["prompted_color_share"] >= 0.9
     assert dit["prompted_direction_share"] >= 0.8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_samples_that_are_tuned_have_more_of_the_shapes_that_were_asked_for(made: Path, seed: int) -> None:
+    """By chance it would be a third, if each outline were some shape's."""
+    before, after = (figures(seed_figures(made / run, seed)) for run in ("dit", "reward"))
+    assert after["prompted_shape_share"] >= max(0.5, before["prompted_shape_share"] + 0.1)
+    assert after["prompted_color_share"] >= 0.9
+    assert after["prompted_direction_share"] >= 0.8
 
 
 def test_the_reward_rises_and_the_watched_one_holds(made: Path) -> None:
