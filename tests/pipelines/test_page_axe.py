@@ -58,8 +58,15 @@ def shown_in(browser: Browser, scheme: str, width: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1200, 360])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1200),
+        ("dark", 360),
+        pytest.param("light", 360, marks=pytest.mark.attack),
+        pytest.param("dark", 1200, marks=pytest.mark.attack),
+    ],
+)
 def test_axe_core_finds_nothing_serious(browser, axe, page, scheme: str, width: int) -> None:
     shown_in(browser, scheme, width)
     for view, script in VIEWS.items():
