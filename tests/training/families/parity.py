@@ -13,7 +13,7 @@ from tests.training.families.cases import CASES
 from tests.training.families.tiny_pretrained_run import ShapesClips, pixels, run_config, shapes_batch
 from training.export import export
 from training.families.library import diffusers_class
-from training.families.pretrained import NETWORK, PretrainedModule
+from training.families.pretrained_module import NETWORK, PretrainedModule
 from training.models.grid import Shape
 from training.models.lora import lora_parameters
 from training.models.pixels import as_model_input

@@ -14,7 +14,7 @@ from tests.training.families.cases import CASES
 from tests.training.families.parity import lora_reload_error, loss_error
 from tests.training.families.tiny_pretrained_run import run_config
 from tests.training.tiny_run import losses
-from training.families.pretrained import NETWORK
+from training.families.pretrained_module import NETWORK
 from training.inference.given import Given
 from training.models.grid import Shape
 from training.objectives.generate import GenerateConfig

@@ -24,7 +24,8 @@ from training import recipes
 from training.__main__ import main
 from training.export import export
 from training.families.folder import PipelineFolder
-from training.families.pretrained import NETWORK, PretrainedModule, PretrainedObjective
+from training.families.pretrained import PretrainedObjective
+from training.families.pretrained_module import NETWORK, PretrainedModule
 from training.families.skeleton import skeleton
 from training.families.texts import packed, to_length, unpacked
 from training.families.wan import Wan
