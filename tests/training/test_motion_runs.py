@@ -83,11 +83,11 @@ def network(generator: LatentVideoGenerator) -> PixArt:
 
 @cache
 def films(run: Path, seed: int) -> list[Frames]:
-    return videos(loaded(run), CAPTIONS, FILM, GenerateConfig(num_steps=20, guidance=3.0), seed=seed)
+    return [*videos(loaded(run), CAPTIONS, FILM, GenerateConfig(num_steps=20, guidance=3.0), seed=seed)]
 
 
 def made(generator: LatentVideoGenerator, shape: Shape) -> list[Frames]:
-    return videos(generator, CAPTIONS[:4], shape, GenerateConfig(num_steps=5, guidance=3.0), seed=1)
+    return [*videos(generator, CAPTIONS[:4], shape, GenerateConfig(num_steps=5, guidance=3.0), seed=1)]
 
 
 def same(some: list[Frames], others: list[Frames]) -> bool:
