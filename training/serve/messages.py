@@ -39,6 +39,10 @@ class Ask(BaseModel):
     video: str | None = Field(default=None, description=f"A film to make another of, by `strength` or `mask`. {_FILE}")
     mask: str | None = Field(default=None, description=f"White is made anew, black is kept of `video`. {_FILE}")
     strength: float = Field(default=1.0, gt=0, le=1, description="How much of `video` is noise at the beginning.")
+    keep: bool = Field(
+        default=False,
+        description="What `image`, `last_image` and `mask` make known comes out as the autoencoder keeps it.",
+    )
     control: str | None = Field(default=None, description=f"A film of poses, depths, edges or tracks. {_FILE}")
     reference: str | None = Field(default=None, description=f"A picture of what things look like. {_FILE}")
     lora: str | None = Field(default=None, description="One of those that `model` lists.")

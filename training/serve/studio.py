@@ -122,7 +122,7 @@ class Studio:
                 seed=ask.seed or 0,
                 given=given,
                 precision=self._precision,
-                how=How(on_step=on_step),
+                how=How(on_step=on_step, keeps_known=ask.keep),
             )
         return film
 
@@ -151,6 +151,8 @@ class Studio:
                 raise ValueError(f"this model takes no {name.replace('_', ' ')}; it takes {', '.join(takes)}")
         if ask.video is None and (ask.mask is not None or ask.strength < 1):
             raise ValueError("a mask and a strength are those of a video: upload one")
+        if ask.keep and not (ask.image or ask.last_image or ask.mask):
+            raise ValueError("there is nothing to keep: give an image, a last image, or a mask and its video")
         self._read(ask)
         self._lora(ask)
         _config(ask)

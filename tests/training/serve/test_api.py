@@ -101,6 +101,7 @@ def test_pictures_films_and_looks_go_with_a_prompt(client: Client, tmp_path: Pat
         {**plain, "video": film["id"], "strength": 0.5},
         {**plain, "video": film["id"], "mask": client.upload(half())["id"]},
         {**plain, "negative": "a blue circle"},
+        {**plain, "image": first["id"], "keep": True},
         {**plain, "scheduler": "unipc", "steps": 3},
     ]
     films = []
@@ -110,6 +111,11 @@ def test_pictures_films_and_looks_go_with_a_prompt(client: Client, tmp_path: Pat
         films.append(client.film(job_id=job["id"]))
     # a model of one step hardly hears what it is told; what it starts from it keeps
     assert films[3] != films[0]
+    with av.open(io.BytesIO(films[6])) as opened:
+        kept = next(opened.decode(video=0)).to_ndarray(format="rgb24")
+    with av.open(io.BytesIO(films[1])) as opened:
+        told_of = next(opened.decode(video=0)).to_ndarray(format="rgb24")
+    assert not np.array_equal(kept, told_of)
     looks = [client.ended(client.ask(**plain, lora="a look", lora_strength=s)["id"]) for s in (0.0, 1.0)]
     assert [job["state"] for job in looks] == ["done", "done"]
     assert client.film(job_id=looks[0]["id"]) == films[0]
@@ -144,6 +150,7 @@ def half() -> bytes:
         ({**FEW, "control": "0" * 32}, 400, "this model takes no control; it takes image, last_image"),
         ({**FEW, "lora": "../look"}, 400, "there is no LoRA '../look'; there are a look, broken"),
         ({**FEW, "strength": 0.5}, 400, "a mask and a strength are those of a video"),
+        ({**FEW, "keep": True}, 400, "there is nothing to keep: give an image"),
         ({**FEW, "prompt": "x" * 10_001}, 422, "prompt: string should have at most 10000 characters"),
     ],
 )

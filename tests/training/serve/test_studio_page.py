@@ -142,12 +142,15 @@ def test_pictures_films_and_a_look_are_taken_along(browser: Browser, address: st
     Select(browser.one("#lora")).select_by_visible_text("a look")
     browser.one("#file-image").send_keys(str(picture))
     waited(lambda: browser.run("document.querySelector('#tile-image img')?.naturalWidth") == 32)
+    browser.one("#keep").click()
     browser.one("#make").click()
     ended(browser, 1)
     assert browser.run("jobs[0].state") == "done"
     assert browser.run("[jobs[0].ask.image === taken.get('image').id, jobs[0].ask.lora]") == [True, "a look"]
+    assert browser.run("jobs[0].ask.keep") is True
     browser.one("#tile-image button").click()
     assert not browser.one("#strength-row").is_displayed()
+    assert not browser.one("#keep-row").is_displayed()
     browser.one("#file-video").send_keys(str(film))
     waited(lambda: browser.one("#strength-row").is_displayed())
     browser.run("(byId('strength').value = '0.5', byId('strength').dispatchEvent(new Event('input')))")

@@ -55,7 +55,11 @@ function drawTile(kind) {
     tile.append(remove);
   }
   byId("strength-row").hidden = !taken.has("video") || taken.has("mask");
+  byId("keep-row").hidden = !knows();
 }
+
+/** Whether a part of the video is known. */
+const knows = () => ["image", "last_image", "mask"].some(kind => taken.has(kind));
 
 const uploadedFiles = () => Object.fromEntries([...taken].map(([kind, file]) => [kind, file.id]));
 

@@ -35,6 +35,7 @@ function asked() {
   for (const name of NUMBERS) if (byId(name).value !== "") told[name] = Number(byId(name).value);
   Object.assign(told, uploadedFiles());
   if (told.video && !told.mask) told.strength = Number(byId("strength").value);
+  if (knows()) told.keep = byId("keep").checked;
   if (byId("lora").value) Object.assign(told, { lora: byId("lora").value, lora_strength: Number(byId("lora-strength").value) });
   return told;
 }
@@ -47,6 +48,7 @@ function takeSettings(job, withSeed) {
   byId("lora").value = lora;
   byId("lora-strength").value = job.ask.lora_strength;
   byId("strength").value = job.ask.strength;
+  byId("keep").checked = job.ask.keep;
   takeFiles(job.ask);
   for (const slider of document.querySelectorAll(".slider input")) slider.dispatchEvent(new Event("input"));
   byId("lora").dispatchEvent(new Event("change"));
