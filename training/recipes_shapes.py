@@ -107,7 +107,7 @@ def reward(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=objective,
         data=_data(manifest, budget_tokens=8 * _TOKENS_OF_FILM),
-        trainer=TrainerConfig(steps=150, threads=1, ema_decay=None, eval_every=75, checkpoint_every=50),
+        trainer=TrainerConfig(steps=250, threads=1, ema_decay=None, eval_every=125, checkpoint_every=50),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=10, weight_decay=0.0, schedule="cosine"),
     )
 

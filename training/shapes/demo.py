@@ -135,10 +135,11 @@ def look_samples(folder: Path, state: str) -> list[Path]:
 
 def _reward(run: Commands, folder: Path) -> Section:
     reward = folder / "reward"
-    samples = (f"samples.prompts={json.dumps(PROMPTS)}", "trainer.sample_every=1000")
+    guidance = RewardObjective(base="").sampling.guidance
+    samples = (f"samples.prompts={json.dumps(PROMPTS)}", f"samples.guidance={guidance}", "trainer.sample_every=1000")
     settings = _set(f"objective.base={folder / 'dit'}", *samples)
     run("training", "reward", folder / "manifest", *_recipe("reward"), "--out", reward, *settings)
-    figures, shares = _by_seeds(run, reward, "--guidance", RewardObjective(base="").sampling.guidance)
+    figures, shares = _by_seeds(run, reward, "--guidance", guidance)
     names = ("mixture", "color", "direction", "shape", "watched/background")
     return Section(
         title="Reward tuning",
