@@ -96,6 +96,7 @@ def open_browser() -> Iterator[Browser]:
         for flag in (*_FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+        driver.set_script_timeout(300)  # axe-core looks for minutes where the machine is busy
         try:
             yield Browser(driver)
         finally:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from training.film import read_film, write_picture, write_preview
-from training.objectives.reward import RewardObjective
-from training.recipes_shapes import EPOCHS
+from training.recipes_shapes import EPOCHS, TUNED
 from training.run.samples import read_samples
 from training.shapes.commands import Commands
 from training.shapes.corpus import Scene, render, write_corpus
@@ -135,11 +134,14 @@ def look_samples(folder: Path, state: str) -> list[Path]:
 
 def _reward(run: Commands, folder: Path) -> Section:
     reward = folder / "reward"
-    guidance = RewardObjective(base="").sampling.guidance
-    samples = (f"samples.prompts={json.dumps(PROMPTS)}", f"samples.guidance={guidance}", "trainer.sample_every=1000")
+    samples = (
+        f"samples.prompts={json.dumps(PROMPTS)}",
+        f"samples.guidance={TUNED.guidance}",
+        "trainer.sample_every=1000",
+    )
     settings = _set(f"objective.base={folder / 'dit'}", *samples)
     run("training", "reward", folder / "manifest", *_recipe("reward"), "--out", reward, *settings)
-    figures, shares = _by_seeds(run, reward, "--guidance", guidance)
+    figures, shares = _by_seeds(run, reward, "--guidance", TUNED.guidance)
     names = ("mixture", "color", "direction", "shape", "watched/background")
     return Section(
         title="Reward tuning",
