@@ -29,8 +29,8 @@ TUNED = GenerateConfig(num_steps=10, guidance=2.0)
 """How samples are made in tuning by rewards, and judged after it."""
 EPOCHS = 4
 """Which a cache holds, each with films that begin elsewhere."""
-THREADS = 2
-"""Of which each operation of so small a model has use."""
+VAE_THREADS = 2
+"""Of which convolutions have some use; a transformer of so few tokens is slower by them."""
 FRAMES = 5
 """Of a film: a picture's latents, and those of what follows."""
 _STILL, _FILM, _TOKENS_OF_FILM = 64, 128, 32
@@ -61,7 +61,7 @@ def vae(manifest: str, out: str) -> TrainConfig:
     optimizer = OptimizerConfig(learning_rate=2e-3, beta2=0.99, warmup_steps=30, schedule="cosine", final_share=0.1)
     pictures = Stage(
         data=_data(manifest, budget_tokens=8 * _STILL, still_share=1.0),
-        trainer=TrainerConfig(steps=1400, threads=THREADS, ema_decay=0.99, eval_every=350, checkpoint_every=350),
+        trainer=TrainerConfig(steps=1400, threads=VAE_THREADS, ema_decay=0.99, eval_every=350, checkpoint_every=350),
         optimizer=optimizer,
     )
     return TrainConfig(
@@ -70,7 +70,7 @@ def vae(manifest: str, out: str) -> TrainConfig:
         objective=objective,
         stages={"pictures": pictures},
         data=_data(manifest, budget_tokens=2 * _FILM),
-        trainer=TrainerConfig(steps=800, threads=THREADS, ema_decay=0.99, eval_every=400, checkpoint_every=400),
+        trainer=TrainerConfig(steps=800, threads=VAE_THREADS, ema_decay=0.99, eval_every=400, checkpoint_every=400),
         optimizer=replace(optimizer, learning_rate=5e-4, warmup_steps=50, final_share=0.05),
     )
 
@@ -93,7 +93,7 @@ def dit(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=objective,
         data=_data(manifest, budget_tokens=16 * _TOKENS_OF_FILM, distinct_epochs=EPOCHS),
-        trainer=TrainerConfig(steps=5000, threads=THREADS, ema_decay=0.998, eval_every=2500, checkpoint_every=1000),
+        trainer=TrainerConfig(steps=5000, threads=1, ema_decay=0.998, eval_every=2500, checkpoint_every=1000),
         optimizer=OptimizerConfig(learning_rate=3e-3, beta2=0.99, warmup_steps=50, schedule="cosine", final_share=0.05),
     )
 
@@ -113,7 +113,7 @@ def reward(manifest: str, out: str) -> TrainConfig:
         out=out,
         objective=objective,
         data=_data(manifest, budget_tokens=8 * _TOKENS_OF_FILM),
-        trainer=TrainerConfig(steps=250, threads=THREADS, ema_decay=None, eval_every=125, checkpoint_every=50),
+        trainer=TrainerConfig(steps=250, threads=1, ema_decay=None, eval_every=125, checkpoint_every=50),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=10, weight_decay=0.0, schedule="cosine"),
     )
 
