@@ -70,7 +70,7 @@ def demo(folder: Path) -> Path:
     )
     costs = Section(
         title="What it took",
-        text="By command, on the clock and of all processors together, but for what a cluster's workers took in curate.",
+        text="By command, on the clock and of all processors together; those of a cluster's workers are not counted.",
         figures=run.costs,
     )
     page = folder / "index.html"
