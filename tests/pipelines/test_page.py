@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Keys
 
 from filters.rules import Range
@@ -333,10 +335,11 @@ def test_a_source_tells_its_clips_and_what_lies_in_none(browser, tmp_path) -> No
 
 
 def waited(holds, seconds: float = 20) -> None:
-    """Return as soon as it holds."""
+    """Return as soon as it holds; what the page draws anew while one looks does not hold yet."""
     for _ in range(int(seconds / 0.05)):
-        if holds():
-            return
+        with suppress(StaleElementReferenceException):
+            if holds():
+                return
         time.sleep(0.05)
     assert holds()
 

@@ -121,10 +121,10 @@ def test_a_drag_counts_what_decide_would_and_the_command_makes_it_so(browser: Br
         line = browser.one("#command").text
         sets = [word for word in line.split() if word.startswith("rules.")]
         told = dry_run(os.fspath(out), recipe=None, assignments=sets)
-        assert browser.one("#would-keep").text.startswith(f"{told.kept.after.clips} clips, ")
+        waited(lambda: browser.one("#would-keep").text.startswith(f"{told.kept.after.clips} clips, "))
         assert told.kept.after.clips != told.kept.before.clips
         assert browser.run("judged(state.bounds).told.kept[0]") == told.kept.after.clips
-        assert browser.one("[data-count=together]").text.startswith(f"{told.kept.after.clips} clips, ")
+        waited(lambda: browser.one("[data-count=together]").text.startswith(f"{told.kept.after.clips} clips, "))
         browser.run("change({status: 'changed'})")
         settled(browser)
         assert browser.run("foundAll.clips") == told.lost.clips + told.won.clips
