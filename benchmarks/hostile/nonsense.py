@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from preprocess.clip import Row
+from preprocess.detail import TILE
 from preprocess.observe import ClipLengths
 from preprocess.probe import LONGEST_SECONDS
 
@@ -32,6 +33,8 @@ RANGES = {
     "text_area": (0, 1),
 }
 """Least and greatest value that a column of a clip can have, where it is not null."""
+BY_TILES = {"resolution", "blockiness", "noise"}
+"""Null for a frame with a side shorter than `TILE`."""
 SIDES = ("left", "top", "right", "bottom")
 STATUSES = {"ok", "damaged", "failed", "duplicate"}
 MOST_FRAMES_A_SECOND = 10_000
@@ -96,7 +99,8 @@ def _of_decision(row: Row, lengths: ClipLengths) -> Iterator[str]:
     if row["status"] == "kept":
         if not lengths.min_seconds <= row["duration_seconds"] <= lengths.max_seconds:
             yield f"kept at {row['duration_seconds']} s"
-        if missing := [column for column in RANGES if row[column] is None]:
+        without = BY_TILES if min(row["width"], row["height"]) < TILE else set()
+        if missing := [column for column in RANGES if row[column] is None and column not in without]:
             yield f"kept without {missing}"
 
 
