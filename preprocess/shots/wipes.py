@@ -30,6 +30,11 @@ MIN_SHARE = 0.2
 """Each end has at least this share of the middle frame."""
 MAX_ALIKE = 0.8
 """Correlation of the frames before and after, above which they show one scene."""
+SAME = 0.05
+"""Pixels of a thumbnail are the same that differ by less than this part of the largest difference (98th percentile)."""
+MIN_CHANGED = 0.6
+"""Least part of the picture, without black bars, that a wipe changes: 0.7 and more. Things of one colour that move over
+a ground of one colour, as in animations, change up to twice their area, 0.58 where they fill 0.3."""
 MAX_AT_ONCE = 0.6
 """Largest part of the picture that may change within two frames: more is a cut, a lamp, or bars that appear."""
 MIN_SCORE = 1.0
@@ -81,7 +86,9 @@ def find_wipe(
         return None
     if track.is_solid(before) or track.is_solid(after) or not _is_wipe(track, before, after, stride):
         return None
-    return whole_extent(track, before, after, known if known <= before else 0)
+    start, end = whole_extent(track, before, after, known if known <= before else 0)
+    ends = max(track.first, start - 1), min(track.end - 1, end)
+    return (start, end) if _changed(*track.thumbs_without_bars(*ends)) >= MIN_CHANGED else None
 
 
 def whole_extent(track: Track, before: int, after: int, known: int = 0) -> tuple[int, int]:
@@ -157,6 +164,14 @@ def _is_wipe(track: Track, before: int, after: int, stride: int) -> bool:
         return False
     early, late = (track.luma(before + round((after - before) * part)) for part in MIDDLE)
     return unexplained(early, late, match_light=True) > MIN_UNEXPLAINED
+
+
+def _changed(old: Vector, new: Vector) -> float:
+    """The part of two thumbnails' pixels that is not the same in both."""
+    differences = np.abs(new - old).reshape(-1, 3).max(axis=1, initial=0.0)
+    if not differences.size:
+        return 0.0
+    return float((differences > SAME * np.percentile(differences, 98)).mean())
 
 
 def _score(track: Track, before: int, after: int, alike: float) -> float:

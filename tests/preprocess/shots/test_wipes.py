@@ -166,6 +166,46 @@ def test_what_looks_like_a_wipe_is_none(frames: np.ndarray) -> None:
     assert "wipe" not in {transition.kind for transition in detect(frames)[0]}
 
 
+def animated(
+    radius: float, way: tuple[float, float], *, round_: bool, num_frames: int = 78, ground: int = 90
+) -> np.ndarray:
+    """A disc or square of one colour goes, in heights of the picture, over a ground of one colour."""
+    frames = np.full((num_frames, HEIGHT, WIDTH, 3), (ground, 128, 128), np.float32)
+    for frame, share in zip(frames, np.linspace(-0.5, 0.5, num_frames), strict=True):
+        down = ROWS - 0.5 - way[0] * share
+        across = (COLUMNS - 0.5) * WIDTH / HEIGHT - way[1] * share
+        far = np.hypot(down, across) if round_ else np.maximum(abs(down), abs(across))
+        cover = np.clip((radius - far) * HEIGHT + 0.5, 0, 1)[..., None]
+        frame[:] = cover * np.float32((110, 200, 90)) + (1 - cover) * frame
+    return frames
+
+
+@pytest.mark.parametrize("round_", [True, False])
+@pytest.mark.parametrize("way", [(0.0, 0.5), (0.0, 1.0), (0.3, 0.0), (0.3, -0.6)])
+@pytest.mark.parametrize("radius", [0.18, 0.3])
+def test_what_moves_in_an_animation_is_no_wipe(radius: float, way: tuple[float, float], round_: bool) -> None:
+    """All that one knows such a picture by is where the thing is."""
+    assert detect(animated(radius, way, round_=round_))[0] == []
+
+
+@pytest.mark.parametrize("shape", ["left", "circle"])
+def test_a_wipe_from_one_animation_to_another_is_found(shape: str) -> None:
+    before = animated(0.3, (0.0, 0.2), round_=True)
+    after = animated(0.3, (0.2, 0.0), round_=False, ground=150)
+    transitions, _ = detect(np.concatenate([before, wipe(before[-1], after[0], SHAPES[shape], 24, 0.01), after]))
+    assert [transition.kind for transition in transitions] == ["wipe"]
+    assert transitions[0].start <= len(before)
+    assert transitions[0].end >= len(before) + 22  # at the edge there is little left to change
+
+
+@pytest.mark.parametrize(("beside", "above"), [(20, 0), (0, 10), (20, 10)])
+def test_a_wipe_inside_black_bars_is_found(beside: int, above: int) -> None:
+    frames = joined(wipe(picture(0), picture(1), SHAPES["left"], 24, 0.05))
+    frames[:, :, :beside] = frames[:, :, WIDTH - beside :] = NEUTRAL
+    frames[:, :above] = frames[:, HEIGHT - above :] = NEUTRAL
+    assert [transition.kind for transition in detect(frames)[0]] == ["wipe"]
+
+
 @pytest.mark.parametrize("num_frames", [6, 16, 40])
 def test_dissolves_at_night_are_found(num_frames: int) -> None:
     frames = np.concatenate([still(0, 70), mix(picture(0), picture(1), num_frames), still(1, 90)])
