@@ -88,6 +88,13 @@ def made(
     return pixels(model, generate(model, captions, noise, config, condition=condition, **how))
 
 
+def told_and_kept(
+    model: LatentVideoGenerator, captions: Sequence[str], told: Sequence[Told]
+) -> dict[str, list[Frames]]:
+    """Both ways of giving what is known: as a condition alone, and put back in each step."""
+    return {"kept": made(model, captions, told, keep=True), "told": made(model, captions, told)}
+
+
 @torch.no_grad()
 def pixels(model: LatentVideoGenerator, latents: torch.Tensor) -> list[Frames]:
     levels = model.decoded(latents).clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
@@ -126,12 +133,7 @@ def test_frames_that_are_given_are_kept(
     told = [ends(first, last, SHAPE) for first, last in given]
     known = np.zeros((SHAPE.frames, SHAPE.height, SHAPE.width), np.bool_)
     known[[place for place, picture in ((0, given[0][0]), (-1, given[0][1])) if picture is not None]] = True
-    each = {
-        "kept": made(model, captions, told, keep=True),
-        "told": made(model, captions, told),
-        "untold": untold,
-        "autoencoder": best,
-    }
+    each = {**told_and_kept(model, captions, told), "untold": untold, "autoencoder": best}
     there = {name: psnr(made_of, films, known) for name, made_of in each.items()}
     beside = {name: psnr(made_of, films, ~known) for name, made_of in each.items()}
     jumps = {name: jump(made_of, 0 if which == "first" else -1) for name, made_of in each.items()}
@@ -150,12 +152,7 @@ def test_what_is_known_around_a_hole_is_kept_and_the_hole_fits(
     known = np.ones((SHAPE.frames, SHAPE.height, SHAPE.width), np.bool_)
     known[:, 8:24, 8:24] = False
     told = [known_frames(film, known) for film in films]
-    each = {
-        "kept": made(model, captions, told, keep=True),
-        "told": made(model, captions, told),
-        "untold": untold,
-        "autoencoder": best,
-    }
+    each = {**told_and_kept(model, captions, told), "untold": untold, "autoencoder": best}
     around = {name: psnr(made_of, films, known) for name, made_of in each.items()}
     hole = {name: psnr(made_of, films, ~known) for name, made_of in each.items()}
     print(f"around a hole: {listed(around)}; in it: {listed(hole)}")
