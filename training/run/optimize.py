@@ -33,7 +33,7 @@ def make_optimizer(
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
         eps=config.epsilon,
-        fused=device.type == "cuda",
+        fused=device.type in ("cuda", "cpu"),  # a loop over the weights is four times as slow on a CPU, too
     )
     for weight in weights:
         # As AdamW would at its first step; so a checkpoint has the same tensors before a network's first turn.
