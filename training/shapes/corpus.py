@@ -19,6 +19,8 @@ DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 """Steps along x and y; y grows downwards, as in pictures."""
 SPEEDS = {"slowly": 0.06, "quickly": 0.16}
 """Frame widths a second."""
+RADII = (0.17, 0.23)
+"""Least and largest, of which one is drawn; shares of the frame's side."""
 
 SECONDS = 3.25
 """A little over the three seconds that a clip must have by default."""
@@ -41,6 +43,8 @@ class Scene:
     radius: float
     grey: int
     """Level of the background, 0 to 255."""
+    pace: float = 1.0
+    """Of the speed that is named: in slow motion less than 1."""
 
     @property
     def caption(self) -> str:
@@ -55,11 +59,20 @@ class Scene:
     def center(self, seconds: float) -> tuple[float, float]:
         """The shape's centre (x, y) at a time of the film."""
         across, down = DIRECTIONS[self.direction]
-        way = SPEEDS[self.speed] * (seconds - SECONDS / 2)
+        way = SPEEDS[self.speed] * self.pace * (seconds - SECONDS / 2)
         return self.x + across * way, self.y + down * way
 
 
-def write_corpus(folder: Path, *, count: int, seed: int = 0, size: int = 64, look: str = "") -> list[Scene]:
+def write_corpus(
+    folder: Path,
+    *,
+    count: int,
+    seed: int = 0,
+    size: int = 64,
+    look: str = "",
+    radii: tuple[float, float] = RADII,
+    pace: float = 1.0,
+) -> list[Scene]:
     """Write `count` films of `size` pixels a side, each with a JSON file that holds its captions and truth.
 
     Films that are there already are left as they are. Returns the scenes in the order of the files' names.
@@ -70,14 +83,16 @@ def write_corpus(folder: Path, *, count: int, seed: int = 0, size: int = 64, loo
         seed: of the scenes.
         size: of both sides.
         look: a colour that all films have and no caption names, as of what one wants a LoRA to learn.
+        radii: see `scenes`.
+        pace: see `scenes`.
 
     Raises:
-        ValueError: there is no such colour.
+        ValueError: there is no such colour, or shapes are too large for the way that they go.
     """
     if look and look not in COLORS:
         raise ValueError(f"no colour {look!r}, there are {', '.join(COLORS)}")
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = scenes(count, seed=seed)
+    drawn = scenes(count, seed=seed, radii=radii, pace=pace)
     if look:
         drawn = [replace(scene, color=look) for scene in drawn]
     for number, scene in enumerate(drawn):
@@ -91,12 +106,28 @@ def write_corpus(folder: Path, *, count: int, seed: int = 0, size: int = 64, loo
     return drawn
 
 
-def scenes(count: int, *, seed: int = 0) -> list[Scene]:
-    """Draw scenes: every combination of words as often as any other to within one, the rest by chance."""
+def scenes(count: int, *, seed: int = 0, radii: tuple[float, float] = RADII, pace: float = 1.0) -> list[Scene]:
+    """Draw scenes: every combination of words as often as any other to within one, the rest by chance.
+
+    Args:
+        count: how many.
+        seed: of all that is drawn.
+        radii: least and largest.
+        pace: of all scenes, see `Scene`.
+
+    Raises:
+        ValueError: shapes are so large and fast that their way does not fit into the frame.
+    """
+    largest = radii[1] + max(SPEEDS.values()) * pace * SECONDS / 2
+    if largest > 0.5:
+        raise ValueError(
+            f"radii up to {radii[1]} at a pace of {pace}: radius and half of the way are {largest:.2f} of the frame's "
+            "side, which must be 0.5 at most"
+        )
     rng = np.random.default_rng(seed)
     words = list(product(COLORS, SHAPES, DIRECTIONS, SPEEDS))
     turns = [order for _ in range(-(-count // len(words))) for order in rng.permutation(len(words))]
-    return [_scene(rng, *words[turn]) for turn in turns[:count]]
+    return [_scene(rng, words[turn], radii, pace) for turn in turns[:count]]
 
 
 def render(scene: Scene, *, size: int, num_frames: int = round(SECONDS * FPS), fps: float = FPS) -> Frames:
@@ -120,12 +151,17 @@ def inside_shape(shape: str, x: npt.NDArray[np.float64], y: npt.NDArray[np.float
     return (y <= 0.8) & (2 * np.abs(x) <= y + 1)
 
 
-def _scene(rng: np.random.Generator, color: str, shape: str, direction: str, speed: str) -> Scene:
-    radius = float(rng.uniform(0.17, 0.23))
-    way = SPEEDS[speed] * SECONDS / 2
+def _scene(
+    rng: np.random.Generator, words: tuple[str, str, str, str], radii: tuple[float, float], pace: float
+) -> Scene:
+    color, shape, direction, speed = words
+    radius = float(rng.uniform(*radii))
+    way = SPEEDS[speed] * pace * SECONDS / 2
     # The whole way stays inside the frame, so that the direction is true throughout.
     along = float(rng.uniform(radius + way, 1 - radius - way))
     across = float(rng.uniform(radius, 1 - radius))
     x, y = (along, across) if DIRECTIONS[direction][0] else (across, along)
     grey = int(rng.integers(50, 130))
-    return Scene(color=color, shape=shape, direction=direction, speed=speed, x=x, y=y, radius=radius, grey=grey)
+    return Scene(
+        color=color, shape=shape, direction=direction, speed=speed, x=x, y=y, radius=radius, grey=grey, pace=pace
+    )

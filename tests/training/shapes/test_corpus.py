@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training.film import read_film, write_film
-from training.shapes.corpus import COLORS, DIRECTIONS, FPS, SPEEDS, render, scenes, write_corpus
+from training.shapes.corpus import COLORS, DIRECTIONS, FPS, SECONDS, SPEEDS, render, scenes, write_corpus
 from training.shapes.truth import direction, dominant_color, shape
 
 
@@ -31,6 +31,20 @@ def test_what_moves_is_what_the_caption_says():
         assert moved == pytest.approx(np.array(DIRECTIONS[scene.direction]) * SPEEDS[scene.speed], abs=0.01)
         inner = film[cover_NHW & (np.abs(film - COLORS[scene.color]).sum(3) < 30)]
         assert len(inner) > 0.5 * cover_NHW.sum()
+
+
+def test_large_shapes_go_slowly_and_stay_inside():
+    drawn = scenes(96, seed=0, radii=(0.29, 0.36), pace=0.5)
+    for scene in drawn:
+        assert 0.29 <= scene.radius <= 0.36
+        first, last = (np.array(scene.center(seconds)) for seconds in (0, SECONDS))
+        assert np.all(np.minimum(first, last) >= scene.radius - 1e-9)
+        assert np.all(np.maximum(first, last) <= 1 - scene.radius + 1e-9)
+        assert np.abs(last - first).max() == pytest.approx(SPEEDS[scene.speed] * SECONDS / 2)
+        film = render(scene, size=64, num_frames=5, fps=2)
+        assert (shape(film), direction(film)) == (scene.shape, scene.direction)
+    with pytest.raises(ValueError, match=r"radii up to 0\.36 at a pace of 1\.0: .* 0\.62 .* must be 0\.5 at most"):
+        scenes(1, radii=(0.29, 0.36))
 
 
 def test_films_and_truth_on_disk(tmp_path):
