@@ -19,8 +19,8 @@ import torch
 
 from training import recipes_shapes
 from training.models.conditions import PARTS
-from training.models.dit import DitConfig
 from training.models.grid import Shape
+from training.models.sizes import ea_tiny
 from training.objectives.control import ControlConfig
 from training.objectives.dit import DitObjective
 from training.objectives.masks import UNKNOWN, MaskConfig, drawn_masks
@@ -175,14 +175,18 @@ def dit_config(out: Path, vae: Path, *, steps: int = 2000, camera_steps: int = 1
     """By shots of all kinds, and then, in two rounds, mostly by shapes that stand before a wall, for the camera."""
     config = recipes_shapes.dit("", str(out))
     assert isinstance(config.objective, DitObjective)
-    model, latents = config.objective.model, recipes_shapes.LATENTS
-    assert isinstance(model, DitConfig)
+    latents = recipes_shapes.LATENTS
     channels = {"known": 1 + latents, "control": latents, "reference": latents, "rays": 6}
     objective = replace(
         config.objective,
         vae=str(vae),
         told=PARTS,
-        model=replace(model, in_channels=latents + sum(channels[part] for part in PARTS), patch=1),
+        model=replace(
+            ea_tiny(),
+            latent_channels=latents,
+            in_channels=latents + sum(channels[part] for part in PARTS),
+            patch=1,
+        ),
         first_frame_share=0.0,
         masks=KINDS,
         control=ControlConfig(share=0.5, reference_share=0.3, rays_share=0.8),
