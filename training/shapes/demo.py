@@ -20,15 +20,20 @@ from training.shapes.corpus import Scene, render, write_corpus
 from training.shapes.page import Section, write_page
 from training.shapes.truth import dominant_color
 
-FILMS = 384
-"""Four of each combination of words."""
+FILMS = 768
+"""Eight of each combination of words."""
+RADII, PACE = (0.24, 0.32), 0.5
+"""Shapes that fill a quarter of the picture, and so go slowly. Every half of a second is looked at: between frames they
+go as far as `corpus.SPEEDS` has it for a quarter."""
 PROMPTS = (
     "a red circle moving right quickly",
     "a blue square moving up quickly",
     "a yellow triangle moving left slowly",
     "a green square moving down slowly",
 )
-FIRST = Scene(color="blue", shape="triangle", direction="right", speed="quickly", x=0.5, y=0.4, radius=0.22, grey=100)
+FIRST = Scene(
+    color="blue", shape="triangle", direction="right", speed="quickly", x=0.5, y=0.4, radius=0.28, grey=100, pace=PACE
+)
 """Whose first frame is shown to the transformer; prompts go on from it in two ways."""
 GOES_ON = ("a blue triangle moving right quickly", "a blue triangle moving down quickly")
 LOOK, LOOK_FILMS, LOOK_PROMPT, LOOK_SAMPLES = "green", 12, "a circle moving left slowly", 16
@@ -60,7 +65,7 @@ def demo(folder: Path) -> Path:
     run = Commands(folder / "costs.json")
     films, manifest = folder / "films", folder / "manifest"
     _log.info("making %d films in %s", FILMS, films)
-    write_corpus(films, count=FILMS)
+    write_corpus(films, count=FILMS, radii=RADII, pace=PACE)
     run("pipelines", "curate", films, manifest, "--captioner", "sidecar", *_set(*_CURATE))
     sections = [_autoencoder(run, folder), _transformer(run, folder), _reward(run, folder), _lora(run, folder)]
     corpus = Section(
@@ -162,7 +167,7 @@ def _reward(run: Commands, folder: Path) -> Section:
 
 def _lora(run: Commands, folder: Path) -> Section:
     films, manifest, lora = folder / "look_films", folder / "look", folder / "lora"
-    write_corpus(films, count=LOOK_FILMS, seed=1, look=LOOK)
+    write_corpus(films, count=LOOK_FILMS, seed=1, look=LOOK, radii=RADII, pace=PACE)
     curated = ("--captioner", "sidecar", "--engine", "local", *_set(*_CURATE))
     run("pipelines", "curate", films, manifest, *curated)
     run("training", "lora", manifest, *_recipe("lora"), "--out", lora, *_set(f"objective.base={folder / 'dit'}"))
