@@ -98,7 +98,8 @@ class SaturationReward(Reward):
 
 
 class BackgroundReward(Reward):
-    """Share of pixels that stay grey, which they must around a single shape: 0.8 to 0.95 in the corpus itself.
+    """Share of pixels that stay grey, which they must around a single shape: 0.8 to 0.95 in the corpus, 0.65
+    where shapes are large.
 
     To be watched rather than tuned for: whoever paints the whole picture in the prompted colour gains colour, and
     loses this.
