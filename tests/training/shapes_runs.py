@@ -143,9 +143,9 @@ def stage_configs(folder: Path, vae: Path) -> tuple[TrainConfig, TrainConfig]:
     """A stage of 32 pixels, and one of 64 that would begin with it: as many tokens a step, at a rate for known weights.
 
     Tokens are of one latent, and positions those of the small picture: with positions that are counted, or four tokens
-    a frame, the larger picture is a new thing.
+    a frame, the larger picture is a new thing. So it is after a longer first stage, which knows small pictures alone.
     """
-    small = dit_config(folder / "small", vae, steps=600)
+    small = dit_config(folder / "small", vae, steps=400)
     assert isinstance(small.objective, DitObjective)
     objective = replace(small.objective, model=replace(small.objective.model, patch=1, base_grid=(4, 4)))
     optimizer = replace(small.optimizer, learning_rate=1e-3, schedule="constant")
