@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import ray
@@ -33,12 +31,6 @@ class Place:
     folder: str | None = None
     """For the sockets and logs of one that is started, and of no other."""
     object_store_bytes: int | None = None
-
-
-def send_along(modules: Iterable[ModuleType]) -> None:
-    """Have what these modules define travel by value: of files, workers have only those of our packages."""
-    for module in modules:
-        ray.cloudpickle.register_pickle_by_value(module)
 
 
 def located(address: str | None) -> str | None:

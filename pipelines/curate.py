@@ -126,7 +126,8 @@ def choose_engine(name: str, workers: int | None, config: CurateConfig) -> Engin
         return InProcess()
     if name == "local":
         return LocalEngine(elsewhere(config))
-    from cluster.connection import cluster_is_running, send_along  # importing ray takes a second
+    from cluster.by_value import send_along  # importing ray takes a second
+    from cluster.connection import cluster_is_running
     from cluster.ray_engine import RayEngine
 
     send_along(elsewhere(config))

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _launch(config: TrainConfig, options: argparse.Namespace) -> None:
     if options.launcher == "ray":
-        from cluster.connection import send_along  # Ray takes seconds to import
+        from cluster.by_value import send_along  # Ray takes seconds to import
         from cluster.ray_train import run_on_workers
 
         send_along(elsewhere(config))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.connection import send_along
+from cluster.by_value import send_along
 from cluster.ray_train import run_on_workers
 from preprocess.io.names import elsewhere, recipe_named
 from preprocess.io.trees import load
@@ -63,7 +63,7 @@ def test_an_objective_in_ones_own_file_travels_to_workers(tmp_path: Path) -> Non
     config = recipe_named(f"{file}:own", "training.recipes", TrainConfig, "", str(out))
     send_along(elsewhere(config))
     storage = str(tmp_path / "ray")
-    run_on_workers(partial(train, config), workers=1, address=None, working_dir=str(ROOT), storage=storage)
+    run_on_workers(partial(train, config), workers=2, address=None, working_dir=str(ROOT), storage=storage)
     checkpoint = latest(str(out))
     assert checkpoint is not None
     assert load(read_state(checkpoint)["config"], TrainConfig) == config
