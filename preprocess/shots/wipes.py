@@ -33,8 +33,8 @@ MAX_ALIKE = 0.8
 SAME = 0.05
 """Pixels of a thumbnail are the same that differ by less than this part of the largest difference (98th percentile)."""
 MIN_CHANGED = 0.6
-"""Least part of the picture, without black bars, that a wipe changes: 0.65 and more. Things of one colour that move over
-a ground of one colour, as in animations, change up to twice their area, 0.59 where they fill 0.3."""
+"""Least part of the picture, without black bars, that a wipe changes: 0.65 and more. Things of one colour that move
+over a ground of one colour, as in animations, change up to twice their area, 0.59 where they fill 0.3."""
 MAX_AT_ONCE = 0.6
 """Largest part of the picture that may change within two frames: more is a cut, a lamp, or bars that appear."""
 MIN_SCORE = 1.0
